@@ -1,0 +1,1 @@
+"""The seed: one small GPT in plain Python, its exact functions and its command line."""
