@@ -151,10 +151,13 @@ class Session:
                 with _Waiting(self.timing, request):
                     chunk = process.read(wait.deadline)
                 if not chunk:
-                    raise self._ended(process, f"after {reader.progress()} to '{request.id}'")
+                    given = f"; it had given {reader.progress()}"
+                    raise self._ended(process, f"while it was answering '{request.id}'", given)
                 if reply := reader.feed(chunk):
                     self._last_id = request.id
                     return reply
+                if time.monotonic() >= wait.deadline:
+                    raise TimeoutError
         except TimeoutError:
             raise LimitExceeded(
                 f"the port gave {reader.progress()} to '{request.id}' within {seconds(wait.seconds)}",
@@ -183,9 +186,8 @@ class Session:
             return
         if chunk:
             raise self._unasked(chunk)
-        raise self._ended(
-            process, f"after its reply to '{self._last_id}', before it was asked '{request.id}'"
-        )
+        between = f"between its reply to '{self._last_id}' and the request '{request.id}'"
+        raise self._ended(process, between, "")
 
     def _unasked(self, chunk: bytes) -> ProtocolFault:
         return ProtocolFault(
@@ -193,13 +195,13 @@ class Session:
             "a port answers once and then waits for the next request"
         )
 
-    def _ended(self, process: Process, when: str) -> ConformError:
+    def _ended(self, process: Process, when: str, given: str) -> ConformError:
         end = process.exit_reason(time.monotonic() + _EXIT_SECONDS)
         if end is None:
-            return ProtocolFault(f"the port closed its standard output {when}, and goes on running")
+            return ProtocolFault(f"{when}, the port closed its standard output and went on running{given}")
         if end.out_of_memory:
-            return LimitExceeded(f"the port {end.words()}, {when}", option=OPTIONS["memory"])
-        return PortCrashed(f"the port {end.words()} {when}")
+            return LimitExceeded(f"{when}, the port {end.words()}{given}", option=OPTIONS["memory"])
+        return PortCrashed(f"{when}, the port {end.words()}{given}")
 
 
 class _Waiting:
