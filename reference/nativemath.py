@@ -1,7 +1,8 @@
 """exp, log, sin, cos and pow as this Python's own libm computes them, made total in the manner of IEEE 754.
 
-The same five names and domains as `exactmath`, for measuring how far a system library is from the right answer and for
-repeating runs of programs that use it. Not for golden traces: results differ between libraries by a unit in the last place.
+The same five names and domains as `exactmath`, for measuring how far a system library is from the right
+answer and for repeating runs of programs that use it. Not for golden traces: results differ between
+libraries by a unit in the last place.
 """
 
 import math
