@@ -87,6 +87,9 @@ class ContainerProcess:
             return
         self._killed = True
         if self._socket is not None:
+            # An open stream that nobody reads would keep the engine from removing the container.
+            with contextlib.suppress(OSError):
+                self._socket.shutdown(socket.SHUT_RDWR)
             self._socket.close()
         try:
             self._client.remove_container(self._container, force=True, v=True)

@@ -1,0 +1,222 @@
+"""Compares a reply with the golden trace, value by value, and names the first that differs.
+
+Knows the form of reply lines (SPEC.md, section 12) but nothing about what a verb computes. A word of 16 hex digits in
+the golden trace is a double, everything else must be the same text. Bad values never pass: NaN equals only NaN, and -0.0
+is not +0.0.
+"""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.protocol import Reply, Request
+
+Kind = Literal["value", "text", "shape", "error"]
+
+_DOUBLE = re.compile(r"[0-9a-f]{16}")
+_NAN = 0x7FF8000000000000
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One place where the reply is not the golden trace.
+
+    kind: "value" two doubles; "text" two other words; "shape" another line than expected; "error" an error where there
+    should be none, or the other way round. checkpoint: the quantity, such as "pos0.layer0.q[3]". ulps: the distance of
+    two doubles, None where there is none. line: the line of the reply, from 1. asked: the request's line it answers, if
+    there is one.
+    """
+
+    kind: Kind
+    checkpoint: str
+    expected: str
+    got: str
+    ulps: int | None = None
+    line: int = 0
+    asked: str = ""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`values` were compared; `different` of them differ; `worst_ulps` is the greatest finite distance."""
+
+    values: int
+    different: int
+    worst_ulps: int
+    first: Difference | None
+
+    @property
+    def agrees(self) -> bool:
+        return self.first is None
+
+
+def bits_of(word: str) -> int:
+    """The pattern of a double on the wire, with one pattern for all NaNs."""
+    pattern = int(word, 16)
+    return _NAN if (pattern & 0x7FFFFFFFFFFFFFFF) > 0x7FF0000000000000 else pattern
+
+
+def double_of(word: str) -> float:
+    number: float = struct.unpack(">d", bytes.fromhex(word))[0]
+    return number
+
+
+def ulps_between(a: str, b: str) -> int | None:
+    """How many doubles lie from one to the other (-0.0 and +0.0 are neighbours); None if just one is NaN."""
+    x, y = bits_of(a), bits_of(b)
+    if x == y:
+        return 0
+    if _NAN in (x, y):
+        return None
+    return abs(_ordered(x) - _ordered(y))
+
+
+def _ordered(pattern: int) -> int:
+    """Patterns as integers that increase with the double: ..., -0.0 is -1, +0.0 is 0, ..."""
+    return pattern if pattern < 1 << 63 else -(pattern - (1 << 63)) - 1
+
+
+def compare(request: Request, golden: Reply, reply: Reply, port_name: str | None = None) -> Comparison:
+    """Compare a reply with its golden trace. `port_name` is what `hello` must say; None for any name."""
+    if golden.ok != reply.ok or not golden.ok:
+        first = _compare_errors(golden, reply)
+        return Comparison(1, 1 if first else 0, 0, first)
+    if request.verb == "hello":
+        return _compare_hello(golden, reply, port_name)
+    return _compare_lines(request, golden, reply)
+
+
+def _compare_errors(golden: Reply, reply: Reply) -> Difference | None:
+    """Any reason is right for a bad request, but 'unsupported' only where the golden trace says it."""
+    wanted, came = (_verdict(golden), _verdict(reply))
+    if not golden.ok and not reply.ok and (golden.reason == "unsupported") == (reply.reason == "unsupported"):
+        return None
+    return Difference("error", "the reply", wanted, came, line=1)
+
+
+def _verdict(reply: Reply) -> str:
+    return "ok" if reply.ok else f"error: {reply.reason}"
+
+
+def _compare_hello(golden: Reply, reply: Reply, port_name: str | None) -> Comparison:
+    """A port's name and verbs are its own, the rest is fixed."""
+    known = golden.lines[2].split(" ")[1:]
+    kinds = golden.lines[3].split(" ")[1:]
+    rules = [
+        ("name", lambda words: words == [port_name] if port_name else len(words) == 1, f"name {port_name}"),
+        ("protocol", lambda words: words == ["1"], "protocol 1"),
+        (
+            "verbs",
+            lambda words: words[:1] == ["hello"] and words == [verb for verb in known if verb in words],
+            f"verbs out of {' '.join(known)}, in that order, beginning with hello",
+        ),
+        (
+            "math",
+            lambda words: words == [kind for kind in kinds if kind in words],
+            "math exact, math native, or math exact native",
+        ),
+    ]
+    for number, (key, is_right, expected) in enumerate(rules):
+        line = reply.lines[number] if number < len(reply.lines) else "end"
+        words = line.split(" ")
+        if words[0] != key or not is_right(words[1:]):
+            difference = Difference("text", f"the line {key}", expected, line, line=number + 2)
+            return Comparison(number + 1, 1, 0, difference)
+    if len(reply.lines) > len(rules):
+        extra = Difference("shape", "the end", "end", reply.lines[len(rules)], line=len(rules) + 2)
+        return Comparison(len(rules) + 1, 1, 0, extra)
+    return Comparison(len(rules), 0, 0, None)
+
+
+def _compare_lines(request: Request, golden: Reply, reply: Reply) -> Comparison:
+    values = different = worst = 0
+    first: Difference | None = None
+    names = _Names(request)
+    for number in range(max(len(golden.lines), len(reply.lines))):
+        expected = golden.lines[number] if number < len(golden.lines) else "end"
+        got = reply.lines[number] if number < len(reply.lines) else "end"
+        name, asked = names.of(expected)
+        if expected == got:
+            values += max(1, expected.count(" "))
+            continue
+        wanted_words, got_words = expected.split(" "), got.split(" ")
+        if len(wanted_words) != len(got_words) or wanted_words[0] != got_words[0]:
+            values, different = values + 1, different + 1
+            shape = Difference("shape", name, _cut(expected), _cut(got), line=number + 2, asked=asked)
+            return Comparison(values, different, worst, first or shape)
+        for column, (wanted, came) in enumerate(zip(wanted_words[1:], got_words[1:], strict=True)):
+            values += 1
+            difference = _difference(wanted, came)
+            if difference is None:
+                continue
+            kind, ulps = difference
+            different += 1
+            worst = max(worst, ulps or 0)
+            if first is None:
+                place = names.place(column, len(wanted_words) - 1)
+                first = Difference(kind, name + place, wanted, came, ulps, number + 2, asked)
+    return Comparison(values, different, worst, first)
+
+
+def _difference(wanted: str, came: str) -> tuple[Kind, int | None] | None:
+    """What kind of difference there is between two words, and its size; None if they are equal."""
+    if wanted == came:
+        return None
+    if _DOUBLE.fullmatch(wanted) and _DOUBLE.fullmatch(came):
+        ulps = ulps_between(wanted, came)
+        return None if ulps == 0 else ("value", ulps)
+    return "text", None
+
+
+def _cut(line: str, width: int = 100) -> str:
+    return line if len(line) <= width else f"{line[:width]}... ({line.count(' '):,} values)"
+
+
+_NUMBERED = ("value", "gradient", "encoded", "print", "probabilities", "token")
+
+
+class _Names:
+    """Names the quantity on each line of a golden trace: follows steps, samples, tensors and their rows."""
+
+    def __init__(self, request: Request) -> None:
+        settings = ("math", "seed", "root")
+        self._asked = [line for line in request.lines if line.split(" ")[0] not in settings]
+        self._answers = request.verb in ("arith", "math", "random", "graph")
+        self._prefix = ""
+        self._tensor = ""
+        self._rows = self._row = 0
+        self._counts: dict[str, int] = {}
+        self._index = -1
+
+    def of(self, line: str) -> tuple[str, str]:
+        """The name of the line's quantity, and the request's line that it answers ('' if there is none)."""
+        key, *words = line.split(" ")
+        if key == "row":
+            self._row += 1
+            return self._tensor, ""
+        self._tensor = ""
+        if key in ("step", "sample") and len(words) == 1:
+            self._prefix, self._counts = f"{key} {words[0]}: ", {}
+            return f"the number of the {key}", ""
+        if key == "tensor" and len(words) == 3:
+            self._tensor, self._rows, self._row = self._prefix + words[0], int(words[1]), -1
+            return f"the shape of {self._tensor}", ""
+        count = self._counts[key] = self._counts.get(key, -1) + 1
+        if key in _NUMBERED:
+            return f"{self._prefix}{key}[{count}]", self._request_line(count)
+        if key != "kept":
+            self._index += 1
+        return f"{self._prefix}{key}", self._request_line(self._index)
+
+    def place(self, column: int, columns: int) -> str:
+        """Where on the line a value stands, as an index."""
+        if self._tensor and self._rows > 1:
+            return f"[{self._row}][{column}]"
+        return f"[{column}]" if columns > 1 or self._tensor else ""
+
+    def _request_line(self, index: int) -> str:
+        return self._asked[index] if self._answers and index < len(self._asked) else ""

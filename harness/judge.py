@@ -1,0 +1,151 @@
+"""Climbs the ladder with a port: asks every case, compares every reply, and says how far it got.
+
+Not for starting the port (`runners.py`), comparing values (`compare.py`) or showing anything (`report.py`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from harness.compare import Difference, compare
+from harness.errors import ConformError, ProtocolFault
+from harness.ladder import Case, Level
+from harness.session import Session
+
+Verdict = Literal["agrees", "disagrees", "unsupported", "protocol", "crashed", "limit", "not run"]
+
+FAULTS = ("protocol", "crashed", "limit")
+FAULTS_PER_LEVEL = 3  # then the rest of the level is left out: a port that hangs would hang on
+LONG_CASE_TIMEOUT_FACTOR = 30  # a long case trains 500 or 1,000 steps, others 100 at the most
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """What one case came to. `fault` holds message, hint and log of a request that got no reply."""
+
+    case: Case
+    verdict: Verdict
+    values: int = 0
+    different: int = 0
+    worst_ulps: int = 0
+    seconds: float = 0.0
+    difference: Difference | None = None
+    fault: ConformError | None = None
+
+
+@dataclass(frozen=True)
+class LevelResult:
+    """What one level came to. `first_failure` is the first case that does not agree."""
+
+    level: Level
+    verdict: Verdict
+    results: tuple[CaseResult, ...]
+
+    @property
+    def agreed(self) -> int:
+        return sum(result.verdict == "agrees" for result in self.results)
+
+    @property
+    def values(self) -> int:
+        return sum(result.values for result in self.results)
+
+    @property
+    def worst_ulps(self) -> int:
+        return max((result.worst_ulps for result in self.results), default=0)
+
+    @property
+    def seconds(self) -> float:
+        return sum(result.seconds for result in self.results)
+
+    @property
+    def first_failure(self) -> CaseResult | None:
+        return next((result for result in self.results if result.verdict not in ("agrees", "not run")), None)
+
+
+def judge_case(session: Session, case: Case, port_name: str | None) -> CaseResult:
+    """Ask one case. Raises MachineFault; every fault of the port is in the result."""
+    began = time.monotonic()
+    timeout = session.limits.request * (LONG_CASE_TIMEOUT_FACTOR if case.long else 1)
+    try:
+        reply = session.ask(case.request, timeout)
+    except ConformError as fault:
+        if fault.outcome not in FAULTS:
+            raise
+        return CaseResult(case, _verdict_of(fault), seconds=time.monotonic() - began, fault=fault)
+    seconds = time.monotonic() - began
+    if not reply.ok and reply.reason == "unsupported" and case.golden.reason != "unsupported":
+        return CaseResult(case, "unsupported", seconds=seconds)
+    found = compare(case.request, case.golden, reply, port_name)
+    verdict: Verdict = "agrees" if found.agrees else "disagrees"
+    return CaseResult(
+        case, verdict, found.values, found.different, found.worst_ulps, seconds, found.first
+    )
+
+
+def _verdict_of(fault: ConformError) -> Verdict:
+    [verdict] = [known for known in ("protocol", "crashed", "limit") if known == fault.outcome]
+    return verdict
+
+
+def judge_level(
+    session: Session,
+    level: Level,
+    cases: Sequence[Case],
+    port_name: str | None,
+    on_case: Callable[[CaseResult], None] = lambda result: None,
+) -> LevelResult:
+    """Ask the cases of a level in order. A verb that the port does not have costs one request."""
+    results: list[CaseResult] = []
+    for case in cases:
+        faults = sum(result.verdict in FAULTS for result in results)
+        given_up = faults >= FAULTS_PER_LEVEL or (level.number == 1 and faults > 0)
+        missing = bool(results) and results[0].verdict == "unsupported"
+        result = CaseResult(case, "not run") if given_up or missing else judge_case(session, case, port_name)
+        results.append(result)
+        on_case(result)
+    failures = [result.verdict for result in results if result.verdict not in ("agrees", "not run")]
+    return LevelResult(level, failures[0] if failures else "agrees", tuple(results))
+
+
+def climb(
+    session: Session,
+    levels: Iterable[tuple[Level, Sequence[Case]]],
+    port_name: str | None,
+    on_case: Callable[[CaseResult], None] = lambda result: None,
+) -> list[LevelResult]:
+    """Judge level after level. A port that cannot say hello is not asked anything else.
+
+    Levels are independent: a level that disagrees does not keep the next from being judged.
+    """
+    found: list[LevelResult] = []
+    for level, cases in levels:
+        if found and found[0].level.number == 1 and found[0].verdict in FAULTS:
+            found.append(LevelResult(level, "not run", tuple(CaseResult(case, "not run") for case in cases)))
+            continue
+        found.append(judge_level(session, level, cases, port_name, on_case))
+    try:
+        session.close()
+    except ProtocolFault as fault:
+        found[-1] = _with_late_fault(found[-1], fault)
+    return found
+
+
+def _with_late_fault(level: LevelResult, fault: ProtocolFault) -> LevelResult:
+    """What a port says after its last reply counts against its last case."""
+    *before, last = level.results
+    broken = replace(last, verdict="protocol", fault=fault)
+    verdict: Verdict = level.verdict if level.verdict != "agrees" else "protocol"
+    return LevelResult(level.level, verdict, (*before, broken))
+
+
+def reached(found: Sequence[LevelResult]) -> int:
+    """The highest level N such that the levels 1 to N all agree; 0 if there is none or level 1 was not asked."""
+    height = 0
+    for result in found:
+        if result.level.number != height + 1 or result.verdict != "agrees" or not result.values:
+            break
+        height += 1
+    return height

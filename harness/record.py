@@ -1,0 +1,171 @@
+"""What a run found, as one JSON object: the only source of every report. Its form is `result.schema.json`.
+
+`results/<port>.json` holds the newest record of a port. A record is checked against the schema when it is written and when it is read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+
+from harness import paths
+from harness.errors import ConformError, ManifestError
+from harness.judge import CaseResult, LevelResult, reached
+from harness.manifest import Manifest
+from harness.session import Timing
+
+SCHEMA_VERSION = 1
+Record = dict[str, Any]
+
+
+@cache
+def schema() -> dict[str, Any]:
+    text = (Path(__file__).parent / "result.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def fault_json(fault: ConformError) -> Record:
+    return {"code": fault.code, "message": fault.message, "hint": fault.hint, "log": list(fault.log)}
+
+
+def case_json(result: CaseResult) -> Record:
+    """A case that does not agree."""
+    return {
+        "case": result.case.id,
+        "verdict": result.verdict,
+        "values": result.values,
+        "different": result.different,
+        "worst_ulps": result.worst_ulps,
+        "difference": asdict(result.difference) if result.difference else None,
+        "fault": fault_json(result.fault) if result.fault else None,
+    }
+
+
+def level_json(result: LevelResult) -> Record:
+    failures = [case for case in result.results if case.verdict not in ("agrees", "not run")]
+    return {
+        "level": result.level.number,
+        "verb": result.level.verb,
+        "verdict": result.verdict,
+        "cases": len(result.results),
+        "agreed": result.agreed,
+        "values": result.values,
+        "worst_ulps": result.worst_ulps,
+        "seconds": round(result.seconds, 3),
+        "failures": [case_json(case) for case in failures],
+    }
+
+
+def outcome(found: Sequence[LevelResult], claimed: int, chosen: int | None) -> str:
+    """One word for the whole run. `chosen` is the only level that was asked, None for the ladder."""
+    asked = [result for result in found if chosen is not None or result.level.number <= claimed]
+    if not asked or not any(result.values for result in asked):
+        return next((r.verdict for r in asked if r.verdict not in ("agrees", "not run")), "nothing checked")
+    return next((r.verdict for r in asked if r.verdict not in ("agrees", "not run")), "conforms")
+
+
+def build_record(
+    manifest: Manifest,
+    found: Sequence[LevelResult],
+    *,
+    runner: str,
+    build: Record,
+    suite_hash: str,
+    timing: Timing,
+    seconds: float,
+    notes: Sequence[str] = (),
+    chosen: int | None = None,
+    long: bool = False,
+) -> Record:
+    """The record of a finished climb. `build` says what was built: hash, image, seconds, toolchain."""
+    record: Record = {
+        "schema": SCHEMA_VERSION,
+        "port": manifest.name,
+        "language": manifest.language,
+        "agreement": manifest.agreement,
+        "claimed_level": manifest.level,
+        "reached_level": reached(found),
+        "outcome": outcome(found, manifest.level, chosen),
+        "only_level": chosen,
+        "long_cases": long,
+        "runner": runner,
+        "build": build,
+        "suite": suite_hash,
+        "machine": {
+            "system": platform.system(),
+            "architecture": platform.machine(),
+            "processor": processor(),
+            "python": platform.python_version(),
+        },
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": {
+            "total": round(seconds, 3),
+            "port": round(timing.waiting, 3),
+            "start": round(timing.starting, 3),
+            "build": round(float(build.get("seconds", 0.0)), 3),
+        },
+        "requests": timing.requests,
+        "notes": list(notes),
+        "levels": [level_json(result) for result in found],
+    }
+    validate(record, "the record of this run")
+    return record
+
+
+def processor() -> str:
+    """The processor's name as the system tells it."""
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor() or "unknown"
+    names = (line.partition(":")[2].strip() for line in text.splitlines() if line.startswith("model name"))
+    return next(names, platform.processor() or "unknown")
+
+
+def validate(record: object, what: str) -> None:
+    """Raises ManifestError with the path of the first value that does not fit the schema."""
+    errors = sorted(
+        jsonschema.Draft202012Validator(schema()).iter_errors(record), key=lambda e: list(map(str, e.path))
+    )
+    if errors:
+        place = ".".join(map(str, errors[0].absolute_path)) or "the top"
+        raise ManifestError(f"{what} does not fit result.schema.json at {place}: {errors[0].message}")
+
+
+def results_dir() -> Path:
+    return paths.root() / "results"
+
+
+def save(record: Record, folder: Path | None = None) -> Path:
+    """Write a record as results/<port>.json, whole or not at all."""
+    folder = folder or results_dir()
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{record['port']}.json"
+    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
+        file.write(json.dumps(record, indent=1) + "\n")
+    os.chmod(file.name, 0o644)
+    os.replace(file.name, path)
+    return path
+
+
+def read(path: Path) -> Record:
+    """A record from its file. Raises ManifestError if it is missing, no JSON, or of another form."""
+    try:
+        record: Record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ManifestError(f"{paths.shown(path)} does not exist", hint="run make conform first") from None
+    except (OSError, ValueError) as error:
+        raise ManifestError(f"{paths.shown(path)} is not a JSON file: {error}") from None
+    validate(record, paths.shown(path))
+    return record

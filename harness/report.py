@@ -1,0 +1,189 @@
+"""Shows a record on a terminal: the first divergence, then the ladder, then one sentence.
+
+Everything shown comes from the record (`record.py`), so that an old result looks as it did when it was new.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from harness.causes import usual_cause
+from harness.compare import Difference, double_of
+from harness.errors import ConformError
+from harness.record import Record
+
+STYLES = {
+    "agrees": "green",
+    "conforms": "green",
+    "unsupported": "yellow",
+    "not run": "dim",
+    "nothing checked": "red",
+}
+VERDICTS = {
+    "disagrees": "disagrees",
+    "unsupported": "not there yet",
+    "protocol": "breaks the protocol",
+    "crashed": "crashed",
+    "limit": "exceeded a limit",
+    "not run": "not asked",
+}
+
+
+def show(record: Record, console: Console) -> None:
+    """Print the whole report."""
+    failure = first_failure(record)
+    if failure is not None:
+        console.print(failure_panel(record, *failure))
+    if record["levels"]:
+        console.print(ladder(record))
+    for note in record["notes"]:
+        console.print(f"[dim]note: {escape(note)}[/dim]", soft_wrap=True)
+    style = STYLES.get(record["outcome"], "red")
+    console.print(f"[bold {style}]{escape(sentence(record))}[/]", soft_wrap=True)
+
+
+def first_failure(record: Record) -> tuple[Record, Record] | None:
+    """The first level with a failure that counts, and its first failure."""
+    for level in record["levels"]:
+        if level["failures"] and level["verdict"] != "unsupported":
+            return level, level["failures"][0]
+    return None
+
+
+def sentence(record: Record) -> str:
+    """What the run comes to."""
+    port, levels = record["port"], record["levels"]
+    cases = sum(level["agreed"] for level in levels)
+    values = sum(level["values"] for level in levels)
+    claimed, reached, outcome = record["claimed_level"], record["reached_level"], record["outcome"]
+    if outcome == "build failed":
+        return f"{port} could not be built: {record['fault']['message']}"
+    if outcome == "nothing checked":
+        return f"{port}: no case was asked, which counts as a failure"
+    if record["only_level"] is not None:
+        asked = sum(level["cases"] for level in levels)
+        where = f"level {record['only_level']}, {levels[0]['verb']}"
+        return f"{port}: {cases} of {asked} cases agree in every bit ({values:,} values; {where})"
+    if outcome == "conforms" and claimed == len(levels):
+        return f"{port} conforms: bit-exact on all {claimed} levels ({cases} cases, {values:,} values)"
+    if outcome == "conforms" and reached > claimed:
+        return (
+            f"{port} conforms, and better than it claims: level {reached} of 12 is reached, "
+            f"port.yaml says 'level: {claimed}'. Raise it"
+        )
+    if outcome == "conforms":
+        return f"{port} conforms: it claims level {claimed} of 12 and reaches it ({cases} cases, {values:,} values)"
+    return f"{port} does not conform: it claims level {claimed} of 12 and reaches {reached}"
+
+
+def ladder(record: Record) -> Table:
+    table = Table(title=heading(record), title_justify="left", title_style="bold")
+    table.add_column("level", justify="right")
+    table.add_column("verb")
+    table.add_column("agree", justify="right")
+    table.add_column("values", justify="right")
+    table.add_column("worst", justify="right")
+    table.add_column("time", justify="right")
+    table.add_column("verdict")
+    for level in record["levels"]:
+        verdict = level["verdict"]
+        words = "bit-exact" if verdict == "agrees" else VERDICTS[verdict]
+        worst = f"{level['worst_ulps']:,} ulp" if level["worst_ulps"] else ""
+        style = STYLES.get(verdict, "red")
+        cells = (level["verb"], f"{level['agreed']}/{level['cases']}", f"{level['values']:,}", worst)
+        table.add_row(str(level["level"]), *cells, f"{level['seconds']:.1f} s", f"[{style}]{words}[/]")
+    return table
+
+
+def heading(record: Record) -> str:
+    build = record["build"]
+    where = "in a container" if record["runner"] == "docker" else "on this machine"
+    toolchain = f", {build['toolchain']}" if build["toolchain"] else ""
+    return escape(f"{record['language']} ({record['port']}) {where}{toolchain}")
+
+
+def failure_panel(record: Record, level: Record, failure: Record) -> Panel:
+    """The first divergence, or the first fault, with all that is needed to repeat and mend it."""
+    rows = Table.grid(padding=(0, 2))
+    rows.add_column(style="dim")
+    rows.add_column(overflow="fold")
+    name = failure["case"].partition("/")[2]
+    rows.add_row("where", Text(f"level {level['level']}, {level['verb']}, case {name}"))
+    if failure["difference"]:
+        _add_difference(rows, failure["difference"], failure)
+        finding = record.get("finding")
+        shown, verb = failure["difference"], level["verb"]
+        if finding:
+            shown, verb = finding["difference"], finding["verb"]
+            rows.add_row("", "")
+            rows.add_row("traced to", Text(finding["sentence"]))
+            _add_difference(rows, shown, None)
+        cause = usual_cause(verb, Difference(**shown))
+        if cause:
+            rows.add_row("usual cause", Text(f"{cause.sentence} (SPEC.md, section {cause.section})"))
+    if failure["fault"]:
+        _add_fault(rows, failure["fault"])
+    rows.add_row("repeat", Text(repeat_command(record, failure["case"]), style="bold"))
+    title = "First divergence" if failure["difference"] else "First fault"
+    return Panel(rows, title=title, title_align="left", border_style="red", expand=False)
+
+
+def _add_difference(rows: Table, difference: Record, failure: Record | None) -> None:
+    rows.add_row("checkpoint", Text(difference["checkpoint"], style="bold"))
+    if difference["asked"]:
+        rows.add_row("asked", Text(readable_call(difference["asked"])))
+    is_value = difference["kind"] == "value"
+    rows.add_row("expected", Text(with_decimal(difference["expected"]) if is_value else difference["expected"]))
+    rows.add_row("got", Text(with_decimal(difference["got"]) if is_value else difference["got"]))
+    if is_value:
+        rows.add_row("distance", distance(difference["ulps"]))
+    if failure and failure["values"] > 1:
+        rows.add_row("", f"{failure['different']:,} of {failure['values']:,} values of this case differ")
+
+
+def _add_fault(rows: Table, fault: Record) -> None:
+    rows.add_row("fault", Text(fault["message"]))
+    if fault["hint"]:
+        rows.add_row("hint", Text(fault["hint"]))
+    if fault["log"]:
+        rows.add_row("its log", Text("\n".join(fault["log"][-10:])))
+
+
+def distance(ulps: int | None) -> str:
+    if ulps is None:
+        return "one of them is NaN"
+    return "1 ulp" if ulps == 1 else f"{ulps:,} ulps"
+
+
+def with_decimal(word: str) -> str:
+    """A double as bits and as a decimal number."""
+    return f"{word}  {double_of(word)!r}"
+
+
+def readable_call(line: str) -> str:
+    """A line of a request with decimal numbers beside its doubles."""
+    if len(line) > 200:
+        return f"{line[:200]}..."
+    return re.sub(r"\b[0-9a-f]{16}\b", lambda match: f"{match[0]} ({double_of(match[0])!r})", line)
+
+
+def repeat_command(record: Record, case: str) -> str:
+    runner = "" if record["runner"] == "docker" else " RUNNER=local"
+    return f"make conform PORT={record['port']} CASE={case}{runner}"
+
+
+def error_text(error: ConformError) -> RenderableType:
+    """A fault that ended the run, for standard error."""
+    parts: list[Any] = [Text.assemble(("error: ", "bold red"), error.message)]
+    if error.log:
+        parts.append(Text("\n".join(f"    {line}" for line in error.log), style="dim"))
+    if error.hint:
+        parts.append(Text(f"hint: {error.hint}"))
+    return Group(*parts)
