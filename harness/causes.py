@@ -13,7 +13,9 @@ from harness.compare import Difference
 
 @dataclass(frozen=True)
 class Cause:
-    """`verb` and `checkpoint` are patterns; `ulps` is the greatest distance for which this is likely, None for any."""
+    """`verb` and `checkpoint` are patterns; `ulps` is the greatest distance for which this is likely, None
+    for any.
+    """
 
     verb: str
     checkpoint: str

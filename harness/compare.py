@@ -1,8 +1,8 @@
 """Compares a reply with the golden trace, value by value, and names the first that differs.
 
-Knows the form of reply lines (SPEC.md, section 12) but nothing about what a verb computes. A word of 16 hex digits in
-the golden trace is a double, everything else must be the same text. Bad values never pass: NaN equals only NaN, and -0.0
-is not +0.0.
+Knows the form of reply lines (SPEC.md, section 12) but nothing about what a verb computes. A word of 16 hex
+digits in the golden trace is a double, everything else must be the same text. Bad values never pass: NaN
+equals only NaN, and -0.0 is not +0.0.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _NAN = 0x7FF8000000000000
 class Difference:
     """One place where the reply is not the golden trace.
 
-    kind: "value" two doubles; "text" two other words; "shape" another line than expected; "error" an error where there
-    should be none, or the other way round. checkpoint: the quantity, such as "pos0.layer0.q[3]". ulps: the distance of
-    two doubles, None where there is none. line: the line of the reply, from 1. asked: the request's line it answers, if
-    there is one.
+    kind: "value" two doubles; "text" two other words; "shape" another line than expected; "error" an error
+    where there should be none, or the other way round. checkpoint: the quantity, such as "pos0.layer0.q[3]".
+    ulps: the distance of two doubles, None where there is none. line: the line of the reply, from 1. asked:
+    the request's line it answers, if there is one.
     """
 
     kind: Kind

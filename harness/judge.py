@@ -142,7 +142,8 @@ def _with_late_fault(level: LevelResult, fault: ProtocolFault) -> LevelResult:
 
 
 def reached(found: Sequence[LevelResult]) -> int:
-    """The highest level N such that the levels 1 to N all agree; 0 if there is none or level 1 was not asked."""
+    """The highest level N such that the levels 1 to N all agree; 0 if there is none or level 1 was not asked.
+    """
     height = 0
     for result in found:
         if result.level.number != height + 1 or result.verdict != "agrees" or not result.values:

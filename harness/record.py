@@ -1,6 +1,7 @@
 """What a run found, as one JSON object: the only source of every report. Its form is `result.schema.json`.
 
-`results/<port>.json` holds the newest record of a port. A record is checked against the schema when it is written and when it is read.
+`results/<port>.json` holds the newest record of a port. A record is checked against the schema when it is
+written and when it is read.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from harness.errors import ConformError, ManifestError
 from harness.judge import CaseResult, LevelResult, reached
 from harness.manifest import Manifest
 from harness.session import Timing
+from harness.trace import Finding
 
 SCHEMA_VERSION = 1
 Record = dict[str, Any]
@@ -84,31 +86,20 @@ def build_record(
     suite_hash: str,
     timing: Timing,
     seconds: float,
+    finding: Finding | None = None,
     notes: Sequence[str] = (),
     chosen: int | None = None,
     long: bool = False,
 ) -> Record:
     """The record of a finished climb. `build` says what was built: hash, image, seconds, toolchain."""
     record: Record = {
-        "schema": SCHEMA_VERSION,
-        "port": manifest.name,
-        "language": manifest.language,
-        "agreement": manifest.agreement,
-        "claimed_level": manifest.level,
+        **_head(manifest, runner),
         "reached_level": reached(found),
         "outcome": outcome(found, manifest.level, chosen),
         "only_level": chosen,
         "long_cases": long,
-        "runner": runner,
         "build": build,
         "suite": suite_hash,
-        "machine": {
-            "system": platform.system(),
-            "architecture": platform.machine(),
-            "processor": processor(),
-            "python": platform.python_version(),
-        },
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seconds": {
             "total": round(seconds, 3),
             "port": round(timing.waiting, 3),
@@ -117,10 +108,60 @@ def build_record(
         },
         "requests": timing.requests,
         "notes": list(notes),
+        "finding": finding_json(finding) if finding else None,
         "levels": [level_json(result) for result in found],
     }
     validate(record, "the record of this run")
     return record
+
+
+def build_failure(manifest: Manifest, fault: ConformError, *, runner: str, suite_hash: str, seconds: float) -> Record:
+    """The record of a port that could not be built."""
+    record: Record = {
+        **_head(manifest, runner),
+        "reached_level": 0,
+        "outcome": "build failed",
+        "only_level": None,
+        "long_cases": False,
+        "build": {"hash": "", "image": "", "reused": False, "seconds": round(seconds, 3), "toolchain": ""},
+        "suite": suite_hash,
+        "seconds": {"total": round(seconds, 3), "port": 0.0, "start": 0.0, "build": round(seconds, 3)},
+        "requests": 0,
+        "notes": [],
+        "finding": None,
+        "fault": fault_json(fault),
+        "levels": [],
+    }
+    validate(record, "the record of this run")
+    return record
+
+
+def _head(manifest: Manifest, runner: str) -> Record:
+    """What every record says about the port, the machine and the day."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "port": manifest.name,
+        "language": manifest.language,
+        "agreement": manifest.agreement,
+        "claimed_level": manifest.level,
+        "runner": runner,
+        "machine": {
+            "system": platform.system(),
+            "architecture": platform.machine(),
+            "processor": processor(),
+            "python": platform.python_version(),
+        },
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def finding_json(finding: Finding) -> Record:
+    return {
+        "verb": finding.request.verb,
+        "request": finding.request.id,
+        "sentence": finding.sentence,
+        "difference": asdict(finding.difference),
+    }
 
 
 def processor() -> str:

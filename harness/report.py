@@ -17,6 +17,7 @@ from rich.text import Text
 from harness.causes import usual_cause
 from harness.compare import Difference, double_of
 from harness.errors import ConformError
+from harness.judge import CaseResult
 from harness.record import Record
 
 STYLES = {
@@ -154,6 +155,27 @@ def _add_fault(rows: Table, fault: Record) -> None:
         rows.add_row("hint", Text(fault["hint"]))
     if fault["log"]:
         rows.add_row("its log", Text("\n".join(fault["log"][-10:])))
+
+
+def explain(result: CaseResult) -> str:
+    """One case that does not agree, in plain text."""
+    if result.fault is not None:
+        return "\n".join(filter(None, [result.fault.message, *result.fault.log, result.fault.hint]))
+    if result.difference is None:
+        return f"the port does not answer '{result.case.level.verb}' yet"
+    difference = result.difference
+    is_value = difference.kind == "value"
+    lines = [f"first difference: {difference.checkpoint} (line {difference.line} of the reply)"]
+    if difference.asked:
+        lines.append(f"asked     {readable_call(difference.asked)}")
+    lines.append(f"expected  {with_decimal(difference.expected) if is_value else difference.expected}")
+    lines.append(f"got       {with_decimal(difference.got) if is_value else difference.got}")
+    if is_value:
+        lines.append(f"distance  {distance(difference.ulps)}")
+    cause = usual_cause(result.case.level.verb, difference)
+    if cause:
+        lines.append(f"usual cause: {cause.sentence} (SPEC.md, section {cause.section})")
+    return "\n".join(lines)
 
 
 def distance(ulps: int | None) -> str:

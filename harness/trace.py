@@ -1,8 +1,8 @@
 """Traces a divergence in `train` or `run` down to the first quantity of the first bad step.
 
-A checksum says that something is wrong, not what. So the harness asks the port again, with the reference's own numbers
-as input: that one step with whole tensors, then its activations, then its gradients. Because every input is right, the first difference is
-where the mistake is, not where it was carried to.
+A checksum says that something is wrong, not what. So the harness asks the port again, with the reference's
+own numbers as input: that one step with whole tensors, then its activations, then its gradients. Because
+every input is right, the first difference is where the mistake is, not where it was carried to.
 """
 
 from __future__ import annotations

@@ -1,0 +1,61 @@
+# Every target sets up .venv by itself, once. `make help` lists them.
+
+PYTHON ?= python3
+RUNNER ?= docker
+COUNT ?= 1000000
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help conform test lint golden golden-check check-math base doctor ports clean
+
+help:  ## show this list
+	@echo "make conform PORT=c      does the port in ports/c compute what the reference computes?"
+	@echo
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 25 | sort
+	@echo
+	@echo "For conform: RUNNER=local (without Docker), LEVEL=6, CASE=adam/example, LONG=1 (1,000 steps), FORCE=1 (build anew),"
+	@echo "and ARGS='...' for any option of '.venv/bin/conform run'."
+
+# pip is quiet but not silent: it says what went wrong.
+$(READY): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: Python 3.11 or newer is needed; $$($(PYTHON) --version) was found. Name another: make PYTHON=python3.12 ..."; exit 2; }
+	@echo "setting up .venv (once)"
+	@$(PYTHON) -m venv .venv || { echo "error: 'python3 -m venv' does not work here; on Debian: apt-get install python3-venv"; exit 2; }
+	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+conform: $(READY)  ## build PORT in Docker, climb the ladder, report
+	@$(if $(PORT),,echo "error: name a port: make conform PORT=c (make ports lists them)"; exit 2)
+	@$(BIN)/conform run $(PORT) --runner $(RUNNER) $(if $(LEVEL),--level $(LEVEL)) $(if $(CASE),--case $(CASE)) \
+		$(if $(LONG),--long) $(if $(FORCE),--force) $(ARGS)
+
+test: $(READY)  ## the project's own tests
+	@$(BIN)/pytest $(ARGS)
+
+lint: $(READY)  ## style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+golden: $(READY)  ## write requests and golden traces again (some minutes)
+	@$(BIN)/python -m conformance.golden
+
+golden-check: $(READY)  ## fail if 'make golden' would change anything
+	@$(BIN)/python -m conformance.golden --check
+
+check-math: $(READY)  ## compare the exact functions with mpmath on COUNT arguments each
+	@$(BIN)/python -m conformance.check_math --count $(COUNT) $(ARGS)
+
+base: $(READY)  ## get the base image of all containers
+	@$(BIN)/conform base
+
+doctor: $(READY)  ## say what this machine lacks, and what to type
+	@$(BIN)/conform doctor
+
+ports: $(READY)  ## list the ports
+	@$(BIN)/conform list
+
+clean:  ## remove .venv and .cache
+	rm -rf .venv .cache

@@ -1,0 +1,115 @@
+"""Write the ladder: every request, the reference's reply to it, and the worked examples of SPEC.md.
+
+    python -m conformance.golden            write what is new or different, remove what is no longer made
+    python -m conformance.golden --check    write nothing; exit with 1 if anything would change
+
+The requests come from `conformance/cases/`. Running it twice gives the same bytes, on every machine.
+"""
+
+import argparse
+import re
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from conformance.cases import LEVELS
+from conformance.cases.case import Case
+from reference import conform
+from reference.wire import checksum, hexadecimal
+
+HERE = Path(__file__).parent
+LEVELS_FOLDER = HERE / "levels"
+SPEC = HERE / "SPEC.md"
+EXAMPLE = re.compile(r"<!-- example (\w+) -->\n(?:\n```text\n.*?```\n<!-- end of example -->\n)?", re.DOTALL)
+SHOWN = 20  # names of changed files
+CHECKSUM_EXAMPLE = (0.0, -0.0, 1.0, 0.1)
+
+
+def reply_to(case: Case) -> str:
+    lines = conform.answer(case.request().splitlines()[:-1])
+    return "".join(line + "\n" for line in lines)
+
+
+def all_cases() -> Iterator[tuple[str, Case]]:
+    """Folder and case, the long ones first, since they take longest."""
+    found = [(level.folder, case) for level in LEVELS for case in level.cases()]
+    names = [(folder, case.name) for folder, case in found]
+    twice = {name for name in names if names.count(name) > 1}
+    if twice:
+        raise SystemExit(f"two cases have the same name: {sorted(twice)}")
+    yield from sorted(found, key=lambda pair: not pair[1].name.startswith("long-"))
+
+
+def golden_files() -> Iterator[tuple[Path, str]]:
+    """Every file of the ladder with its text."""
+    found = list(all_cases())
+    with ProcessPoolExecutor() as pool:
+        replies = pool.map(reply_to, [case for _, case in found])
+        for (folder, case), reply in zip(found, replies, strict=True):
+            stem = LEVELS_FOLDER / folder / case.name
+            yield stem.with_suffix(".request"), case.request()
+            yield stem.with_suffix(".golden"), reply
+
+
+def spec_with_examples(spec: str, files: dict[Path, str]) -> str:
+    """SPEC.md with its worked examples written anew."""
+
+    def example(match: re.Match[str]) -> str:
+        verb = match[1]
+        if verb == "checksum":
+            doubles = " ".join(map(hexadecimal, CHECKSUM_EXAMPLE))
+            text = f"the doubles  {doubles}\nthe checksum {checksum(CHECKSUM_EXAMPLE)}\n"
+        else:
+            [level] = [level for level in LEVELS if level.verb == verb]
+            stem = LEVELS_FOLDER / level.folder / "example"
+            text = f"{files[stem.with_suffix('.request')]}\n{files[stem.with_suffix('.golden')]}"
+        shown = "".join(shortened(line) + "\n" for line in text.splitlines())
+        return f"<!-- example {verb} -->\n\n```text\n{shown}```\n<!-- end of example -->\n"
+
+    return EXAMPLE.sub(example, spec)
+
+
+def shortened(line: str) -> str:
+    """A line of more than 30 words, such as the state of a generator, with its middle left out."""
+    words = line.split(" ")
+    return line if len(words) <= 30 else " ".join([*words[:5], "…", *words[-2:]])
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Write the requests and golden traces of the ladder.")
+    parser.add_argument("--check", action="store_true", help="write nothing; fail if anything would change")
+    arguments = parser.parse_args()
+
+    wanted: dict[Path, str] = {}
+    for path, text in golden_files():
+        wanted[path] = text
+        if sys.stderr.isatty():
+            print(f"\r{len(wanted)} files", end="", file=sys.stderr)
+    spec = SPEC.read_text(encoding="utf-8")
+    wanted_spec = {SPEC: spec_with_examples(spec, wanted)}
+    stale = set(LEVELS_FOLDER.glob("*/*")) - wanted.keys()
+    changed = [path for path, text in (wanted | wanted_spec).items() if not is_same(path, text)]
+    differing = sorted({*stale, *changed})
+    for path in differing[:SHOWN]:
+        print(("would change " if arguments.check else "changed ") + str(path.relative_to(HERE.parent)))
+    if len(differing) > SHOWN:
+        print(f"... and {len(differing) - SHOWN} more")
+    if arguments.check:
+        return 1 if stale or changed else 0
+    for path in stale:
+        path.unlink()
+    for path in changed:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes((wanted | wanted_spec)[path].encode())
+    size = sum(len(text) for text in wanted.values())
+    print(f"{len(wanted) // 2} cases, {size / 1e6:.1f} MB, {len(changed) + len(stale)} files changed")
+    return 0
+
+
+def is_same(path: Path, text: str) -> bool:
+    return path.exists() and path.read_bytes() == text.encode()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

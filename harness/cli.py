@@ -1,0 +1,177 @@
+"""The command `conform`: reads options, calls the harness, prints reports. Everything else is elsewhere.
+
+Exit status: 0 the port conforms, 1 it does not, 2 the command or port.yaml is wrong, 3 this machine cannot do
+it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+from rich.console import Console
+
+from harness import doctor, images, ladder, manifest, record, report, runners
+from harness.conform import Choice, conform
+from harness.errors import ConformError
+from harness.limits import MIB, Limits
+from harness.progress import progress_for
+
+EXIT_CODES = {"machine": 3, "usage": 2}
+OUT = Console(highlight=False)
+ERR = Console(stderr=True, highlight=False)
+
+
+class _Conform(click.Group):
+    """Turns every fault that the harness knows into a sentence and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ConformError as error:
+            ERR.print(report.error_text(error))
+            sys.exit(EXIT_CODES.get(error.outcome, 1))
+        except KeyboardInterrupt:
+            ERR.print("interrupted: the port was stopped and its container removed")
+            sys.exit(130)
+        except BrokenPipeError:
+            _leave_a_closed_pipe()
+
+
+def _leave_a_closed_pipe() -> NoReturn:
+    """Somebody stopped reading, as `head` does: nothing is wrong."""
+    sys.stdout = open("/dev/null", "w")  # noqa: SIM115 - it stays open to the end, for what is still to be flushed
+    sys.exit(0)
+
+
+@click.group(cls=_Conform, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Prove, bit by bit, that a port of microgpt computes what the reference computes.
+
+    \b
+    conform run rust                         build in Docker, climb the ladder, report
+    conform run rust --level 6               one level only
+    conform run rust --case backward/window  one case only
+    conform run rust --runner local          without Docker
+    conform doctor                           what this machine lacks, and what to type
+    """
+
+
+def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
+    usual = Limits()
+    for name, text, default in (
+        ("--build-timeout", "Seconds for the build.", usual.build),
+        ("--start-timeout", "Seconds from start to the first answer.", usual.start),
+        ("--request-timeout", "Seconds for one request.", usual.request),
+    ):
+        command = click.option(
+            name, type=click.FloatRange(min=0, min_open=True), help=f"{text}  [usually {default:g}]"
+        )(command)
+    for name, text, size in (
+        ("--memory", "MiB of memory for the port.", usual.memory),
+        ("--output-limit", "MiB that one reply may have.", usual.output),
+        ("--stderr-limit", "MiB of standard error for one request.", usual.stderr),
+    ):
+        command = click.option(
+            name, type=click.IntRange(min=1), help=f"{text}  [usually {size // MIB}]"
+        )(command)
+    return command
+
+
+@main.command()
+@click.argument("port", required=False)
+@click.option("--path", type=click.Path(path_type=Path), help="A port's folder outside ports/.")
+@click.option("--runner", type=click.Choice(["docker", "local"]), default="docker", show_default=True)
+@click.option("--level", type=click.IntRange(1, 12), help="Ask this level only.")
+@click.option("--case", "case", help="Ask this case only, as <verb>/<case>.")
+@click.option("--long", "long_cases", is_flag=True, help="Ask the long cases too (1,000 steps).")
+@click.option("--force", is_flag=True, help="Build anew even if nothing has changed.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON and nothing else.")
+@_limit_options
+def run(
+    port: str | None,
+    path: Path | None,
+    runner: str,
+    level: int | None,
+    case: str | None,
+    long_cases: bool,
+    force: bool,
+    as_json: bool,
+    **limits: float | None,
+) -> None:
+    """Build PORT, climb the ladder with it, and report the first divergence."""
+    if (port is None) == (path is None):
+        raise click.UsageError(f"name one port, or --path to its folder; ports: {', '.join(manifest.known_ports())}")
+    if level is not None and case is not None:
+        raise click.UsageError("--level and --case exclude each other: a case has its level")
+    loaded = manifest.load_folder(path) if path else manifest.load(str(port))
+    chosen_limits = _limits(loaded, limits)
+    choice = Choice(level, case, long_cases)
+    with progress_for(ERR, loaded, choice.count(), quiet=as_json) as listener:
+        found = conform(loaded, runners.runner(runner, chosen_limits, force), chosen_limits, choice, listener)
+    if choice.only_level is None and path is None:
+        record.save(found)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        report.show(found, OUT)
+    sys.exit(0 if found["outcome"] == "conforms" else 1)
+
+
+def _limits(loaded: manifest.Manifest, options: dict[str, float | None]) -> Limits:
+    """The usual limits, then the port's own, then those of the command line."""
+    fields = {
+        "build_timeout": ("build", 1),
+        "start_timeout": ("start", 1),
+        "request_timeout": ("request", 1),
+        "memory": ("memory", MIB),
+        "output_limit": ("output", MIB),
+        "stderr_limit": ("stderr", MIB),
+    }
+    chosen = {
+        fields[option][0]: value * fields[option][1] for option, value in options.items() if value is not None
+    }
+    return replace(loaded.limits(Limits()), **chosen)  # type: ignore[arg-type]
+
+
+@main.command(name="dockerfile")
+@click.argument("port")
+def show_dockerfile(port: str) -> None:
+    """Print the Dockerfile that PORT is built with."""
+    click.echo(images.dockerfile(manifest.load(port)), nl=False)
+
+
+@main.command(name="doctor")
+def examine() -> None:
+    """Say what this machine lacks, and what to type."""
+    sys.exit(doctor.show(doctor.checks(), OUT))
+
+
+@main.command()
+def base() -> None:
+    """Get the base image: from a registry, or else from Debian's packages."""
+    name = images.ensure_base(lambda text: ERR.print(text, style="dim", markup=False))
+    OUT.print(f"base image: {name}")
+
+
+@main.command(name="list")
+def list_ports() -> None:
+    """Name the ports and the levels that they claim."""
+    for name in manifest.known_ports():
+        loaded = manifest.load(name)
+        click.echo(f"{name:14} {loaded.language:14} level {loaded.level:2}  {loaded.agreement}")
+
+
+@main.command(name="cases")
+@click.option("--level", type=click.IntRange(1, 12), help="This level only.")
+def list_cases(level: int | None) -> None:
+    """Name every case as --case wants it."""
+    for rung in ladder.levels():
+        if level in (None, rung.number):
+            for case in rung.cases:
+                click.echo(case.id)

@@ -1,0 +1,117 @@
+"""One port from folder to record: build, climb, trace the first divergence, write down what was found.
+
+Everything that `conform run` and `make conform` do, without a command line and without a terminal.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from harness import ladder, record
+from harness.errors import BuildFailed, ConformError, LimitExceeded
+from harness.judge import CaseResult, LevelResult, climb
+from harness.limits import Limits
+from harness.manifest import Manifest
+from harness.runners import Prepared, Runner
+from harness.session import Session
+from harness.trace import Finding, trace
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which cases to ask: all but the long ones by default."""
+
+    level: int | None = None
+    case: str | None = None
+    long: bool = False
+
+    def cases(self) -> list[tuple[ladder.Level, Sequence[ladder.Case]]]:
+        """The chosen cases by level. Raises ManifestError for a case that does not exist."""
+        if self.case is not None:
+            case = ladder.find_case(self.case)
+            return [(case.level, [case])]
+        return [
+            (level, [case for case in level.cases if self.long or not case.long])
+            for level in ladder.levels()
+            if self.level in (None, level.number)
+        ]
+
+    def count(self) -> int:
+        return sum(len(cases) for _, cases in self.cases())
+
+    @property
+    def only_level(self) -> int | None:
+        """The level, if the choice is less than the ladder."""
+        return self.cases()[0][0].number if self.case is not None else self.level
+
+
+class Listener:
+    """Is told what happens while a port is judged. This one does nothing; the terminal's shows progress."""
+
+    def building(self, line: str) -> None:
+        """A line of the build's output."""
+
+    def built(self, prepared: Prepared) -> None:
+        """The port is ready to start."""
+
+    def judged(self, result: CaseResult) -> None:
+        """One case is done."""
+
+    def tracing(self, case: str) -> None:
+        """The first divergence is being traced."""
+
+
+def conform(
+    manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, listener: Listener
+) -> record.Record:
+    """Judge a port and return the record. Raises MachineFault and ManifestError; all else is in the record.
+    """
+    began = time.monotonic()
+    chosen = choice.cases()
+    suite_hash = ladder.content_hash(ladder.levels())
+    try:
+        prepared = runner.prepare(manifest, listener.building)
+    except (BuildFailed, LimitExceeded) as fault:
+        return record.build_failure(
+            manifest, fault, runner=runner.name, suite_hash=suite_hash, seconds=time.monotonic() - began
+        )
+    listener.built(prepared)
+    session = Session(prepared.launch, limits)
+    try:
+        found = climb(session, chosen, manifest.name, listener.judged)
+        finding = _trace(session, found, listener.tracing)
+    finally:
+        session.kill()
+    return record.build_record(
+        manifest,
+        found,
+        runner=runner.name,
+        build=prepared.describe(),
+        suite_hash=suite_hash,
+        timing=session.timing,
+        seconds=time.monotonic() - began,
+        finding=finding,
+        notes=session.notes,
+        chosen=choice.only_level,
+        long=choice.long,
+    )
+
+
+def _trace(
+    session: Session, found: Sequence[LevelResult], on_start: Callable[[str], None]
+) -> Finding | None:
+    """Trace the first divergence of the run, if it is in a training. A port that fails at that is not traced.
+    """
+    failures = (level.first_failure for level in found if level.verdict != "unsupported")
+    first = next((failure for failure in failures if failure is not None), None)
+    if first is None or first.difference is None or first.case.level.verb not in ("train", "run"):
+        return None
+    on_start(first.case.id)
+    try:
+        return trace(session, first.case.request, first.difference)
+    except ConformError as fault:
+        if fault.outcome == "machine":
+            raise
+        return None
