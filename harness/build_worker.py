@@ -1,0 +1,72 @@
+"""One long job of the container engine in a process of its own, so that killing the process ends the job.
+
+The engine stops a build or a pull when its client goes away, and a process can always be killed; a blocked
+read in a thread cannot. Prints the engine's events as lines of JSON; a fault of the engine is the event
+{"fault": sentence}. Not for people: images.py and base.py start it.
+
+    python -m harness.build_worker build TAG CONTEXT.tar LABELS.json
+    python -m harness.build_worker pull IMAGE
+    python -m harness.build_worker import TAG ROOT.tar CHANGE...
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from harness.engine import asked_to, connect
+from harness.errors import MachineFault
+
+_SECONDS = 24 * 3600
+"""The caller keeps the time; this only keeps the client library from ending a quiet build by itself."""
+
+
+def build(tag: str, context: str, labels: str) -> Iterator[dict[str, Any]]:
+    client = connect(_SECONDS)
+    with open(context, "rb") as archive:
+        yield from client.build(
+            fileobj=archive,
+            custom_context=True,
+            tag=tag,
+            labels=json.loads(labels),
+            rm=True,
+            forcerm=True,
+            decode=True,
+        )
+
+
+def pull(image: str) -> Iterator[dict[str, Any]]:
+    name, _, tag = image.rpartition(":")
+    yield from connect(_SECONDS).pull(name, tag=tag, stream=True, decode=True)
+
+
+def import_root(tag: str, archive: str, *changes: str) -> Iterator[dict[str, Any]]:
+    name, _, version = tag.rpartition(":")
+    with open(archive, "rb") as stream:
+        answer = connect(_SECONDS).import_image_from_stream(
+            stream, repository=name, tag=version, changes=list(changes)
+        )
+    yield {"stream": str(answer)}
+
+
+_JOBS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
+    "build": build,
+    "pull": pull,
+    "import": import_root,
+}
+
+
+def main() -> None:
+    job, *arguments = sys.argv[1:]
+    try:
+        with asked_to(f"{job} {arguments[0]}"):
+            for event in _JOBS[job](*arguments):
+                print(json.dumps(event), flush=True)
+    except MachineFault as fault:
+        print(json.dumps({"fault": fault.message, "hint": fault.hint, "code": fault.code}), flush=True)
+
+
+if __name__ == "__main__":
+    main()
