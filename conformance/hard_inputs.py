@@ -7,8 +7,9 @@ nearest. Results close to a double itself, which are hard only for the other rou
 
 Most of exp, log, sin, cos and x**-0.5 are from the searches of V. Lefevre and J.-M. Muller ("Worst cases
 for correct rounding of the elementary functions in double precision", 2003) and of the CORE-MATH and CRlibm
-projects; the other powers were searched for here. All numbers of bits were measured with mpmath at 400
-bits, and the tests measure them again.
+projects; the other powers, and some arguments in ranges that those searches left out or that training uses,
+were searched for here. All numbers of bits were measured with mpmath at 400 bits, and the tests measure
+them again.
 """
 
 from typing import Any
@@ -26,7 +27,7 @@ EXP: dict[int, int] = {
     0x4030076d13ab9d18: 47, 0x40609e51ea4c0f9b: 47, 0x4061385c2d8b84bb: 47, 0x408062315cbd184b: 47,
     0x3ff07e3167a458ab: 46, 0x400011dd7222b8d2: 46, 0x402015f22aac6d3d: 46, 0x403046bea8fccaeb: 46,
     0x40401e5ceb2c761e: 46, 0x40606eb107157e27: 46, 0x4071a8f1b5e3dbac: 46, 0x408143e9a6b1fb86: 46,
-    0x408434de9578de8d: 46, 0x408489703e0ce3b1: 46,
+    0x408434de9578de8d: 46, 0x408489703e0ce3b1: 46, 0xc023ebb3fbd2218c: 42, 0xc02ceb81b49a3414: 40,
 }
 
 LOG: dict[int, int] = {
@@ -39,6 +40,8 @@ LOG: dict[int, int] = {
     0x4022b1199e497739: 52, 0x40311867637cbd03: 52, 0x4033d9d7d597a9dd: 52, 0x4037f3825778aaaf: 52,
     0x4100dfe7ad41fd87: 52, 0x40105eb7625384e6: 51, 0x4048b247b74ee4b5: 51, 0x3ff789e95b11578c: 50,
     0x3ffb9f1fa4587967: 50, 0x3fe25fd45593f228: 49, 0x3feedeffbdb1a6e6: 49, 0x4019e892bc616246: 49,
+    0x3feccff51fdaa118: 44, 0x3feeec70488ac24c: 43, 0x3fd3e3fce48bba0d: 42, 0x3fdb1dc979de90cb: 41,
+    0x3fde2d7164c4c05d: 41,
 }
 
 SIN: dict[int, int] = {
@@ -51,7 +54,8 @@ SIN: dict[int, int] = {
     0x3ed1872e4d27cfb9: 49, 0x3ef986a75aeb40f4: 49, 0x3f2107b328b22c92: 49, 0x3f38bc6a16659cda: 49,
     0x3f46e3bbdba9ae42: 49, 0x3f59161eb1f20886: 49, 0x3f5c558bb83fe758: 49, 0x3f5c60cdb2cd0303: 49,
     0x3f68479f46c5bb63: 49, 0x3f9646a68c0185d4: 49, 0x3fa09d9410464c64: 49, 0x3fb01a9891dd8e91: 49,
-    0x3ffd1772843917d7: 49,
+    0x3ffd1772843917d7: 49, 0x400130f42de7a8a0: 41, 0x40175e2ef97b1963: 41, 0x400381d82fb93b82: 40,
+    0x40177e5dc5552279: 40, 0x401e719dad5434a9: 40,
 }
 
 COS: dict[int, int] = {
@@ -68,6 +72,8 @@ COS: dict[int, int] = {
     0x3f3402e502aeacb0: 49, 0x3f42312bee38106d: 49, 0x3f56a4c38abdcbac: 49, 0x3f60bd74777db82b: 49,
     0x3f80066bbcf2cf68: 49, 0x3f892e4fbb59f545: 49, 0x3fa47712d7f8ed7e: 49, 0x3fa746e7f6dcc3b2: 49,
     0x3fad8841807373cd: 49, 0x3fc7efa9b716ba22: 49, 0x3fcf3db49626230b: 49, 0x3fe7ab1847e2d065: 49,
+    0x40123c5f8c31c7fc: 42, 0x4004341583241a4f: 41, 0x400f5a1cdc65ce0a: 41, 0x4016975efae8ebb4: 40,
+    0x401ee07c84884730: 40,
 }
 
 POW: dict[tuple[int, int], int] = {
@@ -88,7 +94,11 @@ POW: dict[tuple[int, int], int] = {
     (0x400adf7d568fb6bd, 0xbfe0000000000000): 50, (0x400d9e27fc59beaa, 0xbfe0000000000000): 50,
     (0x3ff656230dda552d, 0xbfe0000000000000): 49, (0x3ffd0a4a40f6cdec, 0xbfe0000000000000): 49,
     (0x3fefffffffffffff, 0x3ff8000000000000): 53, (0x3ff0000000000001, 0x3ff8000000000000): 52,
+    (0x3ff05e2ddda40dc6, 0x3ff8000000000000): 45, (0x3ff15824d359ef48, 0x3ff8000000000000): 41,
     (0x3fefffffffffffff, 0x4004000000000000): 51, (0x3ff8000000000004, 0x4008000000000000): 45,
+    (0x3ff1489a42fca411, 0x4008000000000000): 44, (0x3ff95296595d2904, 0x4008000000000000): 42,
+    (0x3ff25e796c208282, 0x4008000000000000): 41, (0x3ff0bbc1eeef60f9, 0x4010000000000000): 45,
+    (0x3ff9d26c962977a4, 0x4010000000000000): 44, (0x3ff70c5270d62803, 0x4010000000000000): 43,
 }
 
 # Iterating over a table yields bits for exp, log, sin and cos, and pairs of bits for pow.
