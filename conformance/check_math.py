@@ -34,7 +34,7 @@ from reference import exactmath, nativemath
 try:
     from mpmath import libmp  # type: ignore[import-untyped]
 except ImportError:
-    sys.exit("The check needs mpmath. Install the project's test extra: pip install -e '.[test]'")
+    sys.exit("The check needs mpmath. Install the project's dev extra: pip install -e '.[dev]'")
 
 FUNCTIONS = ("exp", "log", "sin", "cos", "pow")
 PRECISION = 300
@@ -69,15 +69,16 @@ def real_value(function: str, arguments: Arguments, precision: int = PRECISION) 
 
 def to_double(m: int, exponent: int) -> float:
     """The double nearest to m * 2**exponent: Python's division of integers rounds once and correctly."""
+    sign = -1.0 if m < 0 else 1.0
     height = m.bit_length() + exponent
     if height < -1080:
-        return math.copysign(0.0, m)
+        return sign * 0.0
     if height > 1025:
-        return math.copysign(math.inf, m)
+        return sign * math.inf
     try:
         return m / (1 << -exponent) if exponent < 0 else float(m << exponent)
     except OverflowError:
-        return math.copysign(math.inf, m)
+        return sign * math.inf
 
 
 def truth(function: str, arguments: Arguments) -> float:

@@ -134,7 +134,7 @@ def _round(approximate: Callable[..., Interval], *arguments: float) -> float:
     while True:
         low, high, exponent = approximate(precision, *arguments)
         result = _nearest(low, exponent)
-        if low == high or result == _nearest(high, exponent):
+        if result == _nearest(high, exponent):
             return result
         precision *= 2
 
