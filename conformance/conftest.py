@@ -1,4 +1,6 @@
-"""The ladder as a pytest suite: `pytest conformance --port c -k adam -x --level 9`, with all that pytest can do."""
+"""The ladder as a pytest suite: `pytest conformance --port c -k adam -x --level 9`, with all that pytest
+can do.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,10 @@ def judged(request: pytest.FixtureRequest) -> Iterator[Judged]:
     try:
         port = manifest.load(request.config.getoption("--port"))
         limits = port.limits(Limits())
-        prepared = runners.runner(request.config.getoption("--runner"), limits).prepare(port)
+        kind = request.config.getoption("--runner")
+        runner = runners.DockerRunner(limits) if kind == "docker" else runners.LocalRunner(limits)
+        runner.prepare(port)
     except ConformError as error:
         pytest.exit("\n".join([error.message, *error.log, error.hint]), returncode=3)
-    with Session(prepared.launch, limits) as session:
+    with Session(runner.launch, limits) as session:
         yield Judged(port, session)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from harness import doctor, images, ladder, manifest, record, report, runners
+from harness import base, doctor, images, ladder, manifest, record, report, runners
 from harness.conform import Choice, conform
 from harness.errors import ConformError
 from harness.limits import MIB, Limits
@@ -77,9 +77,9 @@ def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
         ("--output-limit", "MiB that one reply may have.", usual.output),
         ("--stderr-limit", "MiB of standard error for one request.", usual.stderr),
     ):
-        command = click.option(
-            name, type=click.IntRange(min=1), help=f"{text}  [usually {size // MIB}]"
-        )(command)
+        command = click.option(name, type=click.IntRange(min=1), help=f"{text}  [usually {size // MIB}]")(
+            command
+        )
     return command
 
 
@@ -106,14 +106,17 @@ def run(
 ) -> None:
     """Build PORT, climb the ladder with it, and report the first divergence."""
     if (port is None) == (path is None):
-        raise click.UsageError(f"name one port, or --path to its folder; ports: {', '.join(manifest.known_ports())}")
+        raise click.UsageError(
+            f"name one port, or --path to its folder; ports: {', '.join(manifest.known_ports())}"
+        )
     if level is not None and case is not None:
         raise click.UsageError("--level and --case exclude each other: a case has its level")
     loaded = manifest.load_folder(path) if path else manifest.load(str(port))
     chosen_limits = _limits(loaded, limits)
-    choice = Choice(level, case, long_cases)
+    choice = Choice(runner, level, case, long_cases)
+    make_runner = runners.DockerRunner if runner == "docker" else runners.LocalRunner
     with progress_for(ERR, loaded, choice.count(), quiet=as_json) as listener:
-        found = conform(loaded, runners.runner(runner, chosen_limits, force), chosen_limits, choice, listener)
+        found = conform(loaded, make_runner(chosen_limits, force), chosen_limits, choice, listener)
     if choice.only_level is None and path is None:
         record.save(found)
     if as_json:
@@ -152,10 +155,10 @@ def examine() -> None:
     sys.exit(doctor.show(doctor.checks(), OUT))
 
 
-@main.command()
-def base() -> None:
+@main.command(name="base")
+def get_base() -> None:
     """Get the base image: from a registry, or else from Debian's packages."""
-    name = images.ensure_base(lambda text: ERR.print(text, style="dim", markup=False))
+    name = base.ensure_base(lambda text: ERR.print(text, style="dim", markup=False))
     OUT.print(f"base image: {name}")
 
 

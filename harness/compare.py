@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -106,7 +106,7 @@ def _compare_hello(golden: Reply, reply: Reply, port_name: str | None) -> Compar
     """A port's name and verbs are its own, the rest is fixed."""
     known = golden.lines[2].split(" ")[1:]
     kinds = golden.lines[3].split(" ")[1:]
-    rules = [
+    rules: list[tuple[str, Callable[[list[str]], bool], str]] = [
         ("name", lambda words: words == [port_name] if port_name else len(words) == 1, f"name {port_name}"),
         ("protocol", lambda words: words == ["1"], "protocol 1"),
         (

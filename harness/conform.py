@@ -23,6 +23,7 @@ from harness.trace import Finding, trace
 class Choice:
     """Which cases to ask: all but the long ones by default."""
 
+    runner: str = "docker"
     level: int | None = None
     case: str | None = None
     long: bool = False
@@ -66,8 +67,7 @@ class Listener:
 def conform(
     manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, listener: Listener
 ) -> record.Record:
-    """Judge a port and return the record. Raises MachineFault and ManifestError; all else is in the record.
-    """
+    """Judge a port. Raises MachineFault and ManifestError; every other fault is in the record."""
     began = time.monotonic()
     chosen = choice.cases()
     suite_hash = ladder.content_hash(ladder.levels())
@@ -75,10 +75,10 @@ def conform(
         prepared = runner.prepare(manifest, listener.building)
     except (BuildFailed, LimitExceeded) as fault:
         return record.build_failure(
-            manifest, fault, runner=runner.name, suite_hash=suite_hash, seconds=time.monotonic() - began
+            manifest, fault, runner=choice.runner, suite_hash=suite_hash, seconds=time.monotonic() - began
         )
     listener.built(prepared)
-    session = Session(prepared.launch, limits)
+    session = Session(runner.launch, limits)
     try:
         found = climb(session, chosen, manifest.name, listener.judged)
         finding = _trace(session, found, listener.tracing)
@@ -86,9 +86,8 @@ def conform(
         session.kill()
     return record.build_record(
         manifest,
+        prepared,
         found,
-        runner=runner.name,
-        build=prepared.describe(),
         suite_hash=suite_hash,
         timing=session.timing,
         seconds=time.monotonic() - began,
@@ -99,11 +98,8 @@ def conform(
     )
 
 
-def _trace(
-    session: Session, found: Sequence[LevelResult], on_start: Callable[[str], None]
-) -> Finding | None:
-    """Trace the first divergence of the run, if it is in a training. A port that fails at that is not traced.
-    """
+def _trace(session: Session, found: Sequence[LevelResult], on_start: Callable[[str], None]) -> Finding | None:
+    """Trace the run's first divergence, if it is in a training. A port that fails at that is not traced."""
     failures = (level.first_failure for level in found if level.verdict != "unsupported")
     first = next((failure for failure in failures if failure is not None), None)
     if first is None or first.difference is None or first.case.level.verb not in ("train", "run"):

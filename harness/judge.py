@@ -80,9 +80,7 @@ def judge_case(session: Session, case: Case, port_name: str | None) -> CaseResul
         return CaseResult(case, "unsupported", seconds=seconds)
     found = compare(case.request, case.golden, reply, port_name)
     verdict: Verdict = "agrees" if found.agrees else "disagrees"
-    return CaseResult(
-        case, verdict, found.values, found.different, found.worst_ulps, seconds, found.first
-    )
+    return CaseResult(case, verdict, found.values, found.different, found.worst_ulps, seconds, found.first)
 
 
 def _verdict_of(fault: ConformError) -> Verdict:
@@ -142,8 +140,7 @@ def _with_late_fault(level: LevelResult, fault: ProtocolFault) -> LevelResult:
 
 
 def reached(found: Sequence[LevelResult]) -> int:
-    """The highest level N such that the levels 1 to N all agree; 0 if there is none or level 1 was not asked.
-    """
+    """The highest N such that the levels 1 to N all agree; 0 if level 1 does not or was not asked."""
     height = 0
     for result in found:
         if result.level.number != height + 1 or result.verdict != "agrees" or not result.values:

@@ -58,9 +58,7 @@ class Level:
     def cases(self) -> tuple[Case, ...]:
         """Every case, the example first, then by name, the errors last."""
         found = (Case(self, path.stem, path) for path in self.folder.glob("*.request"))
-        return tuple(
-            sorted(found, key=lambda c: (c.name != "example", c.name.startswith("error-"), c.name))
-        )
+        return tuple(sorted(found, key=lambda c: (c.name != "example", c.name.startswith("error-"), c.name)))
 
 
 def request_of(text: str) -> Request:

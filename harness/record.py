@@ -23,6 +23,7 @@ from harness import paths
 from harness.errors import ConformError, ManifestError
 from harness.judge import CaseResult, LevelResult, reached
 from harness.manifest import Manifest
+from harness.runners import Prepared
 from harness.session import Timing
 from harness.trace import Finding
 
@@ -79,10 +80,9 @@ def outcome(found: Sequence[LevelResult], claimed: int, chosen: int | None) -> s
 
 def build_record(
     manifest: Manifest,
+    prepared: Prepared,
     found: Sequence[LevelResult],
     *,
-    runner: str,
-    build: Record,
     suite_hash: str,
     timing: Timing,
     seconds: float,
@@ -91,20 +91,26 @@ def build_record(
     chosen: int | None = None,
     long: bool = False,
 ) -> Record:
-    """The record of a finished climb. `build` says what was built: hash, image, seconds, toolchain."""
+    """The record of a finished climb."""
     record: Record = {
-        **_head(manifest, runner),
+        **_head(manifest, prepared.runner),
         "reached_level": reached(found),
         "outcome": outcome(found, manifest.level, chosen),
         "only_level": chosen,
         "long_cases": long,
-        "build": build,
+        "build": {
+            "hash": prepared.content_hash,
+            "image": prepared.image or "",
+            "base": prepared.base_id or "",
+            "reused": prepared.reused,
+            "toolchain": prepared.toolchain or "",
+        },
         "suite": suite_hash,
         "seconds": {
             "total": round(seconds, 3),
             "port": round(timing.waiting, 3),
             "start": round(timing.starting, 3),
-            "build": round(float(build.get("seconds", 0.0)), 3),
+            "build": round(prepared.seconds, 3),
         },
         "requests": timing.requests,
         "notes": list(notes),
@@ -115,7 +121,9 @@ def build_record(
     return record
 
 
-def build_failure(manifest: Manifest, fault: ConformError, *, runner: str, suite_hash: str, seconds: float) -> Record:
+def build_failure(
+    manifest: Manifest, fault: ConformError, *, runner: str, suite_hash: str, seconds: float
+) -> Record:
     """The record of a port that could not be built."""
     record: Record = {
         **_head(manifest, runner),
@@ -123,7 +131,7 @@ def build_failure(manifest: Manifest, fault: ConformError, *, runner: str, suite
         "outcome": "build failed",
         "only_level": None,
         "long_cases": False,
-        "build": {"hash": "", "image": "", "reused": False, "seconds": round(seconds, 3), "toolchain": ""},
+        "build": {"hash": "", "image": "", "base": "", "reused": False, "toolchain": ""},
         "suite": suite_hash,
         "seconds": {"total": round(seconds, 3), "port": 0.0, "start": 0.0, "build": round(seconds, 3)},
         "requests": 0,

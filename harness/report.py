@@ -80,7 +80,7 @@ def sentence(record: Record) -> str:
             f"port.yaml says 'level: {claimed}'. Raise it"
         )
     if outcome == "conforms":
-        return f"{port} conforms: it claims level {claimed} of 12 and reaches it ({cases} cases, {values:,} values)"
+        return f"{port} conforms: level {claimed} of 12, as it claims ({cases} cases, {values:,} values)"
     return f"{port} does not conform: it claims level {claimed} of 12 and reaches {reached}"
 
 
@@ -141,7 +141,9 @@ def _add_difference(rows: Table, difference: Record, failure: Record | None) -> 
     if difference["asked"]:
         rows.add_row("asked", Text(readable_call(difference["asked"])))
     is_value = difference["kind"] == "value"
-    rows.add_row("expected", Text(with_decimal(difference["expected"]) if is_value else difference["expected"]))
+    rows.add_row(
+        "expected", Text(with_decimal(difference["expected"]) if is_value else difference["expected"])
+    )
     rows.add_row("got", Text(with_decimal(difference["got"]) if is_value else difference["got"]))
     if is_value:
         rows.add_row("distance", distance(difference["ulps"]))

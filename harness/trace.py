@@ -107,7 +107,10 @@ def _narrower_requests(name: str, asked: TrainRequest) -> Iterator[tuple[Request
     ]
     stem = f"{name[:48]}-step-{step}"
     yield Request("forward", stem, tuple(model)), f"the first wrong activation of step {step}"
-    yield Request("backward", stem, tuple(model)), f"the activations of step {step} are right, its gradients are not"
+    yield (
+        Request("backward", stem, tuple(model)),
+        f"the activations of step {step} are right, its gradients are not",
+    )
     moments: list[str] = []
     if step:
         moments += matrix_lines(dict(conform.matrices_of(config, training.m)), "m.")

@@ -1,11 +1,13 @@
 """The reference as a port: it answers the requests of `conformance/SPEC.md`, sections 11 to 13.
 
-`answer_all` reads requests and writes replies. One function a verb turns a request's lines into a reply's lines; the
-table `VERBS` names them. How lines are read and checked stands in `wire.py`; nothing here knows how results are judged.
+`answer_all` reads requests and writes replies. One function a verb turns a request's lines into a reply's
+lines; the table `VERBS` names them. How lines are read and checked stands in `wire.py`; nothing here knows
+how results are judged.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from math import nan, sqrt
 from typing import BinaryIO
 
 from reference import microgpt
@@ -35,7 +37,7 @@ def answer_all(requests: BinaryIO, replies: BinaryIO) -> None:
 
 
 def answer(lines: list[str], complete: bool = True) -> list[str]:
-    """The lines of the reply to one block without its `end`. `complete` is false if the input ended within it."""
+    """The reply to one block without its `end`. `complete` is false if the input ended within it."""
     name = "-"
     try:
         fields = Fields(lines)
@@ -75,7 +77,7 @@ def read_config(fields: Fields) -> Config:
         attended = fields.integers("attend", 0, position, at_least=1)
         if attended[-1] != position or any(a >= b for a, b in zip(attended, attended[1:], strict=False)):
             raise BadRequest(
-                f"attend line {position} must be increasing positions that end with {position}, not {attended}"
+                f"attend line {position} must increase and end with {position}, not {attended}"
             )
         attention.append(tuple(attended))
     return Config(layers, heads, embedding, block, vocabulary, activation, tuple(attention))
@@ -135,7 +137,7 @@ def hello(fields: Fields) -> Iterator[str]:
 
 
 def ieee_sqrt(x: float) -> float:
-    return microgpt.sqrt(x) if x >= 0.0 else microgpt.nan
+    return sqrt(x) if x >= 0.0 else nan
 
 
 def add_from_left(terms: Iterable[float]) -> float:

@@ -1,11 +1,13 @@
 """The whole of a GPT in one file: tokenizer, autograd, model, loss, Adam, training and sampling.
 
-This is the reference that every port is measured against, so two things matter beyond reading well. Each number is a
-Python float, and `exp log sin cos pow` come from `exactmath`, where they are correctly rounded: the same bits on every machine.
-And each order is fixed: children are tuples, sums run from the left, gradients accumulate in one stated order.
+This is the reference that every port is measured against, so two things matter beyond reading well. Each
+number is a Python float, and `exp log sin cos pow` come from `exactmath`, where they are correctly rounded:
+the same bits on every machine. And each order is fixed: children are tuples, sums run from the left,
+gradients accumulate in one stated order.
 
-Not here: reading files, saving models, the command line (`commands.py`) and the protocol of the ports (`conform.py`).
-After Andrej Karpathy's microgpt. The words of section and step are those of `conformance/SPEC.md`.
+Not here: reading files, saving models, the command line (`commands.py`) and the protocol of the ports
+(`conform.py`). After Andrej Karpathy's microgpt. The words of section and step are those of
+`conformance/SPEC.md`.
 """
 
 import random
@@ -43,8 +45,10 @@ def divide(a: float, b: float) -> float:
 class Generator(random.Random):
     """Python's Mersenne Twister. Only `gauss` is our own, because Python's goes through the C library."""
 
+    gauss_next: float | None
+
     def gauss(self, mu: float = 0.0, sigma: float = 1.0) -> float:
-        """One normal number by Box and Muller, which makes two at a time: the second is kept for the next call."""
+        """A normal number by Box and Muller, who make two at a time: the second is kept for the next call."""
         z, self.gauss_next = self.gauss_next, None
         if z is None:
             angle = self.random() * (2.0 * PI)
@@ -59,7 +63,7 @@ class Generator(random.Random):
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """Each distinct character is a token, by code point; one more token, BOS, stands on both sides of a document."""
+    """Each distinct character is a token, by code point; one more, BOS, stands around a document."""
 
     characters: tuple[str, ...]
 
@@ -152,8 +156,8 @@ class Value:
     def backward(self) -> None:
         """Add to the gradient of every node below the derivative of this node by it.
 
-        The order is the reverse of the depth-first post-order, children from left to right. An explicit stack takes
-        the place of recursion, since a long document makes a deep graph.
+        The order is the reverse of the depth-first post-order, children from left to right. An explicit
+        stack takes the place of recursion, since a long document makes a deep graph.
         """
         order = []
         self.visited = True
@@ -327,9 +331,7 @@ def attend(
         record(f"{layer}.head{head}.scores", scores)
         weights = softmax(scores)
         record(f"{layer}.head{head}.weights", weights)
-        mixed = [
-            add_up(w * value[j] for w, value in zip(weights, values, strict=True)) for j in range(size)
-        ]
+        mixed = [add_up(w * value[j] for w, value in zip(weights, values, strict=True)) for j in range(size)]
         record(f"{layer}.head{head}.mixed", mixed)
         result += mixed
     return result
@@ -397,7 +399,7 @@ class Optimizer:
 
 @dataclass
 class Training:
-    """A training run in the middle: the parameters, Adam's moments (in the order of `flatten`) and the next step."""
+    """A training under way: parameters, Adam's moments (in the order of `flatten`) and the next step."""
 
     config: Config
     optimizer: Optimizer
@@ -419,7 +421,9 @@ class Training:
         loss = document_loss(self.config, self.parameters, tokens)
         loss.backward()
         gradients = [value.grad for value in values]
-        updated = self.optimizer.update(self.step, (value.data for value in values), gradients, self.m, self.v)
+        updated = self.optimizer.update(
+            self.step, (value.data for value in values), gradients, self.m, self.v
+        )
         for i, (value, (p, m, v)) in enumerate(zip(values, updated, strict=True)):
             value.data, self.m[i], self.v[i] = p, m, v
         self.step += 1
@@ -438,7 +442,8 @@ def sample(
     generator: random.Random,
     watch: Draw = lambda probabilities, token: None,
 ) -> list[int]:
-    """Draw tokens until BOS or the end of the block. `watch` sees the probabilities and the token of each draw.
+    """Draw tokens until BOS or the end of the block. `watch` sees the probabilities and the token of each
+    draw.
 
     Raises ValueError if the probabilities are not finite.
     """
@@ -488,7 +493,7 @@ PRESETS = {
 
 
 def draw_parameters(preset: Preset, config: Config, generator: Generator) -> Parameters:
-    """Normal numbers for every matrix in order. Those of sigma 0 are drawn too, so that the stream stays the same."""
+    """Normal numbers for every matrix in order. Those of sigma 0 are drawn too: the stream is the same."""
 
     def sigma(name: str) -> float:
         return preset.output_sigma if name.endswith(("attn_wo", "mlp_fc2")) else preset.sigma
@@ -500,7 +505,7 @@ def draw_parameters(preset: Preset, config: Config, generator: Generator) -> Par
 
 
 class Run:
-    """From seed 42 to samples: dataset, parameters, training and sampling share one stream of random numbers."""
+    """From seed 42 to samples: shuffle, parameters and samples share one stream of random numbers."""
 
     def __init__(self, preset: Preset, lines: Iterable[str], seed: int = 42) -> None:
         """Raises ValueError if the lines hold no document."""

@@ -1,6 +1,8 @@
-"""The text form of requests and replies: blocks, fields, doubles, tensors and checksums (SPEC.md, sections 11 and 13).
+"""The text form of requests and replies: blocks, fields, doubles, tensors and checksums (SPEC.md, sections
+11 and 13).
 
-Reading checks everything and says in one sentence what was wrong. What the fields mean stands in `conform.py`.
+Reading checks everything and says in one sentence what was wrong. What the fields mean stands in
+`conform.py`.
 """
 
 import math
@@ -29,7 +31,8 @@ class Unsupported(Exception):
 def blocks(source: BinaryIO) -> Iterator[tuple[list[str], bool]]:
     """The lines of each block, without its `end`, and whether that `end` came before the input ended.
 
-    A byte that is no printable ASCII becomes '?' with a mark that `Fields` turns into an error; so does a long line.
+    A byte that is no printable ASCII becomes '?' with a mark that `Fields` turns into an error; so does a
+    long line.
     """
     lines: list[str] = []
     while raw := source.readline(LINE_LIMIT + 1):
@@ -96,7 +99,7 @@ def decimal(key: str, word: str, low: int, high: int) -> int:
 
 
 class Fields:
-    """The lines of one request, read in order. Every method raises BadRequest if the next line is not what it wants."""
+    """The lines of one request, read in order. What is not as it should be raises BadRequest."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         self.lines = lines
@@ -107,7 +110,9 @@ class Fields:
         self.next = 1
         if len(words) != 2 or not VERB.fullmatch(words[0]) or not IDENTIFIER.fullmatch(words[1]):
             came = excerpt(self.lines[0]) if self.lines else "'end'"
-            raise BadRequest(f"a request begins with a verb and an id of 1 to 64 letters digits . _ - not {came}")
+            raise BadRequest(
+                f"a request begins with a verb and an id of 1 to 64 letters digits . _ - not {came}"
+            )
         return words[0], words[1]
 
     def next_key(self) -> str | None:
@@ -118,7 +123,7 @@ class Fields:
         """The key of each line that is left, for the caller to read; there must be one at least."""
         while True:
             key = self.next_key()
-            if key not in known:
+            if key is None or key not in known:
                 came = "the end" if key is None else excerpt(key)
                 raise BadRequest(f"expected one of {' '.join(known)} and not {came}")
             yield key
@@ -136,7 +141,9 @@ class Fields:
         if len(line) > LINE_LIMIT:
             raise BadRequest(f"a line has at most {LINE_LIMIT} bytes; this {key} line has more")
         if not all(VERB.fullmatch(word) for word in words):
-            raise BadRequest(f"the words of a line are printable ASCII with single spaces, not {excerpt(line)}")
+            raise BadRequest(
+                f"the words of a line are printable ASCII with single spaces, not {excerpt(line)}"
+            )
         count = len(words) - 1
         if exactly is not None and count != exactly:
             raise BadRequest(f"{key} takes {exactly} values, not {count}")
@@ -161,7 +168,9 @@ class Fields:
 
     def count_and_doubles(self, key: str, exactly: int | None) -> tuple[int, list[float]]:
         """A number of draws from 0 to 1000, and as many doubles as stated, or 1 to 1000."""
-        words = self.values(key, None if exactly is None else exactly + 1, at_least=2 if exactly is None else 1)
+        words = self.values(key) if exactly is None else self.values(key, exactly + 1)
+        if len(words) < 2 and exactly is None:
+            raise BadRequest(f"{key} takes a number of draws and at least one weight")
         if len(words) > 1001:
             raise BadRequest(f"{key} takes at most 1000 weights, not {len(words) - 1}")
         return decimal(key, words[0], 0, 1000), [double(key, word) for word in words[1:]]

@@ -86,7 +86,9 @@ def test_steps_and_samples_are_part_of_the_name():
     came = reply("step 7", f"loss {ONE}", "tensor m.wte 1 1", f"row {NEXT}", "step 8", f"loss {NEXT}")
     difference = first(golden, came)
     assert difference is not None and difference.checkpoint == "step 7: m.wte[0]"
-    golden = reply("sample 2", f"probabilities {ONE} {ONE}", "token 1", f"probabilities {ONE} {ONE}", "token 0")
+    golden = reply(
+        "sample 2", f"probabilities {ONE} {ONE}", "token 1", f"probabilities {ONE} {ONE}", "token 0"
+    )
     came = reply("sample 2", f"probabilities {ONE} {ONE}", "token 1", f"probabilities {ONE} {ONE}", "token 3")
     difference = first(golden, came)
     assert difference is not None and difference.checkpoint == "sample 2: token[1]"

@@ -29,10 +29,27 @@ def cases() -> Iterator[Case]:
         for step in (0, 1, 2, 9, 99, optimizer.steps // 2, optimizer.steps - 2, optimizer.steps - 1):
             yield case(f"{name}-step-{step}", optimizer, step)
         yield case(f"{name}-zero-gradients", optimizer, 3, gradient=lambda _: 0.0)
-        yield case(f"{name}-fresh-zero", optimizer, 0, gradient=lambda _: 0.0, m=lambda _: 0.0, v=lambda _: 0.0)
-        yield case(f"{name}-minus-zero", optimizer, 0, gradient=lambda _: -0.0, m=lambda _: -0.0, v=lambda _: 0.0)
-        yield case(f"{name}-tiny-gradients", optimizer, 5, gradient=lambda s: s.uniform(-1e-170, 1e-170), v=lambda _: 0.0)
-        yield case(f"{name}-subnormal", optimizer, 0, gradient=lambda s: LEAST * s.randrange(1000), m=lambda _: LEAST, v=lambda _: LEAST)
+        yield case(
+            f"{name}-fresh-zero", optimizer, 0, gradient=lambda _: 0.0, m=lambda _: 0.0, v=lambda _: 0.0
+        )
+        yield case(
+            f"{name}-minus-zero", optimizer, 0, gradient=lambda _: -0.0, m=lambda _: -0.0, v=lambda _: 0.0
+        )
+        yield case(
+            f"{name}-tiny-gradients",
+            optimizer,
+            5,
+            gradient=lambda s: s.uniform(-1e-170, 1e-170),
+            v=lambda _: 0.0,
+        )
+        yield case(
+            f"{name}-subnormal",
+            optimizer,
+            0,
+            gradient=lambda s: LEAST * s.randrange(1000),
+            m=lambda _: LEAST,
+            v=lambda _: LEAST,
+        )
         yield case(f"{name}-huge-gradients", optimizer, 5, gradient=lambda s: s.uniform(-1e200, 1e200))
         yield case(f"{name}-fresh", optimizer, 0, 8, 8, m=lambda _: 0.0, v=lambda _: 0.0)
     yield case("one-step", replace(CLASSIC, steps=1), 0)
@@ -44,7 +61,14 @@ def cases() -> Iterator[Case]:
     yield case("no-momentum", replace(CLASSIC, beta1=0.0, beta2=0.0), 4)
     yield case("betas-of-one", replace(CLASSIC, beta1=1.0, beta2=1.0), 4)
     yield case("common-betas", replace(CLASSIC, beta1=0.9, beta2=0.999, learning_rate=0.003), 12)
-    yield case("epsilon-zero", replace(CLASSIC, epsilon=0.0), 1, gradient=lambda s: s.choice((0.0, 1.0, -1.0)), m=lambda _: 0.0, v=lambda _: 0.0)
+    yield case(
+        "epsilon-zero",
+        replace(CLASSIC, epsilon=0.0),
+        1,
+        gradient=lambda s: s.choice((0.0, 1.0, -1.0)),
+        m=lambda _: 0.0,
+        v=lambda _: 0.0,
+    )
     yield case("epsilon-large", replace(CLASSIC, epsilon=0.5), 6)
     yield case("rate-zero", replace(CLASSIC, learning_rate=0.0), 2)
     yield case("rate-negative", replace(SEED, learning_rate=-0.1), 2)
@@ -60,13 +84,17 @@ def cases() -> Iterator[Case]:
         "adam",
         {
             "no-lines": [],
-            "step-past-the-end": [text.replace("step 0", "step 1000") if text.startswith("step ") else text for text in good],
+            "step-past-the-end": [
+                text.replace("step 0", "step 1000") if text.startswith("step ") else text for text in good
+            ],
             "steps-zero": ["steps 0" if text.startswith("steps") else text for text in good],
             "steps-too-many": ["steps 4097" if text.startswith("steps") else text for text in good],
             "schedule": ["schedule constant" if text.startswith("schedule") else text for text in good],
             "shapes-differ": [text.replace("m 1 2", "m 2 1") for text in good],
             "no-v": list(good[:-2]),
-            "decimal-rate": ["learning_rate 0.01" if text.startswith("learning_rate") else text for text in good],
+            "decimal-rate": [
+                "learning_rate 0.01" if text.startswith("learning_rate") else text for text in good
+            ],
             "no-epsilon": [text for text in good if not text.startswith("epsilon")],
             "empty-tensor": [text.replace("parameters 1 2", "parameters 0 2") for text in good],
             "rows-huge": [text.replace("parameters 1 2", "parameters 4294967297 2") for text in good],

@@ -1,4 +1,6 @@
-"""Level 2: single operations on hard bit patterns, and the sums and products in which fused or extended arithmetic shows."""
+"""Level 2: single operations on hard bit patterns, and the sums and products in which fused or extended
+arithmetic shows.
+"""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -30,14 +32,21 @@ def cases() -> Iterator[Case]:
     yield Case(
         "example",
         "arith",
-        (line("add", 0.1, 0.2), line("sqrt", 2.0), line("muladd", 0.1, 10.0, -1.0), line("sum", 1e16, one, -1e16)),
+        (
+            line("add", 0.1, 0.2),
+            line("sqrt", 2.0),
+            line("muladd", 0.1, 10.0, -1.0),
+            line("sum", 1e16, one, -1e16),
+        ),
     )
     yield Case("hex-digits", "arith", tuple(line("add", x, -0.0) for x in every_digit_everywhere()))
     for key in BINARY:
         lines = tuple(line(key, x, y) for x, y in product(SPECIAL, repeat=2))
         yield Case(f"{key}-special", "arith", lines)
         source = chance(f"{key}-random")
-        patterns = [(from_bits(source.getrandbits(64)), from_bits(source.getrandbits(64))) for _ in range(150)]
+        patterns = [
+            (from_bits(source.getrandbits(64)), from_bits(source.getrandbits(64))) for _ in range(150)
+        ]
         yield Case(f"{key}-random-bits", "arith", tuple(line(key, x, y) for x, y in patterns))
         close = [(ordinary(source), ordinary(source)) for _ in range(150)]
         yield Case(f"{key}-ordinary", "arith", tuple(line(key, x, y) for x, y in close))
@@ -56,7 +65,10 @@ def cases() -> Iterator[Case]:
         "arith",
         {
             "no-lines": [],
-            "unknown-key": ["add 3ff0000000000000 3ff0000000000000", "modulo 3ff0000000000000 3ff0000000000000"],
+            "unknown-key": [
+                "add 3ff0000000000000 3ff0000000000000",
+                "modulo 3ff0000000000000 3ff0000000000000",
+            ],
             "upper-case": ["add 3FF0000000000000 3ff0000000000000"],
             "short-double": ["sqrt 3ff000000000000"],
             "long-double": ["sqrt 3ff00000000000000"],
@@ -76,7 +88,9 @@ def cases() -> Iterator[Case]:
 
 def ordinary(source: Random) -> float:
     """A double of either sign between 2^-20 and 2^20 with random bits."""
-    return from_bits(source.getrandbits(1) << 63 | source.randrange(1003, 1043) << 52 | source.getrandbits(52))
+    return from_bits(
+        source.getrandbits(1) << 63 | source.randrange(1003, 1043) << 52 | source.getrandbits(52)
+    )
 
 
 def every_digit_everywhere() -> Iterator[float]:
@@ -105,14 +119,20 @@ def half_way_sums() -> Iterator[str]:
 
 
 def subnormal_products() -> Iterator[str]:
-    """Products below the least normal number, where a result has fewer bits and must still be rounded once."""
+    """Products below the least normal number: fewer bits, and still rounded once."""
     source = chance("mul-subnormal")
     for _ in range(150):
         x = from_bits((source.randrange(1, 600) << 52) | source.getrandbits(52))
         shift = source.randrange(-1074, -1018)
         y = round_exactly(Fraction(2) ** shift / Fraction(x) * (1 + source.randrange(2**20)) / 2**19)
         yield line("mul", x, -y if source.getrandbits(1) else y)
-    for x, y in ((LEAST, 0.5), (LEAST, 0.75), (3 * LEAST, 0.5), (LEAST_NORMAL, 1.0 - 2.0**-53), (1.5 * 2.0**-538, 2.0**-537)):
+    for x, y in (
+        (LEAST, 0.5),
+        (LEAST, 0.75),
+        (3 * LEAST, 0.5),
+        (LEAST_NORMAL, 1.0 - 2.0**-53),
+        (1.5 * 2.0**-538, 2.0**-537),
+    ):
         yield line("mul", x, y)
 
 
@@ -122,7 +142,14 @@ def subnormal_quotients() -> Iterator[str]:
         x = from_bits((source.randrange(0, 200) << 52) | source.getrandbits(52))
         y = from_bits((source.randrange(1023, 1200) << 52) | source.getrandbits(52))
         yield line("div", x, y)
-    for x, y in ((LEAST, 2.0), (LEAST, 3.0), (3 * LEAST, 2.0), (LEAST_NORMAL, 3.0), (1.0, GREATEST), (1.0, LEAST)):
+    for x, y in (
+        (LEAST, 2.0),
+        (LEAST, 3.0),
+        (3 * LEAST, 2.0),
+        (LEAST_NORMAL, 3.0),
+        (1.0, GREATEST),
+        (1.0, LEAST),
+    ):
         yield line("div", x, y)
 
 
@@ -137,7 +164,9 @@ def rounded_to_64_bits(x: Fraction) -> Fraction:
     return Fraction(round(scaled)) * Fraction(2) ** exponent
 
 
-def twice_rounded(key: str, operation: Callable[[Fraction, Fraction], Fraction], count: int = 60) -> Iterator[str]:
+def twice_rounded(
+    key: str, operation: Callable[[Fraction, Fraction], Fraction], count: int = 60
+) -> Iterator[str]:
     """Operands whose result differs if it is rounded to 64 bits first and to 53 afterwards."""
     source = chance(f"{key}-extended")
     found = 0
@@ -159,7 +188,18 @@ def extended_sums() -> Iterator[str]:
 
 
 def hard_roots() -> Iterator[float]:
-    yield from (2.0, 3.0, 0.25, LEAST, 3 * LEAST, LEAST_NORMAL, GREATEST, 1.0 - 2.0**-53, 1.0 + 2.0**-52, 4.0 - 2.0**-51)
+    yield from (
+        2.0,
+        3.0,
+        0.25,
+        LEAST,
+        3 * LEAST,
+        LEAST_NORMAL,
+        GREATEST,
+        1.0 - 2.0**-53,
+        1.0 + 2.0**-52,
+        4.0 - 2.0**-51,
+    )
     source = chance("sqrt-hard")
     for _ in range(60):
         root = (source.getrandbits(52) | 1 << 52) * 2 + 1  # 54 bits: half-way between two doubles

@@ -106,7 +106,7 @@ def window(block: int, width: int) -> list[list[int]]:
 
 
 def hexagonal(block: int, columns: int) -> list[list[int]]:
-    """Positions laid out row by row on a honeycomb `columns` wide: each attends to its earlier neighbours and itself."""
+    """Positions laid out row by row on a honeycomb: each attends to its earlier neighbours and itself."""
 
     def adjacent(a: int, b: int) -> bool:
         (row_a, column_a), (row_b, column_b) = divmod(a, columns), divmod(b, columns)
@@ -133,9 +133,7 @@ def draw(config: Config, name: str, sigma: float = 0.3, output_sigma: float | No
 
 
 def constant(config: Config, value: float) -> Matrices:
-    return {
-        name: [[value] * columns for _ in range(rows)] for name, rows, columns in config.matrices()
-    }
+    return {name: [[value] * columns for _ in range(rows)] for name, rows, columns in config.matrices()}
 
 
 def config_lines(config: Config) -> list[str]:

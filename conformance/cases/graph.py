@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from conformance.cases.case import GREATEST, INF, LEAST, LEAST_NORMAL, NAN, SPECIAL, Case, bad, chance, line
+from conformance.cases.case import GREATEST, INF, LEAST, LEAST_NORMAL, SPECIAL, Case, bad, chance, line
 
 PLAIN = ("add_number", "sub_number", "mul_number", "div_number", "number_sub", "number_div")
 ONE = line("leaf", 1.0)
@@ -13,39 +13,128 @@ def cases() -> Iterator[Case]:
     yield case("example", [line("leaf", 2.0), line("leaf", -3.0), "mul 0 1", "add 2 0", "exp 3", "root 4"])
     for key in ("add", "sub", "mul", "div"):
         yield case(f"{key}-all-signs", [line("leaf", 0.7), line("leaf", -0.3), *pairs(key), "root 9"])
-        yield case(f"{key}-of-itself", [line("leaf", 1.1), f"{key} 0 0", f"{key} 1 0", f"{key} 0 1", f"{key} 3 2", "root 4"])
+        yield case(
+            f"{key}-of-itself",
+            [line("leaf", 1.1), f"{key} 0 0", f"{key} 1 0", f"{key} 0 1", f"{key} 3 2", "root 4"],
+        )
     for key in PLAIN:
         lines = [line("leaf", 1.7), line("leaf", -0.0)]
         lines += [line(key, i % 2, c) for i, c in enumerate((3.0, 0.1, -0.1, 7.0, 0.0, -0.0, 1e300, LEAST))]
         yield case(key.replace("_", "-"), [*lines, "sum 2 3 4 5", "root 10"])
     yield case("neg", [line("leaf", 0.0), line("leaf", -2.5), "neg 0", "neg 1", "neg 2", "sum 4 3", "root 5"])
-    yield case("relu", [*(line("leaf", x) for x in SPECIAL), *(f"relu {i}" for i in range(12)), "sum 12 13 14 15 16 17 18 19", "root 24"])
-    yield case("exp-and-log", [line("leaf", 0.3), "exp 0", "log 1", "log 0", "exp 3", "mul 2 4", "exp 5", "log 6", "root 7"])
-    yield case("log-outside", [line("leaf", 0.0), line("leaf", -1.0), line("leaf", -0.0), "log 0", "log 1", "log 2", "sum 3 4 5", "root 6"])
-    yield case("exp-overflow", [line("leaf", 800.0), line("leaf", -800.0), "exp 0", "exp 1", "mul 2 3", "add 4 3", "root 5"])
-    for name, base in (("positive", 1.3), ("negative", -1.3), ("zero", 0.0), ("minus-zero", -0.0), ("huge", 1e200), ("tiny", 1e-200)):
+    yield case(
+        "relu",
+        [
+            *(line("leaf", x) for x in SPECIAL),
+            *(f"relu {i}" for i in range(12)),
+            "sum 12 13 14 15 16 17 18 19",
+            "root 24",
+        ],
+    )
+    yield case(
+        "exp-and-log",
+        [line("leaf", 0.3), "exp 0", "log 1", "log 0", "exp 3", "mul 2 4", "exp 5", "log 6", "root 7"],
+    )
+    yield case(
+        "log-outside",
+        [
+            line("leaf", 0.0),
+            line("leaf", -1.0),
+            line("leaf", -0.0),
+            "log 0",
+            "log 1",
+            "log 2",
+            "sum 3 4 5",
+            "root 6",
+        ],
+    )
+    yield case(
+        "exp-overflow",
+        [line("leaf", 800.0), line("leaf", -800.0), "exp 0", "exp 1", "mul 2 3", "add 4 3", "root 5"],
+    )
+    for name, base in (
+        ("positive", 1.3),
+        ("negative", -1.3),
+        ("zero", 0.0),
+        ("minus-zero", -0.0),
+        ("huge", 1e200),
+        ("tiny", 1e-200),
+    ):
         exponents = (2.0, 3.0, 1.0, 0.0, -1.0, -2.0, 0.5, -0.5, 1.5, 1024.0, -1024.0)
-        yield case(f"pow-{name}", [line("leaf", base), *(line("pow", 0, c) for c in exponents), "sum 1 2 3 5", "root 12"])
+        yield case(
+            f"pow-{name}",
+            [line("leaf", base), *(line("pow", 0, c) for c in exponents), "sum 1 2 3 5", "root 12"],
+        )
     for name, power in (("inverse-root", -0.5), ("root", 0.5), ("inverse", -1.0), ("square", 2.0)):
         chain = [line("leaf", 0.37), line("pow", 0, power), line("pow", 1, power), "mul 2 1", "root 3"]
         yield case(f"pow-chain-{name}", chain)
-    yield case("not-finite", [line("leaf", INF), line("leaf", 0.0), "mul 0 1", line("leaf", GREATEST), "add 3 3", "mul 4 2", "root 5"])
-    yield case("subnormal", [line("leaf", LEAST), line("leaf", 0.5), "mul 0 1", line("leaf", LEAST_NORMAL), "mul 3 1", "add 2 4", "div 5 3", "root 6"])
+    yield case(
+        "not-finite",
+        [
+            line("leaf", INF),
+            line("leaf", 0.0),
+            "mul 0 1",
+            line("leaf", GREATEST),
+            "add 3 3",
+            "mul 4 2",
+            "root 5",
+        ],
+    )
+    yield case(
+        "subnormal",
+        [
+            line("leaf", LEAST),
+            line("leaf", 0.5),
+            "mul 0 1",
+            line("leaf", LEAST_NORMAL),
+            "mul 3 1",
+            "add 2 4",
+            "div 5 3",
+            "root 6",
+        ],
+    )
     yield case("sum-of-one", [line("leaf", -0.0), "sum 0", "sum 0 0", "add 1 2", "root 3"])
-    yield case("sum-repeated", [line("leaf", 0.1), line("leaf", 0.2), "mul 0 1", "sum 0 1 2 0 1 2 0", "mul 3 2", "root 4"])
+    yield case(
+        "sum-repeated",
+        [line("leaf", 0.1), line("leaf", 0.2), "mul 0 1", "sum 0 1 2 0 1 2 0", "mul 3 2", "root 4"],
+    )
     yield case("root-is-a-leaf", [ONE, line("leaf", 2.0), "add 0 1", "root 1"])
-    yield case("root-in-the-middle", [ONE, line("leaf", 3.0), "mul 0 1", "exp 2", "mul 2 3", "log 4", "root 3"])
+    yield case(
+        "root-in-the-middle", [ONE, line("leaf", 3.0), "mul 0 1", "exp 2", "mul 2 3", "log 4", "root 3"]
+    )
     yield case("not-reached", [ONE, line("leaf", 3.0), "mul 0 1", "exp 1", "div 3 2", "add 2 0", "root 5"])
-    yield case("diamond", [line("leaf", 0.7), "exp 0", "mul 1 0", "mul 0 1", "div 2 1", "mul 3 4", "add 5 2", "root 6"])
+    yield case(
+        "diamond",
+        [line("leaf", 0.7), "exp 0", "mul 1 0", "mul 0 1", "div 2 1", "mul 3 4", "add 5 2", "root 6"],
+    )
     yield case("diamonds", list(diamonds(40)))
-    yield case("minus-zero-gradient", [line("leaf", 0.0), line("leaf", -1.0), "mul 0 1", line("mul_number", 2, -0.0), "neg 3", "add 4 2", "root 5"])
+    yield case(
+        "minus-zero-gradient",
+        [
+            line("leaf", 0.0),
+            line("leaf", -1.0),
+            "mul 0 1",
+            line("mul_number", 2, -0.0),
+            "neg 3",
+            "add 4 2",
+            "root 5",
+        ],
+    )
     yield case("softmax-by-hand", list(softmax_by_hand((0.3, -1.2, 2.0, 0.1))))
     yield case("norm-by-hand", list(norm_by_hand((0.3, -1.2, 2.0, 0.1, 0.0))))
     # Here the order of accumulation shows in the last bits: many paths to the same node.
     for number in range(12):
         yield case(f"random-{number}", list(random_graph(chance(f"graph-{number}"), 30 + 20 * number)))
     yield case("order-of-creation", list(shuffled_sum(chance("order-of-creation"), 60)))
-    yield case("wide", [*(line("leaf", 1.0 / (3 + i)) for i in range(400)), "sum " + " ".join(map(str, range(400))), "mul 400 0", "root 401"])
+    yield case(
+        "wide",
+        [
+            *(line("leaf", 1.0 / (3 + i)) for i in range(400)),
+            "sum " + " ".join(map(str, range(400))),
+            "mul 400 0",
+            "root 401",
+        ],
+    )
     yield case("deep", list(deep(6000)))
     yield case("deep-to-the-right", list(deep(4000, to_the_right=True)))
     yield from bad(
@@ -72,7 +161,16 @@ def case(name: str, lines: Sequence[str]) -> Case:
 
 
 def pairs(key: str) -> list[str]:
-    return [f"{key} 0 1", f"{key} 1 0", f"{key} 2 3", f"{key} 4 2", f"{key} 3 5", f"{key} 6 0", f"{key} 1 7", "add 8 7"][:8]
+    return [
+        f"{key} 0 1",
+        f"{key} 1 0",
+        f"{key} 2 3",
+        f"{key} 4 2",
+        f"{key} 3 5",
+        f"{key} 6 0",
+        f"{key} 1 7",
+        "add 8 7",
+    ][:8]
 
 
 def diamonds(count: int) -> Iterator[str]:
@@ -113,12 +211,14 @@ def norm_by_hand(x: Sequence[float]) -> Iterator[str]:
 
 
 def random_graph(source: Random, count: int) -> Iterator[str]:
-    """Operations on any earlier nodes, values kept near 1, so that sums of gradients round differently in another order."""
+    """Operations on any earlier nodes, values near 1: sums of gradients round differently in another order."""
     leaves = 4
     yield from (line("leaf", source.uniform(0.5, 1.5)) for _ in range(leaves))
     for i in range(leaves, count):
         a, b = (source.randrange(max(0, i - 12), i) for _ in range(2))
-        key = source.choice(("add", "sub", "mul", "div", "mul", "div", "neg", "relu", "pow", "exp", "log", "sum", *PLAIN))
+        key = source.choice(
+            ("add", "sub", "mul", "div", "mul", "div", "neg", "relu", "pow", "exp", "log", "sum", *PLAIN)
+        )
         if key in ("add", "sub", "mul", "div"):
             yield f"{key} {a} {b}"
         elif key == "pow":

@@ -38,7 +38,14 @@ def cases() -> Iterator[Case]:
     yield Case(
         "example",
         "math",
-        ("math exact", line("exp", 1.0), line("log", 10.0), line("sin", 0.5), line("cos", 0.5), line("pow", 2.0, -0.5)),
+        (
+            "math exact",
+            line("exp", 1.0),
+            line("log", 10.0),
+            line("sin", 0.5),
+            line("cos", 0.5),
+            line("pow", 2.0, -0.5),
+        ),
     )
     for name in ("exp", "log", "sin", "cos"):
         special = [x for x in SPECIAL if name in ("exp", "log") or not abs(x) > 8.0]
@@ -54,7 +61,10 @@ def cases() -> Iterator[Case]:
     yield case("log-random", [("log", any_positive(source)) for _ in range(250)])
     yield case("log-probabilities", [("log", source.random()) for _ in range(250)])
     yield case("log-near-one", [("log", x) for x in near_one(source)])
-    yield case("log-subnormal", [("log", LEAST * source.randrange(1, 1 << source.randrange(1, 52))) for _ in range(100)])
+    yield case(
+        "log-subnormal",
+        [("log", LEAST * source.randrange(1, 1 << source.randrange(1, 52))) for _ in range(100)],
+    )
     for name in ("sin", "cos"):
         yield case(f"{name}-random", [(name, source.uniform(-8.0, 8.0)) for _ in range(250)])
         yield case(f"{name}-near-multiples", [(name, x) for x in near_multiples_of_half_pi()])
@@ -63,7 +73,9 @@ def cases() -> Iterator[Case]:
     for name, y in TRAINING_POWERS.items():
         yield case(f"pow-{name}", [("pow", x, y) for x in bases(source, y)])
     yield case("pow-special", [("pow", x, y) for x, y in product(SPECIAL, special_exponents())])
-    yield case("pow-betas", [("pow", beta, float(s)) for beta in (0.85, 0.9, 0.95, 0.99, 0.999) for s in steps()])
+    yield case(
+        "pow-betas", [("pow", beta, float(s)) for beta in (0.85, 0.9, 0.95, 0.99, 0.999) for s in steps()]
+    )
     yield case("pow-random", [("pow", *random_power(source)) for _ in range(250)])
     yield case("pow-exact", [("pow", x, y) for x, y in exact_powers()])
     yield case("pow-half-way", [("pow", x, y) for x, y in half_way_powers(source)])
@@ -95,8 +107,27 @@ def any_positive(source: Random) -> float:
 
 
 def near_zero(source: Random) -> Iterator[float]:
-    """Small arguments, where exp rounds to 1 or next to it, sin to x or next to it, cos to 1 or next to it."""
-    for exponent in (-1074, -1022, -600, -100, -60, -55, -54, -53, -52, -51, -40, -30, -28, -27, -26, -25, -20, -10):
+    """Small arguments, where exp and cos round to 1 or next to it, sin to x or next to it."""
+    for exponent in (
+        -1074,
+        -1022,
+        -600,
+        -100,
+        -60,
+        -55,
+        -54,
+        -53,
+        -52,
+        -51,
+        -40,
+        -30,
+        -28,
+        -27,
+        -26,
+        -25,
+        -20,
+        -10,
+    ):
         for scale in (1.0, 1.5, 1.0 + source.random()):
             yield math.ldexp(scale, exponent)
             yield -math.ldexp(scale, exponent)
@@ -149,7 +180,26 @@ def special_exponents() -> tuple[float, ...]:
 
 
 def steps() -> list[int]:
-    return [*range(1, 30), 50, 64, 100, 127, 128, 200, 255, 256, 499, 500, 501, 777, 999, 1000, 2048, 4095, 4096]
+    return [
+        *range(1, 30),
+        50,
+        64,
+        100,
+        127,
+        128,
+        200,
+        255,
+        256,
+        499,
+        500,
+        501,
+        777,
+        999,
+        1000,
+        2048,
+        4095,
+        4096,
+    ]
 
 
 def random_power(source: Random) -> tuple[float, float]:
@@ -170,7 +220,7 @@ def exact_powers() -> Iterator[tuple[float, float]]:
 
 
 def half_way_powers(source: Random) -> Iterator[tuple[float, float]]:
-    """Whole and half-whole powers whose true value is a tie between two doubles: exactly 54 significant bits."""
+    """Powers whose true value is a tie between two doubles: exactly 54 significant bits."""
     found = 0
     while found < 60:
         y = source.choice((2, 3, 4, 5))

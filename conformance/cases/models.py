@@ -1,4 +1,6 @@
-"""The models and documents of levels 7 and 8: shapes, parameters and attention tables in which mistakes show."""
+"""The models and documents of levels 7 and 8: shapes, parameters and attention tables in which mistakes
+show.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -80,7 +82,14 @@ def examples() -> Iterator[Example]:
     small = shape(1, 2, 4, 4, 5, "squared_relu")
     for name, value in (("zero", 0.0), ("minus-zero", -0.0), ("one", 1.0), ("least", LEAST), ("nan", NAN)):
         yield Example(f"all-{name}", small, random_document(small, 3, name), constant(small, value))
-    for name, sigma in (("subnormal", 1e-310), ("tiny", 1e-160), ("small", 1e-6), ("large", 5.0), ("very-large", 40.0), ("huge", 1e120)):
+    for name, sigma in (
+        ("subnormal", 1e-310),
+        ("tiny", 1e-160),
+        ("small", 1e-6),
+        ("large", 5.0),
+        ("very-large", 40.0),
+        ("huge", 1e120),
+    ):
         yield drawn(f"{name}-parameters", small, 4, sigma)
         yield drawn(f"{name}-parameters-relu", shape(1, 2, 4, 4, 5), 4, sigma)
     yield from ties()

@@ -8,22 +8,43 @@ SEEDS = (0, 1, 42, 2147483648, 4294967295)
 
 
 def cases() -> Iterator[Case]:
-    yield case("example", "words 2", "random 2", line("gauss 3", 0.02), "shuffle 5", line("choices 3", 0.5, 0.25, 0.25))
+    yield case(
+        "example",
+        "words 2",
+        "random 2",
+        line("gauss 3", 0.02),
+        "shuffle 5",
+        line("choices 3", 0.5, 0.25, 0.25),
+    )
     for seed in SEEDS:
         yield case(f"seed-{seed}", "words 10", "random 5", line("gauss 5", 1.0), "shuffle 10", seed=seed)
     yield case("words-over-the-edge", "words 623", "words 1", "words 1", "words 1000")
     yield case("random-over-the-edge", "words 623", "random 400")
     yield case("gauss-pairs", *[line(f"gauss {n}", 1.0) for n in (1, 1, 1, 2, 3, 200)])
-    yield case("gauss-kept-across", line("gauss 1", 1.0), "words 3", "random 1", line("gauss 2", 1.0), "shuffle 4", line("gauss 1", 1.0))
-    yield case("gauss-sigma", *[line("gauss 2", s) for s in (0.02, 0.08, 0.0, -0.0, -1.0, LEAST, GREATEST, INF, NAN)])
+    yield case(
+        "gauss-kept-across",
+        line("gauss 1", 1.0),
+        "words 3",
+        "random 1",
+        line("gauss 2", 1.0),
+        "shuffle 4",
+        line("gauss 1", 1.0),
+    )
+    yield case(
+        "gauss-sigma", *[line("gauss 2", s) for s in (0.02, 0.08, 0.0, -0.0, -1.0, LEAST, GREATEST, INF, NAN)]
+    )
     yield case("gauss-many", *[line("gauss 500", 0.08) for _ in range(8)], "words 1")
-    yield case("shuffle-sizes", *[f"shuffle {n}" for n in (0, 1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 31, 32, 33, 64, 65)])
+    yield case(
+        "shuffle-sizes", *[f"shuffle {n}" for n in (0, 1, 2, 3, 4, 5, 7, 8, 9, 16, 17, 31, 32, 33, 64, 65)]
+    )
     yield case("shuffle-large", "shuffle 1000", "shuffle 4096", "shuffle 10000", "words 1")
     yield case("choices-one", line("choices 4", 1.0), "words 1")
     yield case("choices-zero-weights", line("choices 60", 0.0, 1.0, 0.0, 0.0, 2.0, 0.0), "words 1")
     yield case("choices-many", line("choices 300", *(1.0 / (1 + i) for i in range(27))))
     yield case("choices-equal", line("choices 300", *[1.0 / 3.0] * 3), line("choices 100", *[0.125] * 8))
-    yield case("choices-tiny", line("choices 40", LEAST, LEAST, LEAST), line("choices 40", 1e-300, 1e-300, 1e300))
+    yield case(
+        "choices-tiny", line("choices 40", LEAST, LEAST, LEAST), line("choices 40", 1e-300, 1e-300, 1e300)
+    )
     yield case("choices-negative", line("choices 40", 2.0, -1.0, 3.0))
     yield case("choices-none", line("choices 0", 1.0, 2.0), "words 1")
     # Weights whose running sum meets `random() * total` exactly: left and right bisection differ there.

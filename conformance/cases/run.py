@@ -5,7 +5,26 @@ from importlib.resources import files
 
 from conformance.cases.case import Case, bad, text_line
 
-A_FEW = ("emma", "olivia", "ava", "noah", "liam", "mia", "zoe", "quinn", "xavier", "jay", "hugo", "bo", "kim", "fay", "wes", "priscilla-anne", "dev", "ty")
+A_FEW = (
+    "emma",
+    "olivia",
+    "ava",
+    "noah",
+    "liam",
+    "mia",
+    "zoe",
+    "quinn",
+    "xavier",
+    "jay",
+    "hugo",
+    "bo",
+    "kim",
+    "fay",
+    "wes",
+    "priscilla-anne",
+    "dev",
+    "ty",
+)
 
 
 def cases() -> Iterator[Case]:
@@ -18,7 +37,9 @@ def cases() -> Iterator[Case]:
         yield case(f"{preset}-one-letter", preset, 6, 12, ["a"])
     yield case("white-space", "seed", 4, 2, ["  emma ", "", "\tava\r", " ", "a b"])
     yield case("non-ascii", "classic", 8, 6, ["žofie", "łucja", "zoë", "さくら", "мария", "😀a"])
-    yield case("longer-than-block", "seed", 3, 2, ["abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponmlkjihgfedcba"])
+    yield case(
+        "longer-than-block", "seed", 3, 2, ["abcdefghijklmnopqrstuvwxyz", "zyxwvutsrqponmlkjihgfedcba"]
+    )
     yield case("one-step", "classic", 1, 1, A_FEW)
     yield case("no-samples", "seed", 3, 0, A_FEW)
     yield case("hundred-samples", "seed", 2, 101, ["ab", "cd"])

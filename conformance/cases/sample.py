@@ -27,7 +27,14 @@ def cases() -> Iterator[Case]:
     yield case("classic-preset", CLASSIC_SHAPE, 0.5, 4, sigma=0.3)
     yield case("seed-preset", SEED_SHAPE, 0.5, 4, sigma=0.3)
     yield case("seed-preset-untrained", SEED_SHAPE, 0.5, 2, sigma=0.02, output_sigma=0.0)
-    for name, temperature in (("1", 1.0), ("hot", 30.0), ("cold", 0.05), ("third", 1.0 / 3.0), ("negative", -0.7), ("infinite", INF)):
+    for name, temperature in (
+        ("1", 1.0),
+        ("hot", 30.0),
+        ("cold", 0.05),
+        ("third", 1.0 / 3.0),
+        ("negative", -0.7),
+        ("infinite", INF),
+    ):
         yield case(f"temperature-{name}", shape(1, 2, 4, 6, 6), temperature, 4, sigma=0.8)
     yield case("two-layers", shape(2, 2, 6, 5, 8), 0.7, 5, sigma=0.5)
     yield case("three-layers", shape(3, 1, 5, 4, 4, "squared_relu"), 0.9, 5, sigma=0.6)
@@ -50,7 +57,9 @@ def cases() -> Iterator[Case]:
             "no-lines": [],
             "no-temperature": [text for text in good if not text.startswith("temperature")],
             "temperature-decimal": ["temperature 0.5" if t.startswith("temperature") else t for t in good],
-            "temperature-zero": [line("temperature", 0.0) if t.startswith("temperature") else t for t in good],
+            "temperature-zero": [
+                line("temperature", 0.0) if t.startswith("temperature") else t for t in good
+            ],
             "samples-too-many": ["samples 1001" if t.startswith("samples") else t for t in good],
             "state-short": [t.rsplit(" ", 1)[0] if t is state else t for t in good],
             "state-index": [t.replace("state 624", "state 625") for t in good],

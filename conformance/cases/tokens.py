@@ -21,7 +21,10 @@ def cases() -> Iterator[Case]:
     yield case("order-of-first-use", "zyx", "abc", "mno")
     yield case("long", "abcdefghijklmnopqrstuvwxyz" * 40, "z" * 1000)
     yield case("all-letters", *(chr(c) for c in range(ord("z"), ord("a") - 1, -1)))
-    yield case("many-characters", *("".join(chr(c) for c in range(c0, c0 + 64)) for c0 in range(0x4E00, 0x4E00 + 1920, 64)))
+    yield case(
+        "many-characters",
+        *("".join(chr(c) for c in range(c0, c0 + 64)) for c0 in range(0x4E00, 0x4E00 + 1920, 64)),
+    )
     yield from bad(
         "tokens",
         {
