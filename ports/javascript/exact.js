@@ -7,13 +7,13 @@
  * This file is no general mathematics library: pow wants whole and half exponents up to 4096, the ones a training
  * loop needs. It imports nothing and runs in any engine with BigInt.
  *
- * How it works. The true value is irrational in all interesting cases, so no program can write it down. But to round it,
- * one only has to know it well enough to see on which side of the nearest rounding boundary it lies. Hence two phases:
+ * How it works. The true value is irrational in all interesting cases, so no program can write it down. But to round
+ * it, one only has to see on which side of the nearest rounding boundary it lies. Hence two phases:
  *
  *  1. The quick phase computes the value as an unevaluated sum of two doubles, `high + low`, to about 70 bits
  *     (pow: 88), together with a proven bound on its error, `slack`. If `high + (low - slack)` and
  *     `high + (low + slack)` round to the same double, so does everything between them, the true value included: done.
- *     That holds for all but one input in some 100,000.
+ *     That holds for all but one input in some 50,000.
  *  2. The accurate phase computes with BigInt fixed-point numbers, first to 192 bits, then twice as many, and so on,
  *     until both ends of the error interval round alike (Ziv's rule). It must end, because the true value never lies
  *     exactly on a boundary: where x is a double other than 0 (log: 1), exp, log, sin and cos are transcendental
@@ -96,7 +96,8 @@ const FIRST_BITS = 192;
 
 /**
  * Ziv's rule: more and more bits until the error no longer matters.
- * @param {(bits: number) => [bigint, number, bigint]} approximate gives n, e, error: |true value - n * 2^e| <= error * 2^e
+ * @param {(bits: number) => [bigint, number, bigint]} approximate gives n, e and error, such that the true value is
+ *     within n * 2^e +- error * 2^e
  * @returns {number} the double nearest to the true value
  */
 function roundWithRisingPrecision(approximate) {
@@ -167,7 +168,7 @@ function doubleAtanhSeries(/** @type {bigint} */ z, /** @type {number} */ bits) 
   return sum;
 }
 
-/** The series of sin (first = r, from = 1n) or cos (first = 1, from = 0n) at |r| < 0.8; each term is off by less than 2 units. */
+/** Taylor's series of sin (first = r, from = 1n) or cos (first = 1, from = 0n) for |r| < 0.8; errors as above. */
 function circularSeries(/** @type {bigint} */ first, /** @type {bigint} */ from, /** @type {bigint} */ r,
                         /** @type {number} */ bits) {
   const places = BigInt(bits);
@@ -295,10 +296,12 @@ export const accurate = {
 const TABLE_BITS = FIRST_BITS;
 
 /** Rounds to whole numbers what is below 2^51. */
-const TO_INTEGER = 1.5 * 2 ** 52;
+const TO_INTEGER = 1.5 * powerOfTwo(52);
 /** Rounds to multiples of 2^-36 what is below 2^15. */
-const TO_36_BITS = 1.5 * 2 ** 16;
-const SPLITTER = 2 ** 27 + 1;
+const TO_36_BITS = 1.5 * powerOfTwo(16);
+/** Rounds to multiples of 2^-26 what is below 2^25. */
+const TO_26_BITS = 1.5 * powerOfTwo(26);
+const SPLITTER = 134217729; // 2^27 + 1
 
 /**
  * Cuts a number at TABLE_BITS into doubles whose sum it is.
@@ -350,7 +353,7 @@ for (let i = 0, previous = 65536n, logarithm = 0n; i <= 512; i++) {
   LOG_TABLE.set([Number(reciprocal) / 65536, ...cutAtPlaces(entry, [42])], 3 * i);
 }
 
-/** sin and cos work in steps of pi/2048: SINE_TABLE holds sin(i * pi/2048), i from 0 to 1024, in pairs like EXP_TABLE. */
+/** sin and cos work in steps of pi/2048: SINE_TABLE holds sin(i * pi/2048) for i from 0 to 1024, in pairs as well. */
 const SINE_STEPS_PER_RADIAN = nearestDouble((1024n * ONE * ONE) / halfPi(TABLE_BITS), -TABLE_BITS);
 const [SINE_STEP_A, SINE_STEP_B, SINE_STEP_C] = cutAtPlaces(halfPi(TABLE_BITS) / 1024n, [49, 89]);
 const SINE_TABLE = new Float64Array(2 * 1025);
@@ -371,14 +374,23 @@ const SINE_TABLE = new Float64Array(2 * 1025);
 // ------------------------------------------------------------------------------------------------------------------
 // The five functions, quick phase first.
 
-const EXP_SLACK = 2 ** -70; // of a number in [0.99, 2)
-const SLACK = 2 ** -70; // relative: log, sin, cos
-const POW_SLACK = 2 ** -88; // relative
+const EXP_SLACK = powerOfTwo(-69); // of a number in [0.99, 2)
+const SLACK = powerOfTwo(-69); // relative: log, sin, cos
+const POW_SLACK = powerOfTwo(-88); // relative
+
+// Between these, products and their errors neither overflow nor underflow.
+const TINY = powerOfTwo(-900);
+const HUGE = powerOfTwo(900);
+
+// Up to these, x^3/6 or x^2/2 is below half the distance from x or 1 to the next double.
+const SINE_IS_X = powerOfTwo(-26);
+const COSINE_IS_1 = powerOfTwo(-27);
 
 /**
  * e to the x.
  *
- * x = k * (ln 2)/512 + r, so e^x = 2^(k/512) * e^r: a power of two, a table entry t, and a short series, for |r| < 2^-10.5.
+ * x = k * (ln 2)/512 + r, so e^x = 2^(k/512) * e^r: a power of two, a table entry t, and a short series since
+ * |r| < 2^-10.5.
  * @param {number} x
  * @returns {number}
  */
@@ -393,9 +405,11 @@ export function exp(x) {
   // k has 20 bits, A and B have 33 each: both products are exact, and so is the first difference.
   const a = x - k * EXP_STEP_A;
   const b = k * EXP_STEP_B;
-  const r = a - b;
-  const back = r - a;
-  const rLow = a - (r - back) - (b + back) - k * EXP_STEP_C;
+  const near = a - b;
+  const back = near - a;
+  const rest = a - (near - back) - (b + back) - k * EXP_STEP_C; // up to 2^-57: the sum needs its own rounding
+  const r = near + rest;
+  const rLow = rest - (r - near);
 
   const rTop = r + TO_36_BITS - TO_36_BITS;
   const rRest = r - rTop + rLow;
@@ -408,7 +422,8 @@ export function exp(x) {
   const high = tTop + product;
   const low = product - (high - tTop) + (tRest + (tRest * rTop + (tTop + tRest) * (rRest + curve)));
 
-  // The largest errors: curve < 2^-22 and the sums with it, rounded six times; r * rLow < 2^-74.5. In all below 2^-71.
+  // What is rounded is the curve times t, below 2^-21, ten times at most (the sum with the slack included), and
+  // r * rLow, below 2^-73.5, is left out: in all below 2^-70.
   const result = high + (low - EXP_SLACK);
   if (result === high + (low + EXP_SLACK)) return result * POWER_OF_TWO[(k >> 9) + 1074];
   return expAccurate(x);
@@ -439,7 +454,7 @@ export function log(x) {
   const c = LOG_TABLE[3 * index];
 
   // r = m * c - 1 exactly, as a sum of two doubles: m in two halves, 27 bits and 26.
-  const mTop = m + 1.5 * 2 ** 26 - 1.5 * 2 ** 26;
+  const mTop = m + TO_26_BITS - TO_26_BITS;
   const a = mTop * c - 1;
   const b = (m - mTop) * c;
   const r = a + b;
@@ -458,7 +473,7 @@ export function log(x) {
   const low = r - (sum - whole) + (square - (high - sum) + (curve + (rLow + (LOG_TABLE[3 * index + 2] + e * LN2_B))));
 
   // curve is below 2^-31.5 where the result can be as small as 2^-10, and below 2^-21.5 of the result if `whole` is 0.
-  // It and the sums with it are rounded nine times at most: in all below 2^-71 of the result.
+  // It and the sums with it are rounded ten times at most: in all below 2^-71 of the result.
   const slack = high * SLACK;
   const result = high + (low - slack);
   if (result === high + (low + slack)) return result;
@@ -508,7 +523,8 @@ function sine(x, quarters) {
   const high = sTop + product; // sTop is 0 or above |r|
   const low = product - (high - sTop) + (sRest + (cRest * rTop + cTop * rRest) + (cRest * rRest + curve));
 
-  // curve is below 2^-20.6 of the result (next to the table's 0 even below 2^-23); rounded seven times at most: 2^-71.
+  // curve is below 2^-20.6 of the result (next to the table's 0 even below 2^-23). It and the sums with it are rounded
+  // ten times at most: in all below 2^-70 of the result.
   const slack = high * SLACK;
   const result = high + (low - slack);
   if (result === high + (low + slack)) return quadrant & 2 ? -result : result;
@@ -522,7 +538,7 @@ function sine(x, quarters) {
  */
 export function sin(x) {
   const magnitude = Math.abs(x);
-  if (magnitude <= 2 ** -26) return x; // x^3/6 is below half the distance to the next double
+  if (magnitude <= SINE_IS_X) return x;
   if (magnitude <= 8) return sine(x, 0);
   return magnitude < Infinity ? sineAccurate(x, 0) : NaN;
 }
@@ -534,7 +550,7 @@ export function sin(x) {
  */
 export function cos(x) {
   const magnitude = Math.abs(x);
-  if (magnitude <= 2 ** -27) return 1; // x^2/2 is below half the distance to the next double
+  if (magnitude <= COSINE_IS_1) return 1;
   if (magnitude <= 8) return sine(x, 1);
   return magnitude < Infinity ? sineAccurate(x, 1) : NaN;
 }
@@ -559,7 +575,7 @@ export function pow(x, y) {
   }
   const magnitude = Math.abs(x);
   if (y === 0.5 && magnitude < Infinity) return Math.sqrt(x) + 0; // the root of -0 is -0, but its power is +0
-  if (!(magnitude > 2 ** -900 && magnitude < 2 ** 900)) return powEdge(x, y);
+  if (!(magnitude > TINY && magnitude < HUGE)) return powEdge(x, y);
   if (x < 0 && half !== 0) return NaN;
 
   let t = magnitude * SPLITTER;
@@ -607,7 +623,7 @@ export function pow(x, y) {
   }
   // Powers of x move one way only, so if the last is inside these limits, all were, and nothing was lost on the way.
   // (After an overflow, high is NaN or infinite and fails this test.)
-  if (!(high > 2 ** -900 && high < 2 ** 900)) return powEdge(x, y);
+  if (!(high > TINY && high < HUGE)) return powEdge(x, y);
   if (y < 0) {
     const inverse = 1 / high;
     t = high * SPLITTER;
