@@ -169,19 +169,23 @@ def row(word: Callable[[Any], str], numbers: Iterable[Any]) -> str:
 # ---------------------------------------------------------------- loading
 
 
+def shown(value: Any) -> str:
+    """A value as a sentence mentions it, never long."""
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else f"a list of {len(value)}"
+    text = json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 class Members:
     """The members of one JSON object. Each method raises Refusal if the member is not what it should be."""
 
-    def __init__(self, where: str, members: Any) -> None:
+    def __init__(self, where: str, members: dict[str, Any]) -> None:
         self.where = where  # the file, and the keys that lead here
-        if not isinstance(members, dict):
-            raise self.wrong("", "an object", members)
-        self.members: dict[str, Any] = members
+        self.members = members
 
     def wrong(self, key: str, right: str, came: Any) -> Refusal:
-        shown = json.dumps(came)
-        shown = shown if len(shown) <= 60 else shown[:57] + "..."
-        return Refusal(f"{self.where}{key} should be {right} and not {shown}")
+        return Refusal(f"{self.where}{key} should be {right} and not {shown(came)}")
 
     def get(self, key: str) -> Any:
         if key not in self.members:
@@ -219,7 +223,10 @@ class Members:
         return came
 
     def inside(self, key: str) -> "Members":
-        return Members(f"{self.where}{key}.", self.get(key))
+        came = self.get(key)
+        if not isinstance(came, dict):
+            raise self.wrong(key, "an object", came)
+        return Members(f"{self.where}{key}.", came)
 
     def words(self, key: str, came: Any, pattern: re.Pattern[str], right: str) -> list[str]:
         if not isinstance(came, str):
@@ -259,11 +266,12 @@ class Members:
 
 def load(path: Path) -> Model:
     """Raises Refusal if there is no such file, or it is not a whole and sound model of this version."""
-    top = Members(f"{path}: ", read_json(path))
-    if top.members.get("format") != FORMAT:
+    content = read_json(path)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise Refusal(f'{path} is no model of microgpt: a model has the member "format": "{FORMAT}"')
-    if top.get("version") != VERSION:
-        version = json.dumps(top.get("version"))
+    top = Members(f"{path}: ", content)
+    version = shown(top.get("version"))
+    if version != str(VERSION):
         raise Refusal(f"{path} has the format version {version}, and this microgpt reads version {VERSION}")
     tokenizer = read_tokenizer(top)
     config = read_config(top.inside("config"), tokenizer)
@@ -331,7 +339,7 @@ def read_config(members: Members, tokenizer: microgpt.Tokenizer) -> microgpt.Con
     block = members.whole("block", 1, 1024)
     attention: list[tuple[int, ...]] = []
     for position, came in enumerate(members.rows("attention", block)):
-        attended = members.wholes(f"attention, row {position},", came)
+        attended = members.wholes(f"attention, row {position}", came)
         if attended[-1:] != [position] or any(a >= b for a, b in pairwise(attended)):
             right = f"a row of increasing positions that ends with {position}"
             raise members.wrong(f"attention, row {position},", right, came)

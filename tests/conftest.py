@@ -1,0 +1,58 @@
+"""Fixtures for the tests of the reference and its command line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_line import SHORT
+from containers import bounded, client, pytest_runtest_setup
+
+from reference import microgpt
+from reference.__main__ import main
+
+NAMES = "ab\n ba \n\nc\n"
+__all__ = ["bounded", "client", "pytest_runtest_setup"]
+
+
+@pytest.fixture(autouse=True)
+def exact_math() -> Iterator[None]:
+    """The kind of math is global: whoever changes it, the next test finds it as it was."""
+    yield
+    microgpt.use_math("exact")
+
+
+@pytest.fixture
+def names(tmp_path: Path) -> str:
+    """A small dataset: three documents of five characters."""
+    path = tmp_path / "names.txt"
+    path.write_text(NAMES)
+    return str(path)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> str:
+    """Where a model may be saved. There is none yet."""
+    return str(tmp_path / "model.json")
+
+
+@pytest.fixture(scope="session")
+def trained_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    folder = tmp_path_factory.mktemp("trained")
+    (folder / "names.txt").write_text(NAMES)
+    arguments = [
+        "train",
+        "--dataset",
+        str(folder / "names.txt"),
+        "--save",
+        str(folder / "model.json"),
+        *SHORT,
+    ]
+    assert main(arguments) == 0
+    return (folder / "model.json").read_bytes()
+
+
+@pytest.fixture
+def trained(model: str, trained_bytes: bytes) -> str:
+    """A model, trained on `names` and saved."""
+    Path(model).write_bytes(trained_bytes)
+    return model
