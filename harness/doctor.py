@@ -167,7 +167,7 @@ _SIGNS: dict[tuple[bool, bool], str] = {
 
 
 def show(found: list[Check], out: Console) -> int:
-    """Print a line for each check, and one for what mends it; 1 when something required is missing, else 0."""
+    """Print a line for each check, and one for what mends it; 1 when something required is missing."""
     width = max(len(check.name) for check in found)
     for check in found:
         _print(out, f"{_SIGNS[check.ok, check.required]}  {check.name:{width}}  {check.detail}")

@@ -164,10 +164,10 @@ class ReplyReader:
         """How far the reply had come, as words that follow 'after'."""
         if not self.bytes_read:
             return "no answer at all"
-        if self._pending:
-            text = f"a line without an end, {excerpt(bytes(self._pending))}"
-            return f"{self.lines_read:,} lines of the reply and {text}" if self._lines else text
         lines = "1 line" if self.lines_read == 1 else f"{self.lines_read:,} lines"
+        if self._pending:
+            text = f"a line without an end, {excerpt(bytes(self._pending))},"
+            return f"{lines} of the reply and {text}" if self._lines else text
         return f"{lines} of the reply{self._last_line()} and no 'end'"
 
     def incomplete(self) -> ProtocolFault:
