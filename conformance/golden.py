@@ -2,6 +2,7 @@
 
     python -m conformance.golden            write what is new or different, remove what is no longer made
     python -m conformance.golden --check    write nothing; exit with 1 if anything would change
+    python -m conformance.golden --level 9  only one level (the long cases of level 12 take minutes)
 
 The requests come from `conformance/cases/`. Running it twice gives the same bytes, on every machine.
 """
@@ -9,11 +10,11 @@ The requests come from `conformance/cases/`. Running it twice gives the same byt
 import argparse
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from conformance.cases import LEVELS
+from conformance.cases import LEVELS, LevelCases
 from conformance.cases.case import Case
 from reference import conform
 from reference.wire import checksum, hexadecimal
@@ -31,9 +32,9 @@ def reply_to(case: Case) -> str:
     return "".join(line + "\n" for line in lines)
 
 
-def all_cases() -> Iterator[tuple[str, Case]]:
+def chosen_cases(levels: Sequence[LevelCases]) -> Iterator[tuple[str, Case]]:
     """Folder and case, the long ones first, since they take longest."""
-    found = [(level.folder, case) for level in LEVELS for case in level.cases()]
+    found = [(level.folder, case) for level in levels for case in level.cases()]
     names = [(folder, case.name) for folder, case in found]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -41,9 +42,9 @@ def all_cases() -> Iterator[tuple[str, Case]]:
     yield from sorted(found, key=lambda pair: not pair[1].name.startswith("long-"))
 
 
-def golden_files() -> Iterator[tuple[Path, str]]:
-    """Every file of the ladder with its text."""
-    found = list(all_cases())
+def golden_files(levels: Sequence[LevelCases]) -> Iterator[tuple[Path, str]]:
+    """Every file of these levels with its text."""
+    found = list(chosen_cases(levels))
     with ProcessPoolExecutor() as pool:
         replies = pool.map(reply_to, [case for _, case in found])
         for (folder, case), reply in zip(found, replies, strict=True):
@@ -79,16 +80,20 @@ def shortened(line: str) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Write the requests and golden traces of the ladder.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if anything would change")
+    parser.add_argument("--level", type=int, choices=range(1, 13), metavar="N", help="this level only")
     arguments = parser.parse_args()
 
+    levels = [level for level in LEVELS if arguments.level in (None, level.number)]
     wanted: dict[Path, str] = {}
-    for path, text in golden_files():
+    for path, text in golden_files(levels):
         wanted[path] = text
         if sys.stderr.isatty():
             print(f"\r{len(wanted)} files", end="", file=sys.stderr)
+    present = {path for level in levels for path in (LEVELS_FOLDER / level.folder).glob("*")}
+    stale = present - wanted.keys()
+    others = {path: path.read_text() for path in LEVELS_FOLDER.glob("*/example.*") if path not in wanted}
     spec = SPEC.read_text(encoding="utf-8")
-    wanted_spec = {SPEC: spec_with_examples(spec, wanted)}
-    stale = set(LEVELS_FOLDER.glob("*/*")) - wanted.keys()
+    wanted_spec = {SPEC: spec_with_examples(spec, wanted | others)}
     changed = [path for path, text in (wanted | wanted_spec).items() if not is_same(path, text)]
     differing = sorted({*stale, *changed})
     for path in differing[:SHOWN]:

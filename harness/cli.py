@@ -122,7 +122,7 @@ def run(
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:
-        report.show(found, OUT)
+        report.show(found, OUT, f"conform run --path {path} --runner {runner}" if path else "")
     sys.exit(0 if found["outcome"] == "conforms" else 1)
 
 

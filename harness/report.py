@@ -37,11 +37,11 @@ VERDICTS = {
 }
 
 
-def show(record: Record, console: Console) -> None:
-    """Print the whole report."""
+def show(record: Record, console: Console, repeat: str = "") -> None:
+    """Print the whole report. `repeat` is the command that was given, without a choice of cases."""
     failure = first_failure(record)
     if failure is not None:
-        console.print(failure_panel(record, *failure))
+        console.print(failure_panel(record, *failure, repeat or make_command(record)))
     if record["levels"]:
         console.print(ladder(record))
     for note in record["notes"]:
@@ -96,7 +96,7 @@ def ladder(record: Record) -> Table:
     for level in record["levels"]:
         verdict = level["verdict"]
         words = "bit-exact" if verdict == "agrees" else VERDICTS[verdict]
-        worst = f"{level['worst_ulps']:,} ulp" if level["worst_ulps"] else ""
+        worst = distance(level["worst_ulps"]) if level["worst_ulps"] else ""
         style = STYLES.get(verdict, "red")
         cells = (level["verb"], f"{level['agreed']}/{level['cases']}", f"{level['values']:,}", worst)
         table.add_row(str(level["level"]), *cells, f"{level['seconds']:.1f} s", f"[{style}]{words}[/]")
@@ -110,7 +110,7 @@ def heading(record: Record) -> str:
     return escape(f"{record['language']} ({record['port']}) {where}{toolchain}")
 
 
-def failure_panel(record: Record, level: Record, failure: Record) -> Panel:
+def failure_panel(record: Record, level: Record, failure: Record, repeat: str) -> Panel:
     """The first divergence, or the first fault, with all that is needed to repeat and mend it."""
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim")
@@ -131,7 +131,8 @@ def failure_panel(record: Record, level: Record, failure: Record) -> Panel:
             rows.add_row("usual cause", Text(f"{cause.sentence} (SPEC.md, section {cause.section})"))
     if failure["fault"]:
         _add_fault(rows, failure["fault"])
-    rows.add_row("repeat", Text(repeat_command(record, failure["case"]), style="bold"))
+    option = "CASE=" if repeat.startswith("make") else "--case "
+    rows.add_row("repeat", Text(f"{repeat} {option}{failure['case']}", style="bold"))
     title = "First divergence" if failure["difference"] else "First fault"
     return Panel(rows, title=title, title_align="left", border_style="red", expand=False)
 
@@ -183,6 +184,8 @@ def explain(result: CaseResult) -> str:
 def distance(ulps: int | None) -> str:
     if ulps is None:
         return "one of them is NaN"
+    if ulps >= 10**9:
+        return f"{ulps:.1e} ulps"
     return "1 ulp" if ulps == 1 else f"{ulps:,} ulps"
 
 
@@ -198,9 +201,9 @@ def readable_call(line: str) -> str:
     return re.sub(r"\b[0-9a-f]{16}\b", lambda match: f"{match[0]} ({double_of(match[0])!r})", line)
 
 
-def repeat_command(record: Record, case: str) -> str:
+def make_command(record: Record) -> str:
     runner = "" if record["runner"] == "docker" else " RUNNER=local"
-    return f"make conform PORT={record['port']} CASE={case}{runner}"
+    return f"make conform PORT={record['port']}{runner}"
 
 
 def error_text(error: ConformError) -> RenderableType:

@@ -38,7 +38,7 @@ def trace(session: Session, request: Request, difference: Difference) -> Finding
     """
     if request.verb == "run":
         return _trace_run(session, request)
-    if request.verb == "train" and difference.kind == "value" or difference.kind == "text":
+    if request.verb == "train":
         return _trace_train(session, request, difference)
     return None
 
@@ -55,7 +55,7 @@ def _compare(session: Session, request: Request, timeout: float | None = None) -
 
 def _trace_run(session: Session, request: Request) -> Finding | None:
     """Ask for the run's training as a `train` request, which shows every step in bits."""
-    whole = conform.read_run(Fields(["run r", *request.lines]))
+    whole = conform.read_run(Fields(request.lines))
     training = whole.training
     lines = [
         *config_lines(training.config),
@@ -82,7 +82,7 @@ def _trace_train(session: Session, request: Request, difference: Difference) -> 
     if not match:
         return None
     step = int(match[1])
-    asked = TrainRequest.read(Fields(["train t", *request.lines]))
+    asked = TrainRequest.read(Fields(request.lines))
     while asked.training.step < step:
         asked.training.advance(asked.document())
     for narrower, sentence in _narrower_requests(request.id, asked):

@@ -106,6 +106,12 @@ def test_a_difference_shows_the_line_that_was_asked():
     assert (difference.checkpoint, difference.asked) == ("gradient[1]", "exp 0")
 
 
+def test_printed_text_is_shown_as_text():
+    difference = first(reply("print", "print 97 98"), reply("print", "print 97 99 100"))
+    assert difference is not None
+    assert (difference.checkpoint, difference.expected, difference.got) == ("print[1]", "'ab'", "'acd'")
+
+
 def test_values_of_a_line_are_numbered():
     asked = Request("random", "r", ("math exact", "seed 1", "words 2", "random 2"))
     golden = reply("words 1 2", f"random {ONE} {ONE}")

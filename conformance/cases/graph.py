@@ -211,7 +211,7 @@ def norm_by_hand(x: Sequence[float]) -> Iterator[str]:
 
 
 def random_graph(source: Random, count: int) -> Iterator[str]:
-    """Operations on any earlier nodes, values near 1: sums of gradients round differently in another order."""
+    """Operations on any earlier nodes, values near 1: gradients round differently in another order."""
     leaves = 4
     yield from (line("leaf", source.uniform(0.5, 1.5)) for _ in range(leaves))
     for i in range(leaves, count):

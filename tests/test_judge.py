@@ -1,0 +1,243 @@
+"""Claims about climbing the ladder, the record of a climb, and the report of the record."""
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from harness import ladder, record, report
+from harness.causes import CAUSES, usual_cause
+from harness.compare import Difference
+from harness.errors import BuildFailed, LimitExceeded, MachineFault, ManifestError, PortCrashed, ProtocolFault
+from harness.judge import FAULTS_PER_LEVEL, climb, reached
+from harness.limits import Limits
+from harness.manifest import Manifest
+from harness.protocol import Reply, Request
+from harness.runners import Prepared
+from harness.session import Timing
+
+LEVELS = [(level, level.cases[:4]) for level in ladder.levels()]
+GOLDEN = {(level.verb, case.name): case.golden for level, cases in LEVELS for case in cases}
+MANIFEST = Manifest("reference", "Python", "python3 -m reference conform", Path("."))
+PREPARED = Prepared("local", "0" * 64, False, 1.5, "Python 3.13")
+Answer = Callable[[Request, Reply], Reply]
+
+
+class Fake:
+    """A session whose answers are the golden traces, after `change` has had them."""
+
+    limits = Limits()
+
+    def __init__(self, change: Answer = lambda request, golden: golden) -> None:
+        self.change = change
+        self.asked: list[str] = []
+        self.closed = False
+
+    def ask(self, request: Request, timeout: float | None = None) -> Reply:
+        self.asked.append(f"{request.verb}/{request.id}")
+        verb = request.verb if request.verb in ladder.VERBS else "hello"
+        return self.change(request, GOLDEN[verb, request.id])
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def judged(change: Answer = lambda request, golden: golden):
+    session = Fake(change)
+    return climb(session, LEVELS, "reference"), session  # type: ignore[arg-type]
+
+
+def with_record(change: Answer = lambda request, golden: golden, **manifest: object) -> record.Record:
+    found, _ = judged(change)
+    return record.build_record(
+        replace(MANIFEST, **manifest),  # type: ignore[arg-type]
+        PREPARED,
+        found,
+        suite_hash="1" * 64,
+        timing=Timing(),
+        seconds=2.0,
+    )
+
+
+def shown(made: record.Record) -> str:
+    console = Console(width=100, record=True, file=io.StringIO())
+    report.show(made, console)
+    return console.export_text()
+
+
+def one_bit_off(verb: str) -> Answer:
+    def change(request: Request, golden: Reply) -> Reply:
+        if request.verb != verb or not golden.ok:
+            return golden
+        *lines, last = golden.lines
+        flipped = f"{int(last[-1], 16) ^ 1:x}"
+        return replace(golden, lines=(*lines, last[:-1] + flipped))
+
+    return change
+
+
+def raising(fault: Exception, verb: str) -> Answer:
+    def change(request: Request, golden: Reply) -> Reply:
+        if request.verb == verb:
+            raise fault
+        return golden
+
+    return change
+
+
+def unsupported_from(number: int) -> Answer:
+    def change(request: Request, golden: Reply) -> Reply:
+        if ladder.VERBS.index(request.verb) + 1 >= number if request.verb in ladder.VERBS else False:
+            return Reply(request.id, False, "unsupported")
+        return golden
+
+    return change
+
+
+def test_a_port_that_gives_the_golden_traces_reaches_level_12():
+    found, session = judged()
+    assert reached(found) == 12
+    assert session.closed
+
+
+def test_one_wrong_bit_fails_its_level_and_no_other():
+    found, _ = judged(one_bit_off("graph"))
+    assert [level.verdict for level in found if level.verdict != "agrees"] == ["disagrees"]
+    assert reached(found) == 5
+    assert found[5].first_failure.difference.ulps == 1
+
+
+def test_a_missing_verb_costs_one_request():
+    found, session = judged(unsupported_from(7))
+    assert [level.verdict for level in found[6:]] == ["unsupported"] * 6
+    assert sum(asked.startswith("forward/") for asked in session.asked) == 1
+    assert reached(found) == 6
+
+
+def test_a_port_that_faults_again_and_again_is_not_asked_for_ever():
+    found, session = judged(raising(PortCrashed("it exited with code 1"), "math"))
+    assert found[2].verdict == "crashed"
+    assert sum(asked.startswith("math/") for asked in session.asked) == FAULTS_PER_LEVEL
+    assert found[3].verdict == "agrees"
+
+
+def test_a_port_that_cannot_say_hello_is_asked_nothing_else():
+    found, session = judged(raising(LimitExceeded("no answer", option="--start-timeout"), "hello"))
+    assert session.asked == ["hello/example"]
+    assert [level.verdict for level in found[1:]] == ["not run"] * 11
+
+
+def test_the_machine_is_never_held_against_the_port():
+    with pytest.raises(MachineFault):
+        judged(raising(MachineFault("the engine went away"), "adam"))
+
+
+def test_what_is_said_after_the_last_reply_counts():
+    class Chatty(Fake):
+        def close(self) -> None:
+            raise ProtocolFault("the port wrote 'bye' unasked")
+
+    found = climb(Chatty(), LEVELS, "reference")  # type: ignore[arg-type]
+    assert found[-1].verdict == "protocol"
+    assert reached(found) == 11
+
+
+def test_nothing_checked_is_a_failure():
+    made = record.build_record(MANIFEST, PREPARED, [], suite_hash="", timing=Timing(), seconds=0.0)
+    assert made["outcome"] == "nothing checked"
+    assert "counts as a failure" in shown(made)
+
+
+def test_a_claimed_level_that_is_not_reached_is_a_failure():
+    assert with_record(unsupported_from(7))["outcome"] == "unsupported"
+    assert "claims level 12 of 12 and reaches 6" in shown(with_record(unsupported_from(7)))
+
+
+def test_a_claimed_level_that_is_reached_conforms():
+    made = with_record(unsupported_from(7), level=6)
+    assert (made["outcome"], made["reached_level"]) == ("conforms", 6)
+
+
+def test_more_than_is_claimed_is_said():
+    made = with_record(level=6)
+    assert made["outcome"] == "conforms"
+    assert "better than it claims" in shown(made)
+
+
+def test_the_report_leads_with_the_first_divergence():
+    text = shown(with_record(one_bit_off("backward")))
+    assert text.index("First divergence") < text.index("verdict")
+    for part in (
+        "level 8, backward, case example",
+        "1 ulp",
+        "make conform PORT=reference",
+        "CASE=backward/example",
+    ):
+        assert part in text
+
+
+def test_the_report_of_a_fault_shows_message_hint_and_log():
+    fault = LimitExceeded("no reply within 120 s", option="--request-timeout", log=("thinking ...",))
+    text = shown(with_record(raising(fault, "train")))
+    for part in (
+        "First fault",
+        "no reply within 120 s",
+        "--request-timeout raises this limit",
+        "thinking ...",
+    ):
+        assert part in text
+
+
+def test_a_failed_build_has_a_record_too():
+    fault = BuildFailed("gcc exited with code 1", command="gcc x.c", log=("x.c:1: error",))
+    made = record.build_failure(MANIFEST, fault, runner="docker", suite_hash="", seconds=3.0)
+    assert made["outcome"] == "build failed"
+    assert "could not be built: gcc exited with code 1" in shown(made)
+
+
+def test_a_record_survives_the_disk(tmp_path: Path):
+    made = with_record(one_bit_off("sample"))
+    assert record.read(record.save(made, tmp_path)) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "is not a JSON file"),
+        ("[]", "does not fit result.schema.json at the top"),
+        ('{"schema": 2}', "does not fit result.schema.json"),
+    ],
+)
+def test_a_broken_record_gets_a_sentence(tmp_path: Path, text: str, sentence: str):
+    path = tmp_path / "c.json"
+    path.write_text(text)
+    with pytest.raises(ManifestError, match=sentence):
+        record.read(path)
+
+
+def test_a_record_with_a_misspelt_key_does_not_fit(tmp_path: Path):
+    made = with_record()
+    made["levels"][3]["verdict"] = "agree"
+    path = tmp_path / "reference.json"
+    path.write_text(json.dumps(made))
+    with pytest.raises(ManifestError, match=r"at levels\.3\.verdict"):
+        record.read(path)
+
+
+def test_every_cause_can_be_found_and_names_a_section_that_exists():
+    headings = (Path(record.__file__).parent.parent / "conformance" / "SPEC.md").read_text()
+    for cause in CAUSES:
+        assert f"\n## {cause.section.split(',')[0]}. " in headings
+        assert cause.verb in ladder.VERBS
+
+
+def test_causes_depend_on_checkpoint_and_distance():
+    near = Difference("value", "gradient[3]", "", "", ulps=1)
+    far = Difference("value", "gradient[3]", "", "", ulps=10**9)
+    assert "another order" in usual_cause("graph", near).sentence
+    assert "another order" not in usual_cause("graph", far).sentence
+    assert usual_cause("graph", Difference("shape", "gradient[3]", "", "")) is None
