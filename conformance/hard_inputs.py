@@ -14,6 +14,7 @@ them again.
 
 from typing import Any
 
+# fmt: off
 EXP: dict[int, int] = {
     0x3e09e9cbbfd6080b: 57, 0x3f1ba07d73250de7: 55, 0xbe04bd46601ae1ef: 55, 0xbe76ff486dc6f81a: 55,
     0x3eb282aae3169ee7: 54, 0x3f76a4d1af9cc989: 54, 0x3feaccfbe46b4ef0: 54, 0x3de836b2fff6d6cb: 53,
@@ -100,6 +101,7 @@ POW: dict[tuple[int, int], int] = {
     (0x3ff25e796c208282, 0x4008000000000000): 41, (0x3ff0bbc1eeef60f9, 0x4010000000000000): 45,
     (0x3ff9d26c962977a4, 0x4010000000000000): 44, (0x3ff70c5270d62803, 0x4010000000000000): 43,
 }
+# fmt: on
 
 # Iterating over a table yields bits for exp, log, sin and cos, and pairs of bits for pow.
 HARD_INPUTS: dict[str, dict[Any, int]] = {"exp": EXP, "log": LOG, "sin": SIN, "cos": COS, "pow": POW}
