@@ -122,7 +122,7 @@ def test_other_pythons_and_another_hash_seed_give_the_same_bytes(python: str):
 
 @pytest.mark.docker
 @pytest.mark.parametrize("python", ["python3", "pypy3"])
-def test_the_pythons_of_the_base_image_give_the_same_bytes(python: str, engine):
+def test_the_pythons_of_the_base_image_give_the_same_bytes(python: str):
     """CPython 3.13 and PyPy 3.11, each in a container that has nothing but it."""
     image = f"microgpt-conformance/test-{python}"
     packages = {"python3": "python3-minimal", "pypy3": "pypy3"}[python]
