@@ -54,8 +54,7 @@ def judged(request: pytest.FixtureRequest) -> Iterator[Judged]:
     try:
         port = manifest.load(request.config.getoption("--port"))
         limits = port.limits(Limits())
-        kind = request.config.getoption("--runner")
-        runner = runners.DockerRunner(limits) if kind == "docker" else runners.LocalRunner(limits)
+        runner = runners.runner(request.config.getoption("--runner"), limits)
         runner.prepare(port)
     except ConformError as error:
         pytest.exit("\n".join([error.message, *error.log, error.hint]), returncode=3)

@@ -16,11 +16,11 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from harness import base, doctor, images, ladder, manifest, record, report, runners
+from harness import base, doctor, images, ladder, manifest, matrix, record, report, runners
 from harness.conform import Choice, conform
 from harness.errors import ConformError
 from harness.limits import MIB, Limits
-from harness.progress import progress_for
+from harness.progress import progress
 
 EXIT_CODES = {"machine": 3, "usage": 2}
 OUT = Console(highlight=False)
@@ -114,9 +114,9 @@ def run(
     loaded = manifest.load_folder(path) if path else manifest.load(str(port))
     chosen_limits = _limits(loaded, limits)
     choice = Choice(runner, level, case, long_cases)
-    make_runner = runners.DockerRunner if runner == "docker" else runners.LocalRunner
-    with progress_for(ERR, loaded, choice.count(), quiet=as_json) as listener:
-        found = conform(loaded, make_runner(chosen_limits, force), chosen_limits, choice, listener)
+    with progress(ERR, choice.count(), quiet=as_json) as listener_for:
+        where = runners.runner(runner, chosen_limits, force)
+        found = conform(loaded, where, chosen_limits, choice, listener_for(loaded.name))
     if choice.only_level is None and path is None:
         record.save(found)
     if as_json:
@@ -140,6 +140,24 @@ def _limits(loaded: manifest.Manifest, options: dict[str, float | None]) -> Limi
         fields[option][0]: value * fields[option][1] for option, value in options.items() if value is not None
     }
     return replace(loaded.limits(Limits()), **chosen)  # type: ignore[arg-type]
+
+
+@main.command(name="matrix")
+@click.argument("ports", nargs=-1)
+@click.option("--runner", type=click.Choice(["docker", "local"]), default="docker", show_default=True)
+@click.option("--long", "long_cases", is_flag=True, help="Ask the long cases too (1,000 steps).")
+@click.option("--force", is_flag=True, help="Build and judge anew even if nothing has changed.")
+def judge_all(ports: tuple[str, ...], runner: str, long_cases: bool, force: bool) -> None:
+    """Judge PORTS, or all of them, in parallel; unchanged ones are answered from results/."""
+    choice = Choice(runner, long=long_cases)
+    names = ports or manifest.known_ports()
+    with progress(ERR, choice.count()) as listener_for:
+        rows = matrix.run_matrix(names, Limits(), choice, listener_for, force)
+    matrix.show(rows, OUT)
+    faults = [row.fault for row in rows if row.fault is not None]
+    if faults:
+        sys.exit(max(EXIT_CODES.get(fault.outcome, 1) for fault in faults))
+    sys.exit(0 if all(row.conforms for row in rows) else 1)
 
 
 @main.command(name="dockerfile")

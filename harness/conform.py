@@ -5,11 +5,14 @@ Everything that `conform run` and `make conform` do, without a command line and 
 
 from __future__ import annotations
 
+import hashlib
+import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 
-from harness import ladder, record
+from harness import ladder, paths, record
 from harness.errors import BuildFailed, ConformError, LimitExceeded
 from harness.judge import CaseResult, LevelResult, climb
 from harness.limits import Limits
@@ -63,6 +66,9 @@ class Listener:
     def tracing(self, case: str) -> None:
         """The first divergence is being traced."""
 
+    def finished(self) -> None:
+        """There is nothing more to do for this port."""
+
 
 def conform(
     manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, listener: Listener
@@ -78,6 +84,7 @@ def conform(
             manifest, fault, runner=choice.runner, suite_hash=suite_hash, seconds=time.monotonic() - began
         )
     listener.built(prepared)
+    key = result_key(manifest, prepared.content_hash, choice)
     session = Session(runner.launch, limits)
     try:
         found = climb(session, chosen, manifest.name, listener.judged)
@@ -88,6 +95,7 @@ def conform(
         manifest,
         prepared,
         found,
+        key=key,
         suite_hash=suite_hash,
         timing=session.timing,
         seconds=time.monotonic() - began,
@@ -96,6 +104,27 @@ def conform(
         chosen=choice.only_level,
         long=choice.long,
     )
+
+
+def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
+    """Names all that a result depends on. Two runs with the same key come to the same result."""
+    parts = (
+        *(content_hash, ladder.content_hash(ladder.levels()), code_hash()),
+        *(choice.runner, str(choice.long), platform.machine()),
+        *(manifest.agreement, str(manifest.level)),
+    )
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+@cache
+def code_hash() -> str:
+    """SHA-256 of the harness and of the reference that it traces with."""
+    digest = hashlib.sha256()
+    for folder in ("harness", "reference"):
+        for path in sorted((paths.root() / folder).rglob("*")):
+            if path.suffix in (".py", ".json", ".j2"):
+                digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _trace(session: Session, found: Sequence[LevelResult], on_start: Callable[[str], None]) -> Finding | None:

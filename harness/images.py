@@ -29,6 +29,7 @@ from harness.manifest import Manifest
 from harness.reaper import LABEL
 
 REPOSITORY = "microgpt-conformance"
+_PORT_LABEL = f"{LABEL}.port"
 _DISK_SIGN = "no space left on device"
 _NETWORK_SIGNS = (
     *("temporary failure resolving", "could not resolve", "unable to fetch some archives", "failed to fetch"),
@@ -67,10 +68,16 @@ def dockerfile(manifest: Manifest) -> str:
         port=manifest,
         base=base.name(),
         user=USER,
+        label=_PORT_LABEL,
         files=[name for name in top if (manifest.folder / name).is_file()],
         folders=[name for name in top if (manifest.folder / name).is_dir()],
         entry_point=json.dumps(["sh", "-c", f'exec {manifest.run} "$@"', "microgpt"]),
     )
+
+
+def content_hash(manifest: Manifest, base_id: str) -> str:
+    """What an image consists of: the port's files, how they are built, and the base image."""
+    return source.content_hash(manifest, dockerfile(manifest), base_id)
 
 
 def prepare(manifest: Manifest, limits: Limits, on_line: OnLine = silent, force: bool = False) -> Image:
@@ -80,7 +87,7 @@ def prepare(manifest: Manifest, limits: Limits, on_line: OnLine = silent, force:
     """
     base_id = base.ensure_base(on_line)
     text = dockerfile(manifest)
-    digest = source.content_hash(manifest, text, base_id)
+    digest = content_hash(manifest, base_id)
     tag = f"{REPOSITORY}/{manifest.name}:{digest[:12]}"
     client = connect()
     try:
@@ -102,7 +109,7 @@ def _build(
     client: docker.APIClient, manifest: Manifest, text: str, tag: str, limits: Limits, on_line: OnLine
 ) -> None:
     tools = toolchain.fetch(manifest.toolchain, limits.build, on_line) if manifest.toolchain else None
-    labels = json.dumps({f"{LABEL}.port": manifest.name})
+    labels = json.dumps({_PORT_LABEL: manifest.name} if manifest.own_dockerfile() else {})
     with tempfile.TemporaryDirectory(prefix="microgpt-conformance-context-") as folder:
         context = Path(folder) / "context.tar"
         try:
@@ -171,7 +178,7 @@ def _remove_intermediate(client: docker.APIClient, container: str) -> None:
 def _prune(client: docker.APIClient, port: str, keep: str) -> None:
     """Remove what earlier builds of the same port left. An image that is in use stays."""
     with asked_to("list images"):
-        images = client.images(filters={"label": f"{LABEL}.port={port}"})
+        images = client.images(filters={"label": f"{_PORT_LABEL}={port}"})
     for image in images:
         if image["Id"] != keep:
             try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -10,7 +10,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from harness.conform import Listener
 from harness.judge import CaseResult
-from harness.manifest import Manifest
 from harness.process import printable
 from harness.runners import Prepared
 
@@ -39,13 +38,16 @@ class _Bar(Listener):
     def tracing(self, case: str) -> None:
         self._progress.update(self._task, total=None, description=f"{self._name}: tracing {case}")
 
+    def finished(self) -> None:
+        self._progress.update(self._task, visible=False)
+
 
 @contextmanager
-def progress_for(console: Console, manifest: Manifest, total: int, quiet: bool = False) -> Iterator[Listener]:
-    """A listener that draws a bar of `total` cases on a terminal, and one that does nothing elsewhere."""
+def progress(console: Console, total: int, quiet: bool = False) -> Iterator[Callable[[str], Listener]]:
+    """Makes a listener for each port: on a terminal it draws a bar of `total` cases, elsewhere nothing."""
     if quiet or not console.is_terminal:
-        yield Listener()
+        yield lambda name: Listener()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        yield _Bar(progress, manifest.name, total)
+    with Progress(*columns, console=console, transient=True) as bars:
+        yield lambda name: _Bar(bars, name, total)

@@ -22,6 +22,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import tempfile
 import time
 from pathlib import Path
@@ -42,9 +43,14 @@ class Owner:
         self._count = 0
         self._held: set[str] = set()
         self._reaper: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()  # ports are judged side by side
 
     def hold(self) -> str:
         """A fresh name for something that must be released; the reaper would clean it up."""
+        with self._lock:
+            return self._hold()
+
+    def _hold(self) -> str:
         if self._reaper is None:
             self._reaper = subprocess.Popen(
                 [sys.executable, "-m", "harness.reaper", self.session],
@@ -86,14 +92,16 @@ class Owner:
 
 
 _owner: Owner | None = None
+_owner_lock = threading.Lock()
 
 
 def owner() -> Owner:
     """The Owner of this process; a forked child gets its own."""
     global _owner
-    if _owner is None or _owner.pid != os.getpid():
-        _owner = Owner()
-    return _owner
+    with _owner_lock:
+        if _owner is None or _owner.pid != os.getpid():
+            _owner = Owner()
+        return _owner
 
 
 def python_environment() -> dict[str, str]:

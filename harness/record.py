@@ -83,6 +83,7 @@ def build_record(
     prepared: Prepared,
     found: Sequence[LevelResult],
     *,
+    key: str,
     suite_hash: str,
     timing: Timing,
     seconds: float,
@@ -105,6 +106,7 @@ def build_record(
             "reused": prepared.reused,
             "toolchain": prepared.toolchain or "",
         },
+        "key": key,
         "suite": suite_hash,
         "seconds": {
             "total": round(seconds, 3),
@@ -132,6 +134,7 @@ def build_failure(
         "only_level": None,
         "long_cases": False,
         "build": {"hash": "", "image": "", "base": "", "reused": False, "toolchain": ""},
+        "key": "",
         "suite": suite_hash,
         "seconds": {"total": round(seconds, 3), "port": 0.0, "start": 0.0, "build": round(seconds, 3)},
         "requests": 0,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from harness import commands, images, paths, source, toolchain
+from harness import base, commands, images, paths, source, toolchain
 from harness.commands import OnLine, silent
 from harness.container import ContainerProcess
 from harness.errors import BuildFailed, ConformError, LimitExceeded, MachineFault
@@ -49,6 +49,8 @@ class Prepared:
 class Runner(Protocol):
     """Where a port runs. `prepare` comes first; `args` of `launch` are the port's command-line arguments."""
 
+    def content_hash(self, manifest: Manifest) -> str: ...
+
     def prepare(self, manifest: Manifest, on_line: OnLine = silent) -> Prepared: ...
 
     def launch(self, args: Sequence[str] = ()) -> Process: ...
@@ -61,6 +63,10 @@ class DockerRunner:
         self._limits = limits
         self._force = force
         self._image: images.Image | None = None
+
+    def content_hash(self, manifest: Manifest) -> str:
+        """What `prepare` would call the port's content, without building it."""
+        return images.content_hash(manifest, base.ensure_base())
 
     def prepare(self, manifest: Manifest, on_line: OnLine = silent) -> Prepared:
         """Raises BuildFailed, LimitExceeded, MachineFault or ManifestError."""
@@ -97,13 +103,17 @@ class LocalRunner:
         self._run = ""
         self._path: tuple[Path, ...] = ()
 
+    def content_hash(self, manifest: Manifest) -> str:
+        """What `prepare` would call the port's content, without building it."""
+        return source.content_hash(manifest, manifest.build or "", *map(str, self._path))
+
     def prepare(self, manifest: Manifest, on_line: OnLine = silent) -> Prepared:
         """Raises BuildFailed, LimitExceeded, MachineFault or ManifestError."""
         self._limits = manifest.limits(self._limits)
         if manifest.toolchain is not None:
             unpacked = toolchain.fetch(manifest.toolchain, self._limits.build, on_line)
             self._path = (toolchain.programs(manifest.toolchain, unpacked),)
-        digest = source.content_hash(manifest, manifest.build or "", *map(str, self._path))
+        digest = self.content_hash(manifest)
         folder = paths.cache_dir() / "local" / f"{manifest.name}-{digest[:12]}"
         with _only_one(folder.with_suffix(".lock")):
             ready = folder.with_suffix(".ready")

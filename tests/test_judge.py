@@ -57,6 +57,7 @@ def with_record(change: Answer = lambda request, golden: golden, **manifest: obj
         replace(MANIFEST, **manifest),  # type: ignore[arg-type]
         PREPARED,
         found,
+        key="",
         suite_hash="1" * 64,
         timing=Timing(),
         seconds=2.0,
@@ -147,7 +148,7 @@ def test_what_is_said_after_the_last_reply_counts():
 
 
 def test_nothing_checked_is_a_failure():
-    made = record.build_record(MANIFEST, PREPARED, [], suite_hash="", timing=Timing(), seconds=0.0)
+    made = record.build_record(MANIFEST, PREPARED, [], key="", suite_hash="", timing=Timing(), seconds=0.0)
     assert made["outcome"] == "nothing checked"
     assert "counts as a failure" in shown(made)
 
