@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import select
 import signal
 import time
@@ -26,6 +27,7 @@ from harness.limits import OPTIONS, Limits, size
 TICK = 0.1
 """Longest wait in seconds between two looks at whether the process lives and how much memory it uses."""
 CHUNK = 1 << 20
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,8 @@ class StderrTail:
 
 
 def printable(line: str, width: int = 400) -> str:
-    """A foreign line without what could move a terminal's cursor, cut when it is very long."""
+    """A foreign line without colours and what could move a terminal's cursor, cut when it is very long."""
+    line = _COLOUR.sub("", line)
     safe = "".join(c if c.isprintable() else " " if c == "\t" else f"\\x{ord(c):02x}" for c in line[:width])
     return safe if len(line) <= width else f"{safe}... ({len(line):,} characters)"
 

@@ -22,7 +22,8 @@ MAX_LINE = 65_536
 MAX_REPLY = 64 * MIB
 
 _LINE = re.compile(rb"[!-~]+(?: [!-~]+)*")
-_BAD_IN_LINES = re.compile(rb"[^ -~\n]|[ \n][ \n]")
+_GOOD_BYTES = bytes(range(0x20, 0x7F)) + b"\n"
+_BAD_PAIRS = (b"  ", b" \n", b"\n ", b"\n\n")
 _VERB = re.compile(r"[a-z][a-z0-9_-]*")
 _NAMED_BYTES = {0x00: "a zero byte", 0x09: "a tab", 0x0D: "a carriage return"}
 _EXCERPT = 60
@@ -183,7 +184,9 @@ class ReplyReader:
         """
         if not self._lines or not self._lines[0].startswith("ok ") or block[:1] in (b" ", b"\n"):
             return False
-        if block.startswith(b"end") or b"\nend" in block or _BAD_IN_LINES.search(block):
+        if block.startswith(b"end") or b"\nend" in block or block.translate(None, _GOOD_BYTES):
+            return False
+        if any(pair in block for pair in _BAD_PAIRS):
             return False
         lines = block.decode("ascii").split("\n")
         if max(map(len, lines)) > MAX_LINE:

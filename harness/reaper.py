@@ -22,8 +22,8 @@ import shutil
 import socket
 import subprocess
 import sys
-import threading
 import tempfile
+import threading
 import time
 from pathlib import Path
 

@@ -131,10 +131,12 @@ def test_the_limits_message_names_the_option() -> None:
 
 @pytest.mark.usefixtures("nothing_left")
 def test_a_crash_shows_the_end_of_standard_error() -> None:
-    script = "for i in 1 2 3; do echo step $i >&2; done; printf '\\033[2Jboo\\n' >&2; exit 1"
+    script = (
+        "for i in 1 2 3; do echo step $i >&2; done; printf '\\033[2Jboo \\033[31mred\\033[0m\\n' >&2; exit 1"
+    )
     with Session(lambda: local(script), LIMITS) as session, pytest.raises(PortCrashed) as caught:
         session.ask(Request("hello", "h"))
-    assert caught.value.log == ("step 1", "step 2", "step 3", "\\x1b[2Jboo")
+    assert caught.value.log == ("step 1", "step 2", "step 3", "\\x1b[2Jboo red")
 
 
 @pytest.mark.usefixtures("nothing_left")
