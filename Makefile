@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help conform test lint golden golden-check check-math base doctor ports clean
+.PHONY: help conform matrix try shell test lint golden golden-check check-math base doctor ports clean
 
 help:  ## show this list
 	@echo "make conform PORT=c      does the port in ports/c compute what the reference computes?"
@@ -30,6 +30,17 @@ conform: $(READY)  ## build PORT in Docker, climb the ladder, report
 	@$(if $(PORT),,echo "error: name a port: make conform PORT=c (make ports lists them)"; exit 2)
 	@$(BIN)/conform run $(PORT) --runner $(RUNNER) $(if $(LEVEL),--level $(LEVEL)) $(if $(CASE),--case $(CASE)) \
 		$(if $(LONG),--long) $(if $(FORCE),--force) $(ARGS)
+
+matrix: $(READY)  ## judge every port in parallel, unchanged ones from results/
+	@$(BIN)/conform matrix --runner $(RUNNER) $(if $(LONG),--long) $(if $(FORCE),--force) $(ARGS)
+
+try: $(READY)  ## send one CASE to PORT and show both replies side by side
+	@$(if $(and $(PORT),$(CASE)),,echo "error: name port and case: make try PORT=c CASE=adam/example"; exit 2)
+	@$(BIN)/conform try $(PORT) $(CASE) --runner $(RUNNER)
+
+shell: $(READY)  ## open a shell in a container with the toolchain of PORT
+	@$(if $(PORT),,echo "error: name a port: make shell PORT=c"; exit 2)
+	@$(BIN)/conform shell $(PORT)
 
 test: $(READY)  ## the project's own tests
 	@$(BIN)/pytest $(ARGS)

@@ -7,6 +7,8 @@ it.
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,10 +19,12 @@ import click
 from rich.console import Console
 
 from harness import base, doctor, images, ladder, manifest, matrix, record, report, runners
+from harness.attempt import attempt, side_by_side
 from harness.conform import Choice, conform
-from harness.errors import ConformError
+from harness.errors import ConformError, MachineFault
 from harness.limits import MIB, Limits
 from harness.progress import progress
+from harness.session import Session
 
 EXIT_CODES = {"machine": 3, "usage": 2}
 OUT = Console(highlight=False)
@@ -140,6 +144,43 @@ def _limits(loaded: manifest.Manifest, options: dict[str, float | None]) -> Limi
         fields[option][0]: value * fields[option][1] for option, value in options.items() if value is not None
     }
     return replace(loaded.limits(Limits()), **chosen)  # type: ignore[arg-type]
+
+
+@main.command(name="try")
+@click.argument("port")
+@click.argument("case")
+@click.option("--runner", type=click.Choice(["docker", "local"]), default="docker", show_default=True)
+def try_case(port: str, case: str, runner: str) -> None:
+    """Send one CASE, such as adam/example, to PORT and show both replies side by side."""
+    loaded, chosen = manifest.load(port), ladder.find_case(case)
+    limits = loaded.limits(Limits())
+    with progress(ERR, 1) as listener_for:
+        where = runners.runner(runner, limits)
+        where.prepare(loaded, listener_for(port).building)
+    with Session(where.launch, limits) as session:
+        tried = attempt(session, chosen, port)
+    OUT.print(side_by_side(tried))
+    OUT.print("[green]they agree[/]" if tried["agrees"] else "[red]they do not agree[/]")
+    sys.exit(0 if tried["agrees"] else 1)
+
+
+@main.command()
+@click.argument("port")
+def shell(port: str) -> None:
+    """Open a shell in a container with PORT's toolchain and, at /port, its own source folder."""
+    loaded = manifest.load(port)
+    if shutil.which("docker") is None:
+        raise MachineFault(
+            "the command 'docker' is not installed", hint="on Debian: apt-get install docker.io"
+        )
+    with progress(ERR, 1) as listener_for:
+        tools = replace(loaded, name=f"{port}-shell", build=None)
+        image = images.prepare(tools, Limits(), listener_for(port).building)
+    user = ["--user", f"{os.getuid()}:{os.getgid()}", "--env", "HOME=/tmp"]
+    source = ["--volume", f"{loaded.folder}:/port", "--workdir", "/port"]
+    terminal = ["-it"] if sys.stdin.isatty() else ["-i"]
+    command = ["docker", "run", "--rm", *terminal, *user, *source, "--entrypoint", "bash", image.tag]
+    os.execvp(command[0], command)
 
 
 @main.command(name="matrix")

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from harness import ladder, paths, record
+from harness.attempt import Attempt, attempt
 from harness.errors import BuildFailed, ConformError, LimitExceeded
-from harness.judge import CaseResult, LevelResult, climb
+from harness.judge import CaseResult, LevelResult, climb, reached
 from harness.limits import Limits
 from harness.manifest import Manifest
 from harness.runners import Prepared, Runner
@@ -89,6 +90,7 @@ def conform(
     try:
         found = climb(session, chosen, manifest.name, listener.judged)
         finding = _trace(session, found, listener.tracing)
+        next_step = _next_step(session, found, manifest.name)
     finally:
         session.kill()
     return record.build_record(
@@ -100,10 +102,20 @@ def conform(
         timing=session.timing,
         seconds=time.monotonic() - began,
         finding=finding,
+        next_step=next_step,
         notes=session.notes,
         chosen=choice.only_level,
         long=choice.long,
     )
+
+
+def _next_step(session: Session, found: Sequence[LevelResult], name: str) -> Attempt | None:
+    """For a port that has climbed a part of the ladder: the first case that it must learn next."""
+    height = reached(found)
+    if not 0 < height < len(found) or found[height].verdict == "not run":
+        return None
+    failure = found[height].first_failure
+    return attempt(session, failure.case, name) if failure is not None else None
 
 
 def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:

@@ -88,6 +88,7 @@ def build_record(
     timing: Timing,
     seconds: float,
     finding: Finding | None = None,
+    next_step: Record | None = None,
     notes: Sequence[str] = (),
     chosen: int | None = None,
     long: bool = False,
@@ -117,6 +118,7 @@ def build_record(
         "requests": timing.requests,
         "notes": list(notes),
         "finding": finding_json(finding) if finding else None,
+        "next_step": next_step,
         "levels": [level_json(result) for result in found],
     }
     validate(record, "the record of this run")
@@ -140,6 +142,7 @@ def build_failure(
         "requests": 0,
         "notes": [],
         "finding": None,
+        "next_step": None,
         "fault": fault_json(fault),
         "levels": [],
     }

@@ -14,6 +14,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from harness.attempt import side_by_side
 from harness.causes import usual_cause
 from harness.compare import Difference, double_of
 from harness.errors import ConformError
@@ -44,6 +45,8 @@ def show(record: Record, console: Console, repeat: str = "") -> None:
         console.print(failure_panel(record, *failure, repeat or make_command(record)))
     if record["levels"]:
         console.print(ladder(record))
+    if record["next_step"] is not None:
+        console.print(next_step(record))
     for note in record["notes"]:
         console.print(f"[dim]note: {escape(note)}[/dim]", soft_wrap=True)
     style = STYLES.get(record["outcome"], "red")
@@ -199,6 +202,33 @@ def readable_call(line: str) -> str:
     if len(line) > 200:
         return f"{line[:200]}..."
     return re.sub(r"\b[0-9a-f]{16}\b", lambda match: f"{match[0]} ({double_of(match[0])!r})", line)
+
+
+LESSONS = {
+    "arith": "single operations on hard bit patterns (SPEC.md, sections 2 and 12)",
+    "math": "exp, log, sin, cos and pow, correctly rounded (sections 2 and 15)",
+    "random": "the Mersenne Twister and what is drawn from it (section 3)",
+    "tokens": "from lines to documents, vocabulary and tokens (section 4)",
+    "graph": "values forward, gradients backward, in the one right order (section 5)",
+    "forward": "every activation of the model (sections 6 and 7)",
+    "backward": "the gradient of every parameter (sections 5 and 7)",
+    "adam": "one update of parameters, m and v (section 8)",
+    "train": "many steps, with checksums (sections 8 and 13)",
+    "sample": "tokens drawn from the model (section 9)",
+    "run": "everything from seed 42 (section 10)",
+}
+
+
+def next_step(record: Record) -> Panel:
+    """What to do for the next level: one request, the golden reply and the port's."""
+    height = record["reached_level"]
+    verb = record["levels"][height]["verb"]
+    parts = (
+        Text(f"Level {height} is reached. Level {height + 1} is {verb}: {LESSONS[verb]}.\n"),
+        side_by_side(record["next_step"]),
+        Text(f"\nTry it alone: make try PORT={record['port']} CASE={record['next_step']['case']}"),
+    )
+    return Panel(Group(*parts), title="Next", title_align="left", border_style="yellow", expand=False)
 
 
 def make_command(record: Record) -> str:
