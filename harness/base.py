@@ -86,6 +86,7 @@ def _bootstrap(image: str, on_line: OnLine) -> None:
             [
                 *("mmdebstrap", "--variant=minbase", f"--mode={'root' if os.geteuid() == 0 else 'unshare'}"),
                 *("--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*"),
+                "--dpkgopt=path-exclude=/usr/share/locale/*",
                 *("--dpkgopt=path-include=/usr/share/doc/*/copyright", "trixie", str(archive)),
             ],
             log=paths.logs_dir() / "base-bootstrap.log",

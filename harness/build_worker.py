@@ -44,11 +44,8 @@ def pull(image: str) -> Iterator[dict[str, Any]]:
 
 def import_root(tag: str, archive: str, *changes: str) -> Iterator[dict[str, Any]]:
     name, _, version = tag.rpartition(":")
-    with open(archive, "rb") as stream:
-        answer = connect(_SECONDS).import_image_from_stream(
-            stream, repository=name, tag=version, changes=list(changes)
-        )
-    yield {"stream": str(answer)}
+    answer = connect(_SECONDS).import_image(archive, repository=name, tag=version, changes=list(changes))
+    yield {"stream": f"{answer}\n"}
 
 
 _JOBS: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {

@@ -1,8 +1,9 @@
-"""The base image: found first, pulled next, made from Debian's packages last; a clear word when nothing helps."""
+"""The base image: found first, pulled next, made from Debian's packages last, and a word if nothing helps."""
 
 from __future__ import annotations
 
 import json
+import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -117,6 +118,24 @@ def test_an_image_that_no_registry_has_is_the_machines_fault(
     with pytest.raises(MachineFault) as caught:
         base.ensure_base()
     assert caught.value.code == "no-base" and caught.value.log
+
+
+@pytest.mark.docker
+@pytest.mark.usefixtures("bounded")
+def test_an_archive_becomes_an_image(
+    client: docker.APIClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONFORM_CACHE", str(tmp_path))
+    (tmp_path / "hello").write_text("hello\n" * 100_000)
+    with tarfile.open(tmp_path / "root.tar", "w") as archive:
+        archive.add(tmp_path / "hello", "hello")
+    job = ["import", "test-import:1", str(tmp_path / "root.tar"), "LABEL made=here"]
+    imported = base.work(job, "import", 60, lambda line: None)
+    assert not imported.fault and imported.finished.code == 0
+    try:
+        assert client.inspect_image("test-import:1")["Config"]["Labels"] == {"made": "here"}
+    finally:
+        client.remove_image("test-import:1")
 
 
 def test_the_lines_of_a_build_are_whole_although_the_engine_cuts_its_stream() -> None:
