@@ -77,6 +77,7 @@ def conform(
     """Judge a port. Raises MachineFault and ManifestError; every other fault is in the record."""
     began = time.monotonic()
     chosen = choice.cases()
+    known = {ladder.find_case(entry.case).id for entry in manifest.known}
     suite_hash = ladder.content_hash(ladder.levels())
     try:
         prepared = runner.prepare(manifest, listener.building)
@@ -88,7 +89,7 @@ def conform(
     key = result_key(manifest, prepared.content_hash, choice)
     session = Session(runner.launch, limits)
     try:
-        found = climb(session, chosen, manifest.name, listener.judged)
+        found = climb(session, chosen, manifest.name, listener.judged, known)
         finding = _trace(session, found, listener.tracing)
         next_step = _next_step(session, found, manifest.name)
     finally:
@@ -123,7 +124,7 @@ def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
     parts = (
         *(content_hash, ladder.content_hash(ladder.levels()), code_hash()),
         *(choice.runner, str(choice.long), platform.machine()),
-        *(manifest.agreement, str(manifest.level)),
+        *(manifest.agreement, str(manifest.level), repr(manifest.known)),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -6,7 +6,7 @@ Not for starting the port (`runners.py`), comparing values (`compare.py`) or sho
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,8 +15,19 @@ from harness.errors import ConformError, ProtocolFault
 from harness.ladder import Case, Level
 from harness.session import Session
 
-Verdict = Literal["agrees", "disagrees", "unsupported", "protocol", "crashed", "limit", "not run"]
+Verdict = Literal[
+    "agrees",
+    "disagrees",
+    "unsupported",
+    "protocol",
+    "crashed",
+    "limit",
+    "not run",
+    "known",  # a known shortcoming that fails as it must
+    "fixed",  # a known shortcoming that does not fail any more
+]
 
+HARMLESS = ("agrees", "known", "not run")
 FAULTS = ("protocol", "crashed", "limit")
 FAULTS_PER_LEVEL = 3  # then the rest of the level is left out: a port that hangs would hang on
 LONG_CASE_TIMEOUT_FACTOR = 30  # a long case trains 500 or 1,000 steps, others 100 at the most
@@ -62,7 +73,7 @@ class LevelResult:
 
     @property
     def first_failure(self) -> CaseResult | None:
-        return next((result for result in self.results if result.verdict not in ("agrees", "not run")), None)
+        return next((result for result in self.results if result.verdict not in HARMLESS), None)
 
 
 def judge_case(session: Session, case: Case, port_name: str | None) -> CaseResult:
@@ -94,18 +105,25 @@ def judge_level(
     cases: Sequence[Case],
     port_name: str | None,
     on_case: Callable[[CaseResult], None] = lambda result: None,
+    known: Collection[str] = (),
 ) -> LevelResult:
-    """Ask the cases of a level in order. A verb that the port does not have costs one request."""
+    """Ask the cases of a level in order. A verb that the port does not have costs one request.
+
+    `known` names the cases that must fail.
+    """
     results: list[CaseResult] = []
     for case in cases:
         faults = sum(result.verdict in FAULTS for result in results)
         given_up = faults >= FAULTS_PER_LEVEL or (level.number == 1 and faults > 0)
         missing = bool(results) and results[0].verdict == "unsupported"
         result = CaseResult(case, "not run") if given_up or missing else judge_case(session, case, port_name)
+        if case.id in known and result.verdict != "not run":
+            result = replace(result, verdict="fixed" if result.verdict == "agrees" else "known")
         results.append(result)
         on_case(result)
-    failures = [result.verdict for result in results if result.verdict not in ("agrees", "not run")]
-    return LevelResult(level, failures[0] if failures else "agrees", tuple(results))
+    failures = [result.verdict for result in results if result.verdict not in HARMLESS]
+    shortcomings = [result.verdict for result in results if result.verdict == "known"]
+    return LevelResult(level, [*failures, *shortcomings, "agrees"][0], tuple(results))
 
 
 def climb(
@@ -113,6 +131,7 @@ def climb(
     levels: Iterable[tuple[Level, Sequence[Case]]],
     port_name: str | None,
     on_case: Callable[[CaseResult], None] = lambda result: None,
+    known: Collection[str] = (),
 ) -> list[LevelResult]:
     """Judge level after level. A port that cannot say hello is not asked anything else.
 
@@ -123,7 +142,7 @@ def climb(
         if found and found[0].level.number == 1 and found[0].verdict in FAULTS:
             found.append(LevelResult(level, "not run", tuple(CaseResult(case, "not run") for case in cases)))
             continue
-        found.append(judge_level(session, level, cases, port_name, on_case))
+        found.append(judge_level(session, level, cases, port_name, on_case, known))
     try:
         session.close()
     except ProtocolFault as fault:
@@ -135,15 +154,19 @@ def _with_late_fault(level: LevelResult, fault: ProtocolFault) -> LevelResult:
     """What a port says after its last reply counts against its last case."""
     *before, last = level.results
     broken = replace(last, verdict="protocol", fault=fault)
-    verdict: Verdict = level.verdict if level.verdict != "agrees" else "protocol"
+    verdict: Verdict = level.verdict if level.verdict not in HARMLESS else "protocol"
     return LevelResult(level.level, verdict, (*before, broken))
 
 
 def reached(found: Sequence[LevelResult]) -> int:
-    """The highest N such that the levels 1 to N all agree; 0 if level 1 does not or was not asked."""
+    """The highest N such that the levels 1 to N all agree, known shortcomings apart; 0 without level 1."""
     height = 0
     for result in found:
-        if result.level.number != height + 1 or result.verdict != "agrees" or not result.values:
+        if (
+            result.level.number != height + 1
+            or result.verdict not in ("agrees", "known")
+            or not result.agreed
+        ):
             break
         height += 1
     return height

@@ -40,6 +40,15 @@ class Toolchain:
 
 
 @dataclass(frozen=True)
+class Known:
+    """A case that the port is known to fail, and must fail as long as it is listed."""
+
+    case: str
+    reason: str
+    link: str
+
+
+@dataclass(frozen=True)
 class Manifest:
     """What port.yaml says. `folder` holds the port's files; `timeouts` are (limit's name, seconds) pairs."""
 
@@ -54,6 +63,7 @@ class Manifest:
     level: int = 12
     timeouts: tuple[tuple[str, float], ...] = ()
     toolchain: Toolchain | None = None
+    known: tuple[Known, ...] = ()
 
     def limits(self, usual: Limits) -> Limits:
         """The usual limits with this port's own timeouts in place."""
@@ -250,6 +260,7 @@ def _manifest(folder: Path, data: dict[str, Any]) -> Manifest:
         level=data.get("level", 12),
         timeouts=tuple(sorted(data.get("timeouts", {}).items())),
         toolchain=toolchain,
+        known=tuple(Known(**entry) for entry in data.get("known", ())),
     )
 
 

@@ -117,6 +117,7 @@ def table(rows: Sequence[Row]) -> Table:
 
 MARKS = {
     "agrees": "[green]✓[/]",
+    "known": "[yellow]k[/]",
     "unsupported": "[dim]·[/]",
     "not run": "[dim]·[/]",
 }

@@ -21,7 +21,7 @@ import jsonschema
 
 from harness import paths
 from harness.errors import ConformError, ManifestError
-from harness.judge import CaseResult, LevelResult, reached
+from harness.judge import HARMLESS, CaseResult, LevelResult, reached
 from harness.manifest import Manifest
 from harness.runners import Prepared
 from harness.session import Timing
@@ -56,7 +56,7 @@ def case_json(result: CaseResult) -> Record:
 
 
 def level_json(result: LevelResult) -> Record:
-    failures = [case for case in result.results if case.verdict not in ("agrees", "not run")]
+    failures = [case for case in result.results if case.verdict not in HARMLESS]
     return {
         "level": result.level.number,
         "verb": result.level.verb,
@@ -73,9 +73,9 @@ def level_json(result: LevelResult) -> Record:
 def outcome(found: Sequence[LevelResult], claimed: int, chosen: int | None) -> str:
     """One word for the whole run. `chosen` is the only level that was asked, None for the ladder."""
     asked = [result for result in found if chosen is not None or result.level.number <= claimed]
-    if not asked or not any(result.values for result in asked):
-        return next((r.verdict for r in asked if r.verdict not in ("agrees", "not run")), "nothing checked")
-    return next((r.verdict for r in asked if r.verdict not in ("agrees", "not run")), "conforms")
+    checked = any(result.agreed for result in asked)
+    failures = (result.verdict for result in asked if result.verdict not in HARMLESS)
+    return next(failures, "conforms" if checked else "nothing checked")
 
 
 def build_record(
@@ -158,6 +158,7 @@ def _head(manifest: Manifest, runner: str) -> Record:
         "language": manifest.language,
         "agreement": manifest.agreement,
         "claimed_level": manifest.level,
+        "known": [asdict(known) for known in manifest.known],
         "runner": runner,
         "machine": {
             "system": platform.system(),

@@ -25,6 +25,7 @@ STYLES = {
     "agrees": "green",
     "conforms": "green",
     "unsupported": "yellow",
+    "known": "yellow",
     "not run": "dim",
     "nothing checked": "red",
 }
@@ -35,6 +36,8 @@ VERDICTS = {
     "crashed": "crashed",
     "limit": "exceeded a limit",
     "not run": "not asked",
+    "known": "known shortcoming",
+    "fixed": "a known shortcoming passes",
 }
 
 
@@ -56,7 +59,7 @@ def show(record: Record, console: Console, repeat: str = "") -> None:
 def first_failure(record: Record) -> tuple[Record, Record] | None:
     """The first level with a failure that counts, and its first failure."""
     for level in record["levels"]:
-        if level["failures"] and level["verdict"] != "unsupported":
+        if level["failures"] and level["verdict"] not in ("unsupported", "fixed"):
             return level, level["failures"][0]
     return None
 
@@ -75,6 +78,14 @@ def sentence(record: Record) -> str:
         asked = sum(level["cases"] for level in levels)
         where = f"level {record['only_level']}, {levels[0]['verb']}"
         return f"{port}: {cases} of {asked} cases agree in every bit ({values:,} values; {where})"
+    if outcome == "fixed":
+        passed = next(
+            case["case"] for level in levels for case in level["failures"] if case["verdict"] == "fixed"
+        )
+        return f"{port}: the known shortcoming {passed} passes now; take it out of port.yaml"
+    if outcome == "conforms" and record["known"]:
+        listed = "; ".join(f"{known['case']} ({known['reason']})" for known in record["known"])
+        return f"{port} conforms to level {claimed} of 12, but for known shortcomings: {listed}"
     if outcome == "conforms" and claimed == len(levels):
         return f"{port} conforms: bit-exact on all {claimed} levels ({cases} cases, {values:,} values)"
     if outcome == "conforms" and reached > claimed:

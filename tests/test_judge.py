@@ -15,7 +15,7 @@ from harness.compare import Difference
 from harness.errors import BuildFailed, LimitExceeded, MachineFault, ManifestError, PortCrashed, ProtocolFault
 from harness.judge import FAULTS_PER_LEVEL, climb, reached
 from harness.limits import Limits
-from harness.manifest import Manifest
+from harness.manifest import Known, Manifest
 from harness.protocol import Reply, Request
 from harness.runners import Prepared
 from harness.session import Timing
@@ -167,6 +167,42 @@ def test_more_than_is_claimed_is_said():
     made = with_record(level=6)
     assert made["outcome"] == "conforms"
     assert "better than it claims" in shown(made)
+
+
+def known_in(verb: str) -> tuple[Known, ...]:
+    return (Known(f"{verb}/example", "it cannot", "https://example.org/why"),)
+
+
+def judged_with_known(change: Answer, known: tuple[Known, ...]) -> record.Record:
+    found = climb(Fake(change), LEVELS, "reference", known={entry.case for entry in known})  # type: ignore[arg-type]
+    manifest = replace(MANIFEST, known=known)
+    return record.build_record(manifest, PREPARED, found, key="", suite_hash="", timing=Timing(), seconds=1.0)
+
+
+def only_the_example_of(verb: str) -> Answer:
+    wrong = one_bit_off(verb)
+    return lambda request, golden: wrong(request, golden) if request.id == "example" else golden
+
+
+def test_a_known_shortcoming_is_excused_and_shown():
+    made = judged_with_known(only_the_example_of("graph"), known_in("graph"))
+    assert (made["outcome"], made["reached_level"]) == ("conforms", 12)
+    assert "known shortcomings: graph/example (it cannot)" in shown(made)
+
+
+def test_a_known_shortcoming_that_passes_is_a_failure():
+    made = judged_with_known(lambda request, golden: golden, known_in("graph"))
+    assert made["outcome"] == "fixed"
+    assert "graph/example passes now; take it out" in shown(made)
+
+
+def test_a_known_shortcoming_excuses_no_other_case():
+    assert judged_with_known(one_bit_off("graph"), known_in("graph"))["outcome"] == "disagrees"
+
+
+def test_a_known_shortcoming_never_excuses_the_machine():
+    with pytest.raises(MachineFault):
+        judged_with_known(raising(MachineFault("no engine"), "graph"), known_in("graph"))
 
 
 def test_the_report_leads_with_the_first_divergence():
