@@ -1,10 +1,12 @@
 """What the tests of the command line share: ways to call it and to disturb it."""
 
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -13,15 +15,18 @@ from reference import microgpt
 from reference.__main__ import main
 
 ROOT = Path(__file__).parent.parent
+Child = subprocess.Popen[bytes]
 SHORT = ("--steps", "6")
 # A child that obeys Ctrl-C even if this process, and so its children, were started to ignore it.
 CHILD = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); \
 from reference.__main__ import main; sys.exit(main())"
 
 
-def child(*arguments: str, **options: Any) -> subprocess.Popen[bytes]:
-    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    return subprocess.Popen([sys.executable, "-c", CHILD, *arguments], **{"cwd": ROOT, **pipes, **options})
+def child(*arguments: str, env: Mapping[str, str] = MappingProxyType({}), **options: Any) -> Child:
+    """Start the command. Python buffers its output as it does for users, whatever this process was told."""
+    options = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE) | options
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"} | env
+    return subprocess.Popen([sys.executable, "-c", CHILD, *arguments], cwd=ROOT, env=environment, **options)
 
 
 def refusal(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
