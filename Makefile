@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help conform matrix try shell test lint golden golden-check check-math base doctor ports clean
+.PHONY: help conform matrix bench try shell test lint golden golden-check check-math base doctor ports clean
 
 help:  ## show this list
 	@echo "make conform PORT=c      does the port in ports/c compute what the reference computes?"
@@ -33,6 +33,9 @@ conform: $(READY)  ## build PORT in Docker, climb the ladder, report
 
 matrix: $(READY)  ## judge every port in parallel, unchanged ones from results/
 	@$(BIN)/conform matrix --runner $(RUNNER) $(if $(LONG),--long) $(if $(FORCE),--force) $(ARGS)
+
+bench: $(READY)  ## measure PORT, or all ports, beside the reference
+	@$(BIN)/conform bench $(PORT) --runner $(RUNNER) $(ARGS)
 
 try: $(READY)  ## send one CASE to PORT and show both replies side by side
 	@$(if $(and $(PORT),$(CASE)),,echo "error: name port and case: make try PORT=c CASE=adam/example"; exit 2)

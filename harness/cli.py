@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import click
 from rich.console import Console
 
-from harness import base, doctor, images, ladder, manifest, matrix, record, report, runners
+from harness import base, bench, doctor, images, ladder, manifest, matrix, record, report, runners
 from harness.attempt import attempt, side_by_side
 from harness.conform import Choice, conform
 from harness.errors import ConformError, MachineFault
@@ -199,6 +199,18 @@ def judge_all(ports: tuple[str, ...], runner: str, long_cases: bool, force: bool
     if faults:
         sys.exit(max(EXIT_CODES.get(fault.outcome, 1) for fault in faults))
     sys.exit(0 if all(row.conforms for row in rows) else 1)
+
+
+@main.command(name="bench")
+@click.argument("ports", nargs=-1)
+@click.option("--runner", type=click.Choice(["docker", "local"]), default="docker", show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=bench.ROUNDS, show_default=True)
+def measure(ports: tuple[str, ...], runner: str, rounds: int) -> None:
+    """Measure PORTS, or all of them, beside the reference: table and results/bench.json."""
+    names = ports or manifest.known_ports()
+    found = bench.bench(names, runner, lambda text: ERR.print(text, style="dim"), rounds)
+    bench.save(found, runner)
+    bench.show(found, OUT)
 
 
 @main.command(name="dockerfile")

@@ -79,6 +79,11 @@ class ContainerProcess:
                 return None
             time.sleep(_POLL_SECONDS)
 
+    def root_pid(self) -> int | None:
+        with asked_to("tell the process of a container"):
+            state: dict[str, Any] = self._client.inspect_container(self._container)["State"]
+        return int(state["Pid"]) or None
+
     def stderr_tail(self) -> tuple[str, ...]:
         return self._pump.stderr.lines()
 

@@ -106,6 +106,9 @@ class LocalProcess:
             return None
         return Exit(signal=-code) if code < 0 else Exit(code=code)
 
+    def root_pid(self) -> int | None:
+        return self._popen.pid
+
     def stderr_tail(self) -> tuple[str, ...]:
         return self._pump.stderr.lines()
 

@@ -92,6 +92,9 @@ class Process(Protocol):
     def exit_reason(self, deadline: float) -> Exit | None:
         """How the process ended, waiting for it until the deadline; None if it still runs."""
 
+    def root_pid(self) -> int | None:
+        """The first process of the port as this machine numbers it; None if that cannot be told."""
+
     def stderr_tail(self) -> tuple[str, ...]:
         """The last lines of standard error, fit to be shown."""
 

@@ -133,6 +133,10 @@ class Session:
         if process is not None:
             process.kill()
 
+    def root_pid(self) -> int | None:
+        """The first process of the running port; None if there is none or it cannot be told."""
+        return self._process.root_pid() if self._process is not None else None
+
     def _ask(self, request: Request, timeout: float) -> Reply:
         process, wait = self._ready(request, timeout)
         data = request.text().encode("ascii")

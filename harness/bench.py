@@ -1,0 +1,236 @@
+"""Measures speed: training steps, exact functions, a run of 1,000 steps, and memory, port beside port.
+
+Single times mean little on a machine that others use. So the ports take turns, round after round, every
+figure is a median, and what counts is the ratio to the reference measured in the same rounds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from random import Random
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from conformance.cases import run as run_cases
+from conformance.cases import train as train_cases
+from conformance.cases.case import CLASSIC_SHAPE, line
+from harness import manifest, paths, record, runners
+from harness.errors import ConformError
+from harness.limits import Limits
+from harness.local import LocalProcess
+from harness.protocol import Request
+from harness.session import Session
+from reference.microgpt import PRESETS
+
+REFERENCE = "reference"
+ROUNDS = 7
+CALLS = 20000  # of a function in one request
+DOCUMENT_LENGTHS = (6, 5, 7, 6, 4, 8, 6, 5)  # letters: those of names
+ENOUGH_SECONDS = 0.4  # that one measurement of training should take
+FUNCTIONS = ("exp", "log", "sin", "cos", "pow")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One port's medians. `peak_mib` is the most that all its processes have had, None if unknown."""
+
+    port: str
+    step_microseconds: float
+    ratio: float  # of the reference's time for a step to this one's
+    nanoseconds: dict[str, float]  # for a call of each exact function
+    thousand_steps_seconds: float
+    peak_mib: float | None
+
+
+def bench(
+    names: Sequence[str], runner: str, say: Callable[[str], None], rounds: int = ROUNDS
+) -> list[Measured]:
+    """Measure the reference and the named ports, taking turns. Raises ConformError if a port fails."""
+    with ExitStack() as stack:
+        sessions = {REFERENCE: stack.enter_context(_reference())}
+        for name in names:
+            say(f"building {name}")
+            sessions[name] = stack.enter_context(_session(name, runner))
+        counts = {name: _enough_steps(session) for name, session in sessions.items()}
+        steps: dict[str, list[float]] = {name: [] for name in sessions}
+        calls: dict[str, dict[str, list[float]]] = {
+            name: {function: [] for function in FUNCTIONS} for name in sessions
+        }
+        for number in range(1, rounds + 1):
+            say(f"round {number} of {rounds}")
+            for name, session in sessions.items():
+                steps[name].append(_step_seconds(session, counts[name]))
+                for function, seconds in _call_seconds(session):
+                    calls[name][function].append(seconds)
+        whole = {}
+        for name, session in sessions.items():
+            say(f"{name}: 1,000 steps")
+            whole[name] = _timed(session, _thousand_steps())
+        peaks = {name: peak_mib(session) for name, session in sessions.items()}
+    return [
+        _measured(name, steps[name], steps[REFERENCE], calls[name], whole[name], peaks[name])
+        for name in sessions
+    ]
+
+
+def _measured(
+    name: str,
+    steps: Sequence[float],
+    reference: Sequence[float],
+    calls: dict[str, list[float]],
+    whole: float,
+    peak: float | None,
+) -> Measured:
+    step = statistics.median(steps)
+    return Measured(
+        port=name,
+        step_microseconds=round(step * 1e6, 1),
+        ratio=round(statistics.median(reference) / step, 1),
+        nanoseconds={key: round(statistics.median(seconds) * 1e9, 1) for key, seconds in calls.items()},
+        thousand_steps_seconds=round(whole, 3),
+        peak_mib=round(peak, 1) if peak is not None else None,
+    )
+
+
+def _reference() -> Session:
+    limits = Limits(request=3600.0)
+    command = f"{sys.executable} -m reference conform"
+    return Session(lambda: LocalProcess(command, paths.root(), limits), limits)
+
+
+def _session(name: str, runner: str) -> Session:
+    limits = manifest.load(name).limits(Limits(request=3600.0))
+    where = runners.runner(runner, limits)
+    where.prepare(manifest.load(name))
+    return Session(where.launch, limits)
+
+
+def _timed(session: Session, request: Request) -> float:
+    began = time.perf_counter()
+    reply = session.ask(request)
+    seconds = time.perf_counter() - began
+    if not reply.ok:
+        raise ConformBenchError(f"the port answered '{request.verb}' with an error: {reply.reason}")
+    return seconds
+
+
+class ConformBenchError(ConformError):
+    """A port that cannot be measured, since it does not answer."""
+
+    outcome = "usage"
+    code = "bench"
+
+
+def _training(count: int) -> Request:
+    """`classic` training on names, `count` steps of it."""
+    optimizer = PRESETS["classic"].optimizer
+    made = train_cases.case("bench", CLASSIC_SHAPE, optimizer, DOCUMENT_LENGTHS, count=count, sigma=0.08)
+    return Request(made.verb, made.name, made.lines)
+
+
+def _enough_steps(session: Session) -> int:
+    """So many steps, in whole rounds over the documents, that their time can be measured."""
+    every = len(DOCUMENT_LENGTHS)
+    _timed(session, _training(every))
+    seconds = max(1e-4, _timed(session, _training(2 * every)) - _timed(session, _training(every)))
+    return every * max(1, min(100, round(ENOUGH_SECONDS / seconds)))
+
+
+def _step_seconds(session: Session, count: int) -> float:
+    """Seconds for a step. Reading the request costs the same for few steps and for many, and falls out."""
+    every = len(DOCUMENT_LENGTHS)
+    few = _timed(session, _training(every))
+    return (_timed(session, _training(count + every)) - few) / count
+
+
+def _call_seconds(session: Session) -> Iterator[tuple[str, float]]:
+    """Seconds for a call of each function, less what the same lines cost with pow(x, 1), which is x."""
+    for function in FUNCTIONS:
+        arguments = list(_arguments(function))
+        plain = [line("pow", a[0], 1.0) for a in arguments]
+        asked = [line(function, *a) for a in arguments]
+        idle = _timed(session, Request("math", "bench-idle", ("math exact", *plain)))
+        busy = _timed(session, Request("math", "bench", ("math exact", *asked)))
+        yield function, max(0.0, busy - idle) / CALLS
+
+
+def _arguments(function: str) -> Iterator[tuple[float, ...]]:
+    """What training asks of each function."""
+    source = Random(42)
+    powers = (-2.0, -0.5, -1.5, -2.0)
+    for i in range(CALLS):
+        x = source.random()
+        match function:
+            case "exp":
+                yield (-20.0 * x,)
+            case "log":
+                yield (1.0 - x,)
+            case "pow":
+                yield (1.0 - x, powers[i % len(powers)])
+            case _:
+                yield (6.283185307179586 * x,)
+
+
+def _thousand_steps() -> Request:
+    names = files("reference").joinpath("garden/names.txt").read_text(encoding="utf-8").splitlines()
+    made = run_cases.case("bench", "classic", 1000, 20, names)
+    return Request(made.verb, made.name, made.lines)
+
+
+def peak_mib(session: Session) -> float | None:
+    """The greatest memory that the port's processes have had, as Linux remembers it; None elsewhere."""
+    root = session.root_pid()
+    if root is None:
+        return None
+    total = 0
+    try:
+        first = psutil.Process(root)
+        for process in (first, *first.children(recursive=True)):
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8", errors="replace")
+            found = re.search(r"VmHWM:\s+(\d+) kB", status)
+            total += int(found[1]) if found else 0
+    except (OSError, psutil.Error):
+        return None
+    return total / 1024 if total else None
+
+
+def save(found: Sequence[Measured], runner: str) -> Path:
+    """Write results/bench.json."""
+    path = record.results_dir() / "bench.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    content = {
+        "schema": 1,
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "processor": record.processor(),
+        "runner": runner,
+        "ports": [asdict(measured) for measured in found],
+    }
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    return path
+
+
+def show(found: Sequence[Measured], console: Console) -> None:
+    table = Table(title="medians, port beside port", title_justify="left", title_style="bold")
+    table.add_column("port")
+    for name in ("step µs", "ratio", *(f"{name} ns" for name in FUNCTIONS), "1,000 s", "MiB"):
+        table.add_column(name, justify="right")
+    for measured in sorted(found, key=lambda m: m.step_microseconds):
+        functions = [f"{measured.nanoseconds[key]:,.0f}" for key in FUNCTIONS]
+        whole = f"{measured.thousand_steps_seconds:.2f}"
+        peak = f"{measured.peak_mib:.0f}" if measured.peak_mib else ""
+        cells = (f"{measured.step_microseconds:,.0f}", f"{measured.ratio:,.0f}", *functions, whole, peak)
+        table.add_row(measured.port, *cells)
+    console.print(table)
+    console.print("step: one of `classic` training; ratio: to the reference; 1,000: a whole run", style="dim")
