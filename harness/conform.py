@@ -123,7 +123,7 @@ def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
     """Names all that a result depends on. Two runs with the same key come to the same result."""
     parts = (
         *(content_hash, ladder.content_hash(ladder.levels()), code_hash()),
-        *(choice.runner, str(choice.long), platform.machine()),
+        *(repr(choice), platform.machine()),
         *(manifest.agreement, str(manifest.level), repr(manifest.known)),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
