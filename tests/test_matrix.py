@@ -56,8 +56,8 @@ def test_a_port_that_fails_in_any_way_costs_the_others_nothing(ports: Path):
     add(ports, "reference", REFERENCE)
     add(ports, "exits", "env false")
     add(ports, "hangs", "sleep 1000", "timeouts: {start: 0.5}\n")
-    add(ports, "unbuildable", "true", "build: 'false'\n")
-    add(ports, "misspelt", "true", "bulid: make\n")
+    add(ports, "unbuildable", "env true", "build: 'false'\n")
+    add(ports, "misspelt", "env true", "bulid: make\n")
     rows = judged(
         ports, "reference", "exits", "hangs", "unbuildable", "misspelt", choice=Choice("local", level=1)
     )
