@@ -28,7 +28,7 @@ from harness.limits import Limits
 from harness.local import LocalProcess
 from harness.process import Process
 from harness.protocol import Request
-from harness.reaper import LABEL, MARK, owner, owner_word, python_environment, sweep
+from harness.reaper import LABEL, MARK, owner, owner_is_dead, owner_word, python_environment, sweep
 from harness.session import Session
 
 IN_CONTAINERS = (
@@ -243,6 +243,15 @@ def test_no_container_outlives_a_harness_that_is_ended_by(
     session, code = dies("docker", number, SCRIPTS[doing])
     assert code != 0
     assert vanish(lambda: [*containers(client, session)])
+
+
+def test_nobody_is_dead_who_cannot_be_known() -> None:
+    machine, _, here = owner_word(os.getpid()).partition(" ")
+    pid = here.partition(" ")[0]
+    assert not owner_is_dead(f"{machine} {here}")
+    assert owner_is_dead(f"{machine} {pid} 1"), "the process id was given to another process"
+    assert not owner_is_dead(f"another-{machine} {pid} 1")
+    assert not owner_is_dead("")
 
 
 @pytest.mark.docker
