@@ -1,7 +1,9 @@
-/* Correctly rounded exp, log, sin, cos and pow: every result is the double nearest to the true value, ties to even.
+/* Correctly rounded exp, log, sin, cos and pow: every result is the double nearest to the true value, ties to
+ * even.
  *
- * No errno, no exceptions, no dependence on the C library's own functions. Where a function has no ordinary value it
- * follows IEEE 754 (log(0) is -infinity, log(-1) is NaN). How it is done is told at the top of exact.c.
+ * No errno, no exceptions, no dependence on the C library's own functions. Where a function has no ordinary
+ * value it follows IEEE 754 (log(0) is -infinity, log(-1) is NaN). How it is done is told at the top of
+ * exact.c.
  */
 #ifndef EXACT_H
 #define EXACT_H
