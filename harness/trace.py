@@ -16,7 +16,7 @@ from harness.compare import Comparison, Difference, compare
 from harness.protocol import Reply, Request, parse_reply
 from harness.session import Session
 from reference import conform, microgpt
-from reference.conform import TrainRequest
+from reference.requests import TrainRequest, matrices_of, read_run
 from reference.wire import Fields
 
 _STEP = re.compile(r"step (\d+): ")
@@ -55,7 +55,7 @@ def _compare(session: Session, request: Request, timeout: float | None = None) -
 
 def _trace_run(session: Session, request: Request) -> Finding | None:
     """Ask for the run's training as a `train` request, which shows every step in bits."""
-    whole = conform.read_run(Fields(request.lines))
+    whole = read_run(Fields(request.lines))
     training = whole.training
     lines = [
         *config_lines(training.config),
@@ -113,8 +113,8 @@ def _narrower_requests(name: str, asked: TrainRequest) -> Iterator[tuple[Request
     )
     moments: list[str] = []
     if step:
-        moments += matrix_lines(dict(conform.matrices_of(config, training.m)), "m.")
-        moments += matrix_lines(dict(conform.matrices_of(config, training.v)), "v.")
+        moments += matrix_lines(dict(matrices_of(config, training.m)), "m.")
+        moments += matrix_lines(dict(matrices_of(config, training.v)), "v.")
     lines = [
         *config_lines(config),
         *optimizer_lines(training.optimizer),
