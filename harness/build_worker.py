@@ -16,6 +16,8 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from docker.utils import parse_repository_tag
+
 from harness.engine import asked_to, connect
 from harness.errors import MachineFault
 
@@ -38,12 +40,12 @@ def build(tag: str, context: str, labels: str) -> Iterator[dict[str, Any]]:
 
 
 def pull(image: str) -> Iterator[dict[str, Any]]:
-    name, _, tag = image.rpartition(":")
-    yield from connect(_SECONDS).pull(name, tag=tag, stream=True, decode=True)
+    name, tag = parse_repository_tag(image)
+    yield from connect(_SECONDS).pull(name, tag=tag or "latest", stream=True, decode=True)
 
 
 def import_root(tag: str, archive: str, *changes: str) -> Iterator[dict[str, Any]]:
-    name, _, version = tag.rpartition(":")
+    name, version = parse_repository_tag(tag)
     answer = connect(_SECONDS).import_image(archive, repository=name, tag=version, changes=list(changes))
     yield {"stream": f"{answer}\n"}
 

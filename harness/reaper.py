@@ -171,16 +171,18 @@ def _start_time(pid: int) -> str:
 
 
 def sweep() -> int:
-    """Remove containers and scratch folders whose harness is dead; returns the number of containers removed.
+    """Remove the containers whose harness is dead; returns the number of containers removed.
 
     Called at the start of a run, for the rare case that harness and reaper died together.
     """
-    from harness.engine import connect
+    from harness.engine import asked_to, connect
 
     client = connect()
     removed = 0
     try:
-        for container in client.containers(all=True, filters={"label": f"{LABEL}.owner"}):
+        with asked_to("list containers"):
+            found = client.containers(all=True, filters={"label": f"{LABEL}.owner"})
+        for container in found:
             if owner_is_dead(container["Labels"].get(f"{LABEL}.owner", "")):
                 removed += _remove(client, container["Id"])
     finally:

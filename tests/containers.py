@@ -16,7 +16,7 @@ import pytest
 from harness import base, engine
 from harness.errors import MachineFault
 
-PATIENCE = 120
+PATIENCE = 300
 """Seconds after which a test that waits for something is given up. No test comes near it."""
 
 

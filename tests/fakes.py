@@ -16,7 +16,7 @@ from harness.protocol import Request
 
 LIMITS = Limits(start=20, request=20, memory=100 * MIB, output=256 * KIB, stderr=256 * KIB)
 """Small where a fake runs into them, generous with time, so that a busy machine changes nothing."""
-HASTY = replace(LIMITS, start=1.5, request=0.5)
+HASTY = replace(LIMITS, start=2.5, request=0.5)
 """For the fakes that run out of time."""
 
 _ASK = """
@@ -69,7 +69,7 @@ MISBEHAVING = {
         ),
         _fake("is killed by a signal", "ask; kill -SEGV $$", PortCrashed, "segmentation fault"),
         _fake("is not there", "exec ./no-such-program", PortCrashed, "its command was not found"),
-        _fake("hangs", "ask; exec sleep 1000", LimitExceeded, "gave no answer at all to 'bad' within 2 s"),
+        _fake("hangs", "ask; exec sleep 1000", LimitExceeded, "gave no answer at all to 'bad' within 3 s"),
         _fake(
             "hangs at the second request",
             "ask; ok; ask; exec sleep 1000",
@@ -81,7 +81,7 @@ MISBEHAVING = {
             "never reads its input",
             "exec sleep 1000",
             LimitExceeded,
-            "of the 2,000,014 bytes of the request 'bad' within 2 s",
+            "of the 2,000,014 bytes of the request 'bad' within 3 s",
             big=True,
         ),
         _fake(
@@ -114,13 +114,13 @@ MISBEHAVING = {
             "gives half a reply and falls silent",
             "ask; printf 'ok %s\\nsum 1\\n' $id; exec sleep 1000",
             LimitExceeded,
-            "gave 2 lines of the reply, the last one 'sum 1', and no 'end' to 'bad' within 2 s",
+            "gave 2 lines of the reply, the last one 'sum 1', and no 'end' to 'bad' within 3 s",
         ),
         _fake(
             "gives half a line and falls silent",
             "ask; printf 'ok %s\\nsum' $id; exec sleep 1000",
             LimitExceeded,
-            "1 line of the reply and a line without an end, 'sum', to 'bad' within 2 s",
+            "1 line of the reply and a line without an end, 'sum', to 'bad' within 3 s",
         ),
         _fake(
             "gives half a reply and exits",
@@ -187,7 +187,7 @@ MISBEHAVING = {
             "ignores every polite signal",
             "trap '' TERM INT HUP QUIT; ask; while :; do sleep 1; done",
             LimitExceeded,
-            "gave no answer at all to 'bad' within 2 s",
+            "gave no answer at all to 'bad' within 3 s",
         ),
         _fake(
             "closes its output and lives on",

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +19,7 @@ from harness.errors import BuildFailed, LimitExceeded, MachineFault
 from harness.limits import MIB, Limits
 from harness.manifest import Manifest
 from harness.protocol import Request
-from harness.reaper import LABEL, owner
+from harness.reaper import LABEL, owner, python_environment
 from harness.runners import DockerRunner
 from harness.session import Session
 
@@ -39,7 +44,8 @@ while IFS=' ' read -r verb id; do
     say end
 done
 """
-PORT = "test-tiny"
+PORT = f"test-{os.getpid()}"
+"""Tests may run side by side, and older images of the same port are removed."""
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("bounded")]
 
@@ -126,11 +132,43 @@ def test_a_failed_build_shows_its_command_and_last_lines(tmp_path: Path) -> None
 
 def test_a_build_without_end_is_stopped(tmp_path: Path, client: docker.APIClient) -> None:
     with pytest.raises(LimitExceeded) as caught:
-        images.prepare(tiny(tmp_path, "echo begun; sleep 1000"), replace(Limits(), build=6))
+        images.prepare(tiny(tmp_path, "echo begun; sleep 1234"), replace(Limits(), build=6))
     assert "took longer than 6 s; it was at step 5/" in caught.value.message
     assert caught.value.option == "--build-timeout"
     assert "begun" in caught.value.log
-    assert not [c for c in client.containers() if "sleep 1000" in c["Command"]]
+    assert not [c for c in client.containers() if "sleep 1234" in c["Command"]]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_no_build_outlives_a_harness_that_is_ended_by(
+    number: signal.Signals, tmp_path: Path, client: docker.APIClient
+) -> None:
+    port = tiny(tmp_path, "echo begun; sleep 2345")
+    code = f"""
+from pathlib import Path
+from harness import images, manifest
+from harness.limits import Limits
+port = manifest.load_folder(Path({str(port.folder)!r}))
+images.prepare(port, Limits(), lambda line: print(line, flush=True))
+"""
+    harness = subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=python_environment(),
+        text=True,
+    )
+    assert harness.stdout is not None
+    assert any(line == "begun\n" for line in harness.stdout)
+    harness.send_signal(number)
+    assert harness.wait() != 0
+    harness.stdout.close()
+    for _ in range(100):
+        left = [c for c in client.containers(all=True) if "sleep 2345" in c["Command"]]
+        if not left:
+            break
+        time.sleep(0.1)
+    assert not left
 
 
 def test_a_misspelt_package_is_the_ports_fault(tmp_path: Path) -> None:

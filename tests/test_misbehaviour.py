@@ -267,7 +267,7 @@ def test_a_sweep_removes_the_containers_of_dead_harnesses_only(client: docker.AP
         assert client.inspect_container(dead)["Id"] == dead
         gone.kill()
         gone.wait()
-        assert sweep() >= 1
+        sweep()
         with pytest.raises(docker.errors.NotFound):
             client.inspect_container(dead)
         assert client.inspect_container(alive)["Id"] == alive
