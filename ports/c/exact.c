@@ -202,7 +202,7 @@ static void make_exp_table(void)
 static void make_log_table(void)
 {
     for (int j = LOG_FIRST; j <= LOG_LAST; j++) {
-        double inverse = floor(0x1p19 * LOG_STEPS / j + 0.5) * 0x1p-19;
+        double inverse = floor(0x1p19 * (double)LOG_STEPS / j + 0.5) * 0x1p-19;
         bool above = inverse > 1.0;
         Fixed log = fixed_log(above ? inverse : inverse * 2.0, above ? 0 : -1, LEAST_LIMBS);
         if (!above)
@@ -294,7 +294,7 @@ static bool quick_exp(double x, double *result)
  */
 static bool quick_log(double z, int e, double *result)
 {
-    const LogEntry *entry = &table.log[(int)(z * LOG_STEPS + 0.5) - LOG_FIRST];
+    const LogEntry *entry = &table.log[(int)(z * (double)LOG_STEPS + 0.5) - LOG_FIRST];
     double top = double_of(bits_of(z) & 0xffffffffffe00000); /* 32 bits, so that the products below are exact */
     Pair r = exact_sum(top * entry->inverse - 1.0, (z - top) * entry->inverse), square = exact_product(r.hi, r.hi);
     double s = square.hi;
