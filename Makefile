@@ -17,13 +17,13 @@ help:  ## show this list
 	@echo "For conform: RUNNER=local (without Docker), LEVEL=6, CASE=adam/example, LONG=1 (1,000 steps), FORCE=1 (build anew),"
 	@echo "and ARGS='...' for any option of '.venv/bin/conform run'."
 
-# pip is quiet but not silent: it says what went wrong.
+# pip says nothing but what went wrong.
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: Python 3.11 or newer is needed; $$($(PYTHON) --version) was found. Name another: make PYTHON=python3.12 ..."; exit 2; }
 	@echo "setting up .venv (once)"
 	@$(PYTHON) -m venv .venv || { echo "error: 'python3 -m venv' does not work here; on Debian: apt-get install python3-venv"; exit 2; }
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/pip install -qq --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 conform: $(READY)  ## build PORT in Docker, climb the ladder, report
