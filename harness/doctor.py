@@ -126,7 +126,7 @@ def _local_programs() -> list[Check]:
             detail = f"{port.toolchain.pypi} {port.toolchain.version} comes from PyPI"
             found.append(Check(f"local runner, {name}", True, detail, required=False))
             continue
-        command = (port.build or port.run).split()[0]
+        command = _program(port.build or port.run)
         path = shutil.which(command, path=None if "/" not in command else str(port.folder))
         mend = f"only for RUNNER=local: sudo apt install {' '.join(port.apt)}" if port.apt else ""
         found.append(
@@ -139,6 +139,12 @@ def _local_programs() -> list[Check]:
             )
         )
     return found
+
+
+def _program(command: str) -> str:
+    """The program that a line for sh starts: the first word that is no assignment and not `env`."""
+    words = (word for word in command.split() if word != "env" and "=" not in word)
+    return next(words, command)
 
 
 _SIGNS: dict[tuple[bool, bool], str] = {

@@ -101,3 +101,15 @@ def test_only_what_is_required_fails(check: Check, status: int, says: str) -> No
     out = io.StringIO()
     assert doctor.show([check], Console(file=out, width=40)) == status
     assert out.getvalue() == says
+
+
+@pytest.mark.parametrize(
+    ("command", "program"),
+    [
+        ("gcc -O2 x.c", "gcc"),
+        ("CGO_ENABLED=0 GOCACHE=/tmp go build", "go"),
+        ("env LC_ALL=C node main.js", "node"),
+    ],
+)
+def test_the_program_of_a_command_is_found_behind_its_settings(command: str, program: str):
+    assert doctor._program(command) == program
