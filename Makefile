@@ -46,7 +46,7 @@ shell: $(READY)  ## open a shell in a container with the toolchain of PORT
 	@$(BIN)/conform shell $(PORT)
 
 test: $(READY)  ## the project's own tests
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest -n auto $(ARGS)
 
 lint: $(READY)  ## style and types
 	@$(BIN)/ruff check .
