@@ -32,6 +32,9 @@ def run(*options: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
+READ = "import sys\nfor line in sys.stdin:\n    if line == 'end\\n': break\n"
+
+
 def python(program: str) -> str:
     return shlex.join([sys.executable, "-c", program])
 
@@ -74,7 +77,8 @@ while os.write(1, b"yes " * 99 + b"\\n"): pass
     ],
 )
 def test_a_port_that_cannot_be_checked_ends_with_a_sentence(program: str, sentence: str) -> None:
-    status, out, err = run("--function", "exp", "--timeout", "1", "--port-command", python(program))
+    port = python(READ + program)  # it would otherwise be gone before it is asked
+    status, out, err = run("--function", "exp", "--timeout", "1", "--port-command", port)
     assert (status, out) == (2, "")
     assert sentence in err.splitlines()[-1]
 
