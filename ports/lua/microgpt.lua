@@ -122,7 +122,8 @@ function Generator:chooser(weights, first, n)
   end
   total = total + 0.0
   if not (total > 0.0 and total < math.huge) then
-    refuse("expected weights with a finite sum above 0, and the sum is %s", total)
+    local sum = total == total and total or "not a number"
+    refuse("expected weights with a finite sum above 0, and the sum is %s", sum)
   end
   return function()
     local u = self:random() * total
@@ -228,6 +229,11 @@ local function new_tape(functions)
     for i = 1, count do gradient[i] = 0.0 end
   end
 
+  -- The number of the node that will be made next.
+  function tape.next()
+    return size + 1
+  end
+
   -- Makes room for a row of nodes that are made later, and returns the first.
   function tape.reserve(count)
     size = size + count
@@ -275,42 +281,40 @@ local function new_tape(functions)
     return first
   end
 
+  -- The first child of a node that backward has not seen, or nil. `top` is the node's place on the stack.
+  local function unseen_child(node, top)
+    local a, b, its_kind = left[node], right[node], kind[node]
+    if its_kind ~= DOT and its_kind ~= SUM then
+      return not seen[a] and a or not seen[b] and b or nil
+    end
+    local i, count = cursor[top], number[node]
+    if its_kind == DOT then
+      while i < count and seen[a + i] and seen[b + i] do i = i + 1 end
+    else
+      while i < count and seen[a + i] do i = i + 1 end
+    end
+    cursor[top] = i
+    if i < count then return seen[a + i] and b + i or a + i end
+  end
+
   -- Lists the nodes below the root in depth-first post-order, leaves left out. Returns how many there are.
   local function sort(root)
-    local kind, left, right, seen = kind, left, right, seen
-    local count, top = 0, 0
-    local child = not seen[root] and root or nil
-    while true do
+    if kind[root] == LEAF then return 0 end
+    local count, top = 0, 1
+    stack[1], cursor[1], seen[root] = root, 0, true
+    while top > 0 do
+      local node = stack[top]
+      local child = unseen_child(node, top)
       if child then
         top = top + 1
-        stack[top], cursor[top] = child, 0
-        seen[child] = true
-      elseif top > 0 then
+        stack[top], cursor[top], seen[child] = child, 0, true
+      else
         count = count + 1
-        order[count] = stack[top]
+        order[count] = node
         top = top - 1
       end
-      if top == 0 then return count end
-
-      local node = stack[top]
-      local a, b = left[node], right[node]
-      child = nil
-      if kind[node] == DOT then
-        local i, pairs_ = cursor[top], number[node]
-        while i < pairs_ and seen[a + i] and seen[b + i] do i = i + 1 end
-        cursor[top] = i
-        if i < pairs_ then child = seen[a + i] and b + i or a + i end
-      elseif kind[node] == SUM then
-        local i, children = cursor[top], number[node]
-        while i < children and seen[a + i] do i = i + 1 end
-        cursor[top] = i
-        if i < children then child = a + i end
-      elseif not seen[a] then
-        child = a
-      elseif not seen[b] then
-        child = b
-      end
     end
+    return count
   end
 
   -- Adds to each node's gradient what the root owes to it.
@@ -443,36 +447,37 @@ local function new_model(shape, parameters, functions)
     for i = x + 1, last do
       if value[i] > top then top = value[i] end
     end
-    local shifted = tape.reserve(0)
+    local shifted = tape.next()
     for i = x, last do tape.add_number(i, -top) end
-    local powers = tape.reserve(0)
+    local powers = tape.next()
     for i = shifted, powers - 1 do tape.exp(i) end
     local total = tape.sum(powers, count)
     for _ = 1, count do tape.pow(total, -1.0) end
-    local result = tape.reserve(0)
+    local result = tape.next()
     for i = 0, count - 1 do tape.mul(powers + i, total + 1 + i) end
     return result
   end
 
-  local function attention(layer, query, t, trace)
+  local function attention(i, query, t, trace)
+    local layer = layers[i]
     local positions = shape.attend[t]
     local count = #positions
     local mixed = tape.reserve(embedding)
-    for head = 0, heads - 1 do
-      local part = head * head_size
-      local dots = tape.reserve(0)
+    for head = 1, heads do
+      local part = (head - 1) * head_size
+      local dots = tape.next()
       for _, s in ipairs(positions) do tape.dot(query + part, layer.keys[s] + part, head_size) end
-      local scores = tape.reserve(0)
+      local scores = tape.next()
       for i = dots, scores - 1 do tape.mul_number(i, inverse_root) end
       local weights = softmax(scores, count)
       for j = part, part + head_size - 1 do
-        local products = tape.reserve(0)
+        local products = tape.next()
         for i = 1, count do tape.mul(weights + i - 1, layer.values[positions[i]] + j) end
         tape.sum(products, count, mixed + j)
       end
-      trace("scores", scores, count, head)
-      trace("weights", weights, count, head)
-      trace("mixed", mixed + part, head_size, head)
+      trace("scores", scores, count, t, i, head)
+      trace("weights", weights, count, t, i, head)
+      trace("mixed", mixed + part, head_size, t, i, head)
     end
     return mixed
   end
@@ -500,50 +505,49 @@ local function new_model(shape, parameters, functions)
   end
 
   -- The logits of the token at position t, from 1; the positions before it must have been computed.
-  -- trace(name, first, count, head) is told of each activation.
+  -- trace(name, first, count, t, layer, head) is told of each activation.
   function model.position(token, t, trace)
     trace = trace or no_trace
     local embedded = added(first.wte + token * embedding, first.wpe + (t - 1) * embedding)
     local x = rmsnorm(embedded)
-    trace("embedded", embedded, embedding)
-    trace("normed", x, embedding)
+    trace("embedded", embedded, embedding, t)
+    trace("normed", x, embedding, t)
     for i, layer in ipairs(layers) do
-      trace("layer", i)
       local norm = rmsnorm(x)
       local query = tape.linear(layer.attn_wq, norm, embedding, embedding)
       local key = tape.linear(layer.attn_wk, norm, embedding, embedding)
       local values = tape.linear(layer.attn_wv, norm, embedding, embedding)
       layer.keys[t], layer.values[t] = key, values
-      trace("attn_norm", norm, embedding)
-      trace("q", query, embedding)
-      trace("k", key, embedding)
-      trace("v", values, embedding)
+      trace("attn_norm", norm, embedding, t, i)
+      trace("q", query, embedding, t, i)
+      trace("k", key, embedding, t, i)
+      trace("v", values, embedding, t, i)
 
-      local mixed = attention(layer, query, t, trace)
+      local mixed = attention(i, query, t, trace)
       local attended = tape.linear(layer.attn_wo, mixed, embedding, embedding)
       x = added(attended, x)
-      trace("attn_out", attended, embedding)
-      trace("attn_residual", x, embedding)
+      trace("attn_out", attended, embedding, t, i)
+      trace("attn_residual", x, embedding, t, i)
 
       norm = rmsnorm(x)
       local hidden = tape.linear(layer.mlp_fc1, norm, 4 * embedding, embedding)
       local active = activated(hidden)
       local out = tape.linear(layer.mlp_fc2, active, embedding, 4 * embedding)
       x = added(out, x)
-      trace("mlp_norm", norm, embedding)
-      trace("hidden", hidden, 4 * embedding)
-      trace("activated", active, 4 * embedding)
-      trace("mlp_out", out, embedding)
-      trace("mlp_residual", x, embedding)
+      trace("mlp_norm", norm, embedding, t, i)
+      trace("hidden", hidden, 4 * embedding, t, i)
+      trace("activated", active, 4 * embedding, t, i)
+      trace("mlp_out", out, embedding, t, i)
+      trace("mlp_residual", x, embedding, t, i)
     end
     local logits = tape.linear(first.lm_head, x, vocabulary, embedding)
-    trace("logits", logits, vocabulary)
+    trace("logits", logits, vocabulary, t)
     return logits
   end
 
   -- The probabilities of the tokens, by logits divided by a temperature.
   function model.probabilities(logits, temperature)
-    local scaled, inverse = tape.reserve(0), functions.pow(temperature, -1.0)
+    local scaled, inverse = tape.next(), functions.pow(temperature, -1.0)
     for i = logits, logits + vocabulary - 1 do tape.mul_number(i, inverse) end
     return softmax(scaled, vocabulary)
   end
@@ -555,11 +559,10 @@ local function new_model(shape, parameters, functions)
     local count = math.min(shape.block, #tokens - 1)
     local total
     for t = 1, count do
-      trace("position", t)
       local probabilities = softmax(model.position(tokens[t], t, trace), vocabulary)
       local loss = tape.mul_number(tape.log(probabilities + tokens[t + 1]), -1.0)
-      trace("probabilities", probabilities, vocabulary)
-      trace("loss", loss, 1)
+      trace("probabilities", probabilities, vocabulary, t)
+      trace("loss", loss, 1, t)
       total = total and tape.add(total, loss) or tape.add_number(loss, 0.0)
     end
     return tape.mul_number(total, 1.0 / count)
@@ -721,6 +724,15 @@ local function quoted(text)
   return "'" .. text .. "'"
 end
 
+-- What no line may have.
+local FLAWS = {
+  { "^$", "is empty" },
+  { "[^\32-\126]", "has a character that is not printable ASCII" },
+  { "^ ", "begins with a space" },
+  { " $", "ends with a space" },
+  { "  ", "has two spaces together" },
+}
+
 local Request = {}
 Request.__index = Request
 
@@ -733,18 +745,20 @@ end
 -- The words of the next line, which must have this key, or any key if none is given.
 function Request:words(key)
   local line = self.lines[self.place]
-  if not line then refuse("expected a line %s, and the request ended", key or "with an operation") end
-  if line == "" or line:find("[^\32-\126]") or line:find("^ ") or line:find("  ", 1, true) or line:find(" $") then
-    refuse("expected printable words with single spaces between them, and line %d is %s", self.place + 1, quoted(line))
+  if not line then
+    refuse("expected %s, and the request ended", key and "a line '" .. key .. "'" or "one more line")
+  end
+  for _, flaw in ipairs(FLAWS) do
+    if line:find(flaw[1]) then refuse("line %d, %s, %s", self.place + 1, quoted(line), flaw[2]) end
   end
   if #line > LONGEST_LINE then
-    refuse("expected at most %d bytes in a line, and line %d has %d", LONGEST_LINE, self.place + 1, #line)
+    refuse("line %d has %d bytes, and %d are the most", self.place + 1, #line, LONGEST_LINE)
   end
+  local found, rest = line:match("^([^ ]+) ?(.*)$")
   local words = {}
-  for word in line:gmatch("[^ ]+") do words[#words + 1] = word end
-  local found = table.remove(words, 1)
+  for word in rest:gmatch("[^ ]+") do words[#words + 1] = word end
   if key and found ~= key then
-    refuse("expected a line %s, and line %d begins with %s", key, self.place + 1, quoted(found))
+    refuse("expected a line '%s', and line %d begins with %s", key, self.place + 1, quoted(found))
   end
   self.place = self.place + 1
   return words, found
@@ -842,7 +856,7 @@ function Request:tensor(name, rows, columns, list)
     if #words ~= columns then
       refuse("row %d of tensor %s takes %d doubles, and %d came", row, name, columns, #words)
     end
-    for i = 1, columns do list[#list + 1] = double(words[i], "row") end
+    for i = 1, columns do list[#list + 1] = double(words[i], name) end
   end
   return list
 end
@@ -867,16 +881,18 @@ function Request:model_lines()
     attend = {},
   }
   if shape.embedding % shape.heads ~= 0 then
-    refuse("embedding takes a multiple of heads, and %d is none of %d", shape.embedding, shape.heads)
+    refuse("embedding takes a multiple of heads, and %d is not a multiple of %d", shape.embedding, shape.heads)
   end
   for t = 1, shape.block do
     local positions = integers(self:words("attend"), "attend", 0, t - 1)
     for i = 1, #positions do
       positions[i] = positions[i] + 1
-      if i > 1 and positions[i] <= positions[i - 1] then refuse("attend takes positions in increasing order") end
+      if i > 1 and positions[i] <= positions[i - 1] then
+        refuse("attend takes positions in increasing order, and those of position %d are not", t - 1)
+      end
     end
     if positions[#positions] ~= t then
-      refuse("the line attend of position %d ends with this position, and it does not", t - 1)
+      refuse("expected the attend line of position %d to end with this position, and it does not", t - 1)
     end
     shape.attend[t] = positions
   end
@@ -989,7 +1005,7 @@ function answer.hello(request, reply)
   reply:line("math", "exact", "native")
 end
 
--- By key: how many doubles (nil: one or more, false: one or more pairs), and what to do with them.
+-- By key: how many doubles it takes, and what to do with them.
 local ARITHMETIC = {
   add = { 2, function(x) return x[1] + x[2] end },
   sub = { 2, function(x) return x[1] - x[2] end },
@@ -1012,7 +1028,9 @@ local ARITHMETIC = {
 function answer.arith(request, reply)
   each_line(request, function(key, words)
     local operation = ARITHMETIC[key]
-    if not operation then refuse("expected add, sub, mul, div, sqrt, muladd, sum or dot, and %s came", quoted(key)) end
+    if not operation then
+      refuse("expected add, sub, mul, div, sqrt, muladd, sum or dot, and %s came", quoted(key))
+    end
     local count, compute = operation[1], operation[2]
     if count == "many" or count == "pairs" then
       if #words == 0 then refuse("%s takes one or more values, and none came", key) end
@@ -1032,7 +1050,7 @@ function answer.math(request, reply)
     expect_count(key, words, key == "pow" and 2 or 1)
     local x, y = table.unpack(doubles(words, key))
     if (key == "sin" or key == "cos") and (x < -8.0 or x > 8.0) then
-      refuse("%s takes numbers from -8 to 8, and %g came", key, x)
+      refuse("%s takes numbers from -8 to 8, and %.17g came", key, x)
     end
     if y and not (y >= -4096.0 and y <= 4096.0 and 2.0 * y % 1.0 == 0.0) then
       refuse("pow takes integers and half-integers from -4096 to 4096 as exponents, and %g came", y)
@@ -1097,7 +1115,9 @@ function answer.random(request, reply)
   local generator = Generator.new(request:integer("seed", 0, WORD), functions)
   each_line(request, function(key, words)
     local draw = DRAWS[key]
-    if not draw then refuse("expected words, random, gauss, shuffle, choices or state, and %s came", quoted(key)) end
+    if not draw then
+      refuse("expected words, random, gauss, shuffle, choices or state, and %s came", quoted(key))
+    end
     draw(generator, words, reply)
   end)
 end
@@ -1188,18 +1208,11 @@ end
 function answer.forward(request, reply)
   local model, _, tokens = model_and_document(request)
   local value = model.tape.value
-  local position, layer = "", ""
-  local outside = { embedded = true, normed = true, logits = true, probabilities = true, loss = true }
-  local loss = model.loss(tokens, function(name, first, count, head)
-    if name == "position" then
-      position = ("pos%d."):format(first - 1)
-    elseif name == "layer" then
-      layer = ("layer%d."):format(first - 1)
-    else
-      local where = outside[name] and position or position .. layer
-      if head then where = where .. ("head%d."):format(head) end
-      reply:tensor(where .. name, value, first, 1, count)
-    end
+  local loss = model.loss(tokens, function(name, first, count, t, layer, head)
+    local place = ("pos%d."):format(t - 1)
+    if layer then place = place .. ("layer%d."):format(layer - 1) end
+    if head then place = place .. ("head%d."):format(head - 1) end
+    reply:tensor(place .. name, value, first, 1, count)
   end)
   reply:double("loss", value[loss])
 end
@@ -1219,7 +1232,7 @@ function answer.adam(request, reply)
   local words = request:words("tensor")
   request.place = request.place - 1
   if #words ~= 3 then refuse("tensor takes a name, rows and columns, and %d values came", #words) end
-  local rows, columns = integer(words[2], "tensor", 1, 2048), integer(words[3], "tensor", 1, 2048)
+  local rows, columns = integer(words[2], "rows of tensor", 1, 2048), integer(words[3], "columns of tensor", 1, 2048)
   local parameters = request:tensor("parameters", rows, columns, {})
   local gradients = request:tensor("gradients", rows, columns, {})
   local m = request:tensor("m", rows, columns, {})
