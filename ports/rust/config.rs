@@ -9,7 +9,8 @@ pub enum Activation {
 }
 
 impl Activation {
-    pub const ALL: [(&'static str, Activation); 2] = [("relu", Activation::Relu), ("squared_relu", Activation::SquaredRelu)];
+    pub const ALL: [(&'static str, Activation); 2] =
+        [("relu", Activation::Relu), ("squared_relu", Activation::SquaredRelu)];
 }
 
 pub struct Config {
@@ -23,7 +24,8 @@ pub struct Config {
     pub attention: Vec<Vec<usize>>,
 }
 
-/// A parameter matrix: its name, its shape, and its place in the list of all parameters, where it stands row by row.
+/// A parameter matrix: its name, its shape, and its place in the list of all parameters, where it stands row
+/// by row.
 pub struct Matrix {
     pub name: String,
     pub rows: usize,

@@ -1,19 +1,30 @@
-//! Correctly rounded exp, log, sin, cos and pow: each result is the double nearest to the true value, ties to even.
+//! Correctly rounded exp, log, sin, cos and pow: each result is the double nearest to the true value, ties to
+//! even.
 //!
-//! SPEC.md, section 15, says why two phases are enough. This is the quick one. It encloses the true value between two
-//! integers of 128 bits. If both ends round to the same double, that is the answer; if not, `accurate` decides.
+//! SPEC.md, section 15, says why two phases are enough. This is the quick one. It encloses the true value
+//! between two integers of 128 bits. If both ends round to the same double, that is the answer; if not,
+//! `accurate` decides.
 //!
-//! The leading terms are integers, in fixed point; "Q117" is a number in units of 2^-117. Only the tails of the series,
-//! which are small, are doubles: an error of 2^-53 of something below 2^-18 is an error below 2^-71 of the result.
-//! The bounds below call 2^-53, the greatest relative error of one rounded operation, u.
+//! The leading terms are integers, in fixed point; "Q117" is a number in units of 2^-117. Only the tails of
+//! the series, which are small, are doubles: an error of 2^-53 of something below 2^-18 is an error below
+//! 2^-71 of the result. The bounds below call 2^-53, the greatest relative error of one rounded operation, u.
 
-use crate::accurate::{self, cos_series, exp_series, inverse_tangent, nearest, parts, sin_series, Fixed, HALF_PI, LN2};
+mod pow;
+#[cfg(test)]
+mod tests;
+
+use crate::accurate::{
+    self, cos_series, exp_series, inverse_tangent, nearest, parts, signed, sin_series, Fixed, HALF_PI, LN2,
+};
+
+pub use pow::pow;
 
 /// The greatest |x| for `sin` and `cos`, and the greatest |y| that a request may ask `pow` for.
 pub const MOST_ANGLE: f64 = 8.0;
 pub const MOST_EXPONENT: f64 = 4096.0;
 
-/// All numbers from `middle - error` to `middle + error`, times 2^exponent, or their negatives.
+/// All numbers from `middle - error` to `middle + error`, times 2^exponent, or their negatives. The error is
+/// less than 2^-53 of the middle.
 struct Enclosure {
     negative: bool,
     middle: u128,
@@ -25,15 +36,31 @@ impl Enclosure {
     /// The double that all these numbers round to, if it is one.
     #[inline]
     fn decide(&self) -> Option<f64> {
+        let zeros = ((self.middle >> 64) as u64).leading_zeros();
+        let height = self.exponent + 127 - zeros as i32; // the result is 1 to 2 times 2^height
+        if zeros == 64 || !(-1022..1023).contains(&height) {
+            return self.decide_by_ends();
+        }
+        let mantissa = self.middle << (zeros % 64);
+        let kept = (mantissa >> 75) as u64;
+        let rest = (mantissa >> 11) as u64; // the 64 bits after those
+        let error = (self.error << (zeros % 64) >> 11) as u64 + 1;
+        let size = f64::from_bits((((height + 1022) as u64) << 52) + kept + (rest >> 63));
+        // it is the same at both ends if the middle between two doubles does not lie between them
+        (rest.abs_diff(1 << 63) > error).then_some(signed(size, self.negative))
+    }
+
+    /// The same where results are subnormal or may overflow.
+    #[cold]
+    fn decide_by_ends(&self) -> Option<f64> {
         let low = nearest(self.middle.saturating_sub(self.error), self.exponent);
         let high = nearest(self.middle + self.error, self.exponent);
-        (low == high).then_some(if self.negative { -low } else { low })
+        (low == high).then_some(signed(low, self.negative))
     }
 
     /// Some double inside, or next to it.
     fn guess(&self) -> f64 {
-        let size = nearest(self.middle, self.exponent);
-        if self.negative { -size } else { size }
+        signed(nearest(self.middle, self.exponent), self.negative)
     }
 }
 
@@ -44,7 +71,11 @@ fn fixed(x: f64, bits: i32) -> i128 {
     let mantissa = i128::from(pattern & ((1 << 52) - 1) | 1 << 52);
     let shift = (pattern >> 52 & 0x7ff) as i32 - 1075 + bits;
     let size = if shift >= 0 { mantissa << shift } else { mantissa >> shift.unsigned_abs().min(127) };
-    if x < 0.0 { -size } else { size }
+    if x < 0.0 {
+        -size
+    } else {
+        size
+    }
 }
 
 /// x * 2^-bits, rounded once.
@@ -64,23 +95,30 @@ fn near(x: f64) -> i64 {
 #[inline]
 fn high_product(a: u128, b: u128) -> u128 {
     let low = |x: u128| x & u128::from(u64::MAX);
-    (a >> 64) * (b >> 64) + ((a >> 64) * low(b) >> 64) + (low(a) * (b >> 64) >> 64)
+    (a >> 64) * (b >> 64) + (((a >> 64) * low(b)) >> 64) + ((low(a) * (b >> 64)) >> 64)
 }
 
 #[inline]
 fn signed_high_product(a: i128, b: i128) -> i128 {
     let size = high_product(a.unsigned_abs(), b.unsigned_abs()) as i128;
-    if (a < 0) != (b < 0) { -size } else { size }
+    if (a < 0) != (b < 0) {
+        -size
+    } else {
+        size
+    }
 }
 
 // ---------------------------------------------------------------- exp
 
 const EXP_STEPS: usize = 128;
-const EXP_STEP: i128 = LN2.divided_by(EXP_STEPS as u64).scaled(117) as i128;
+const EXP_STEP: Fixed = LN2.divided_by(EXP_STEPS as u64);
+/// The step in two parts: a multiple of 2^-42, so that a multiple of it is exact, and the rest.
+const EXP_STEP_HIGH: f64 = EXP_STEP.scaled(42) as f64 / (1u64 << 42) as f64;
+const EXP_STEP_LOW: f64 = (EXP_STEP.scaled(106) as u64) as f64 / (1u128 << 106) as f64;
 
 /// 2^(j/128) in Q127.
 static EXP: [u128; EXP_STEPS] = {
-    let factor = exp_series(LN2.divided_by(EXP_STEPS as u64));
+    let factor = exp_series(EXP_STEP);
     let mut power = Fixed::ONE;
     let mut table = [0; EXP_STEPS];
     let mut j = 0;
@@ -94,21 +132,30 @@ static EXP: [u128; EXP_STEPS] = {
 
 /// e^x = 2^(k/128) e^r, where k is next to 128 x/ln2 and |r| < 2^-8.5. For 2^-54 <= |x| < 746.
 ///
-/// e^r = 1 + growth, growth = r + tail, tail = r^2/2 + r^3/6 + ... Error, relative to the result: 4 u r^2/2 < 2^-69 from the tail,
-/// 2^-71 from cutting off the growth to Q71, 2^-70.5 from cutting off the table's entry before it is multiplied: below 2^-68.
+/// r = d - w with an exact d. e^r = 1 + d + tail, tail = r^2/2 + r^3/6 + ... - w. Error, relative to the
+/// result: 5 u r^2/2 < 2^-68.7 from the tail, 2^-70 from cutting it and d off to Q71, 2^-70.5 from cutting
+/// off the table's entry before it is multiplied: below 2^-68.
+#[inline]
 fn quick_exp(x: f64) -> Enclosure {
     let k = near(x * 184.6649652337873); // 128 / ln2
-    let r = fixed(x, 117) - i128::from(k) * EXP_STEP;
-    let r_double = double((r >> 46) as i64, 71);
-    let square = r_double * r_double;
-    let beyond = (1.0 / 6.0 + r_double * (1.0 / 24.0))
-        + square * ((1.0 / 120.0 + r_double * (1.0 / 720.0)) + square * (1.0 / 5040.0));
-    let tail = 0.5 * square + r_double * square * beyond;
-    let growth = ((r + fixed(tail, 117)) >> 46) as i64;
+    let d = x - k as f64 * EXP_STEP_HIGH;
+    let w = k as f64 * EXP_STEP_LOW;
+    let r = d - w;
+    let square = r * r;
+    let beyond = (1.0 / 6.0 + r * (1.0 / 24.0))
+        + square * ((1.0 / 120.0 + r * (1.0 / 720.0)) + square * (1.0 / 5040.0));
+    let tail = (0.5 * square + r * square * beyond) - w;
+    let growth = q71(d) + q71(tail);
 
     let entry = EXP[k as usize % EXP_STEPS];
-    let middle = (entry >> 1) as i128 + (i128::from((entry >> 65) as i64) * i128::from(growth) >> 7);
+    let middle = (entry >> 1) as i128 + ((i128::from((entry >> 65) as i64) * i128::from(growth)) >> 7);
     Enclosure { negative: false, middle: middle as u128, error: 1 << 59, exponent: (k >> 7) as i32 - 126 }
+}
+
+/// x * 2^71, cut off to an integer.
+#[inline]
+fn q71(x: f64) -> i64 {
+    (x * (1u128 << 71) as f64) as i64
 }
 
 pub fn exp(x: f64) -> f64 {
@@ -136,8 +183,8 @@ struct LogEntry {
 const LOG_STEPS: usize = 128;
 const LN2_Q116: i128 = LN2.scaled(116) as i128;
 
-/// For z from 1 + j/128 to 1 + (j+1)/128. So that logarithms of numbers near 1 come out as small numbers, the first entry has
-/// the inverse 1 and the last has 1/2.
+/// For z from 1 + j/128 to 1 + (j+1)/128. So that logarithms of numbers near 1 come out as small numbers, the
+/// first entry has the inverse 1 and the last has 1/2.
 static LOG: [LogEntry; LOG_STEPS] = {
     let mut table = [LogEntry { inverse: 512, log: 0 }; LOG_STEPS];
     let mut inverse = 512;
@@ -147,7 +194,8 @@ static LOG: [LogEntry; LOG_STEPS] = {
         let middle = 257 + 2 * j; // in units of 1/256
         let wanted = if j == LOG_STEPS as u64 - 1 { 256 } else { (512 * 256 + middle / 2) / middle };
         while inverse > wanted {
-            log = log.plus(inverse_tangent(2 * inverse - 1, false).times_integer(2)); // log(n / (n-1)) = 2 atanh(1 / (2n-1))
+            // log(n / (n-1)) = 2 atanh(1 / (2n-1))
+            log = log.plus(inverse_tangent(2 * inverse - 1, false).times_integer(2));
             inverse -= 1;
         }
         table[j as usize] = LogEntry { inverse, log: log.scaled(116) as i128 };
@@ -157,10 +205,12 @@ static LOG: [LogEntry; LOG_STEPS] = {
     table
 };
 
-/// log x = e ln2 + log(512/inverse) + log(1 + r) for x = z 2^e, where 1 + r = z inverse/512 and |r| <= 2^-7. r is exact.
+/// log x = e ln2 + log(512/inverse) + log(1 + r) for x = z 2^e, where 1 + r = z inverse/512 and |r| <= 2^-7.
+/// r is exact.
 ///
-/// log(1 + r) = r - r^2/2 + tail, tail = r^3/3 - r^4/4 + ... Error: 6 u |r|^3/3 <= 2^-73, and that of the first two terms, which is
-/// small. If they are 0 the result is about r, and the error 2 u r^2 <= 2^-66 of it, and two units of Q123.
+/// log(1 + r) = r - r^2/2 + tail, tail = r^3/3 - r^4/4 + ... Error: 6 u |r|^3/3 <= 2^-73, and that of the
+/// first two terms, which is small. If they are 0 the result is about r, and the error 2 u r^2 <= 2^-66 of
+/// it, and two units of Q123.
 fn quick_log(x: f64) -> Enclosure {
     let (mantissa, exponent) = parts(x);
     let entry = &LOG[(mantissa >> 45) as usize % LOG_STEPS];
@@ -168,7 +218,8 @@ fn quick_log(x: f64) -> Enclosure {
     let r_double = double(r, 61);
     let square = r_double * r_double;
     let eighth = (1.0 / 7.0 - r_double * (1.0 / 8.0)) + square * (1.0 / 9.0 - r_double * (1.0 / 10.0));
-    let beyond = (1.0 / 3.0 - r_double * (1.0 / 4.0)) + square * ((1.0 / 5.0 - r_double * (1.0 / 6.0)) + square * eighth);
+    let beyond = (1.0 / 3.0 - r_double * (1.0 / 4.0))
+        + square * ((1.0 / 5.0 - r_double * (1.0 / 6.0)) + square * eighth);
     let tail = r_double * square * beyond;
 
     let r = i128::from(r);
@@ -227,11 +278,12 @@ static SINE: [i128; CIRCLE_STEPS] = {
     table
 };
 
-/// sin(x + quarters pi/2) for 2^-27 <= |x| <= 8. x = k pi/256 + r, |r| < 2^-7.3. With the sine s and the cosine c of k pi/256 (shifted by
-/// the quarters) the result is s + c sin r + s (cos r - 1).
+/// sin(x + quarters pi/2) for 2^-27 <= |x| <= 8. x = k pi/256 + r, |r| < 2^-7.3. With the sine s and the
+/// cosine c of k pi/256 (shifted by the quarters) the result is s + c sin r + s (cos r - 1).
 ///
-/// Error: sin r - r has 5 u |r|^3/6 < 2^-75, cos r - 1 has 2^-77. The result is at least s/2, and s is 0 or at least 2^-6.4: so this is below
-/// 2^-67 of the result. Where s is 0 the result is about r, and the error 5 u r^2/6 of it. r itself is off by k 2^-123 at most.
+/// Error: sin r - r has 5 u |r|^3/6 < 2^-75, cos r - 1 has 2^-77. The result is at least s/2, and s is 0 or
+/// at least 2^-6.4: so this is below 2^-67 of the result. Where s is 0 the result is about r, and the error 5
+/// u r^2/6 of it. r itself is off by k 2^-123 at most.
 fn quick_sine(x: f64, quarters: u32) -> Enclosure {
     let k = near(x * 81.48733086305042); // 256 / pi
     let r = fixed(x, 123) - i128::from(k) * CIRCLE_STEP;
@@ -239,9 +291,10 @@ fn quick_sine(x: f64, quarters: u32) -> Enclosure {
     let r_double = double(r_q70, 70);
     let square = r_double * r_double;
     let sine_tail = r_double * square * (square * (1.0 / 120.0 - square * (1.0 / 5040.0)) - 1.0 / 6.0);
-    let cosine_tail = square * square * ((1.0 / 24.0 - square * (1.0 / 720.0)) + square * square * (1.0 / 40320.0));
+    let cosine_tail =
+        square * square * ((1.0 / 24.0 - square * (1.0 / 720.0)) + square * square * (1.0 / 40320.0));
     let sine_of_r = r + fixed(sine_tail, 123);
-    let cosine_less_1 = fixed(cosine_tail, 123) - (i128::from(r_q70) * i128::from(r_q70) >> 18);
+    let cosine_less_1 = fixed(cosine_tail, 123) - ((i128::from(r_q70) * i128::from(r_q70)) >> 18);
 
     let sine_of = |step: i64| SINE[step as usize % CIRCLE_STEPS];
     let at = k + i64::from(quarters) * QUARTER as i64;
@@ -271,135 +324,4 @@ pub fn cos(x: f64) -> f64 {
     } else {
         f64::NAN
     }
-}
-
-// ---------------------------------------------------------------- pow
-
-/// mantissa * 2^exponent, the mantissa's top bit set.
-#[derive(Clone, Copy)]
-struct Wide {
-    mantissa: u128,
-    exponent: i32,
-}
-
-impl Wide {
-    #[inline]
-    fn new(mantissa: u128, exponent: i32) -> Wide {
-        let zeros = mantissa.leading_zeros();
-        Wide { mantissa: mantissa << zeros, exponent: exponent - zeros as i32 }
-    }
-
-    /// (hi + lo) * 2^exponent, for 1/2 <= hi < 2 and a small lo.
-    #[inline]
-    fn pair(hi: f64, lo: f64, exponent: i32) -> Wide {
-        Wide::new((fixed(hi, 126) + fixed(lo, 126)) as u128, exponent - 126)
-    }
-
-    /// `self` to the n, n >= 1, from the top bit of n downwards: square, and multiply where the bit is set.
-    fn power(self, n: u32) -> Wide {
-        (0..n.ilog2()).rev().fold(self, |power, bit| {
-            let square = power * power;
-            if n >> bit & 1 == 1 { square * self } else { square }
-        })
-    }
-}
-
-impl std::ops::Mul for Wide {
-    type Output = Wide;
-
-    #[inline]
-    fn mul(self, other: Wide) -> Wide {
-        Wide::new(high_product(self.mantissa, other.mantissa), self.exponent + other.exponent + 128)
-    }
-}
-
-/// 1/z for z = mantissa 2^-52 between 1 and 2. As in the next two, the second part is Newton's correction of the rounded first one,
-/// from the exact remainder. Relative error of all three: below 2^-102.
-fn reciprocal(mantissa: u64) -> (f64, f64) {
-    let inverse = 1.0 / double(mantissa as i64, 52);
-    let remainder = (1 << 105) - i128::from(mantissa) * fixed(inverse, 53);
-    (inverse, inverse * double(remainder as i64, 105))
-}
-
-/// The root of z = mantissa 2^-52 between 1 and 4.
-fn root(mantissa: u64) -> (f64, f64) {
-    let root = double(mantissa as i64, 52).sqrt();
-    let rounded = fixed(root, 52);
-    let remainder = (i128::from(mantissa) << 52) - rounded * rounded;
-    (root, double(remainder as i64, 104) / (2.0 * root))
-}
-
-/// 1 over the root of z = mantissa 2^-52 between 1 and 4.
-fn inverse_root(mantissa: u64) -> (f64, f64) {
-    let inverse = 1.0 / double(mantissa as i64, 52).sqrt();
-    let rounded = fixed(inverse, 53) as u128;
-    let remainder = (1 << 125) - high_product(u128::from(mantissa) << 74, rounded * rounded << 21) as i128;
-    (inverse, 0.5 * inverse * double((remainder >> 20) as i64, 105))
-}
-
-/// x^(twice/2) for a positive finite x and twice not 0: a power of x, 1/x, the root of x or 1 over it.
-///
-/// Error: the base's relative 2^-102 at most, and 3 units of 2^-127 for each product, both n times: less than n 2^-101.
-fn quick_pow(x: f64, twice: i32) -> Enclosure {
-    let (mantissa, exponent) = parts(x);
-    let odd = exponent.rem_euclid(2);
-    let (even_mantissa, half) = (mantissa << odd, (exponent - odd) / 2);
-    let whole = twice % 2 == 0;
-    let n = if whole { twice.unsigned_abs() / 2 } else { twice.unsigned_abs() };
-    let base = match (whole, twice > 0) {
-        (true, true) => Wide::new(mantissa.into(), exponent - 52),
-        (true, false) => {
-            let (hi, lo) = reciprocal(mantissa);
-            Wide::pair(hi, lo, -exponent)
-        }
-        (false, true) => {
-            let (hi, lo) = root(even_mantissa);
-            Wide::pair(hi, lo, half)
-        }
-        (false, false) => {
-            let (hi, lo) = inverse_root(even_mantissa);
-            Wide::pair(hi, lo, -half)
-        }
-    };
-    let power = base.power(n);
-    // the mantissa may be close to 2^128: what lies beyond is out of reach for any rounding but up
-    Enclosure { negative: false, middle: power.mantissa >> 1, error: u128::from(n) << 27, exponent: power.exponent + 1 }
-}
-
-fn positive_pow(x: f64, twice: i32) -> f64 {
-    quick_pow(x, twice).decide().unwrap_or_else(|| accurate::pow(x, twice, quick_log(x).guess()))
-}
-
-/// For an integer or half-integer y with |y| <= `MOST_EXPONENT` + 1.
-pub fn pow(x: f64, y: f64) -> f64 {
-    if y == 2.0 {
-        x * x
-    } else if y == -1.0 {
-        1.0 / x
-    } else if y == 1.0 {
-        x
-    } else if y == 0.0 || x == 1.0 {
-        1.0
-    } else if !(x > 0.0 && x < f64::INFINITY) {
-        unusual_pow(x, y)
-    } else if y == 0.5 {
-        x.sqrt()
-    } else {
-        positive_pow(x, (2.0 * y) as i32)
-    }
-}
-
-/// x^y where x is negative, zero, infinite or NaN, and y is not 0.
-#[cold]
-fn unusual_pow(x: f64, y: f64) -> f64 {
-    let size = if x.is_nan() || (x < 0.0 && x.is_finite() && y % 1.0 != 0.0) {
-        return f64::NAN;
-    } else if x == 0.0 {
-        if y > 0.0 { 0.0 } else { f64::INFINITY }
-    } else if x.is_infinite() {
-        if y > 0.0 { f64::INFINITY } else { 0.0 }
-    } else {
-        pow(-x, y)
-    };
-    if y % 2.0 != 0.0 && y % 1.0 == 0.0 { size.copysign(x) } else { size }
 }

@@ -1,5 +1,5 @@
-//! Random numbers as Python makes them: the Mersenne Twister MT19937 (Matsumoto and Nishimura, 1998) and what is drawn
-//! from it. SPEC.md, section 3.
+//! Random numbers as Python makes them: the Mersenne Twister MT19937 (Matsumoto and Nishimura, 1998) and what
+//! is drawn from it. SPEC.md, section 3.
 
 use crate::math::Math;
 

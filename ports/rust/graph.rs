@@ -1,7 +1,7 @@
 //! Automatic differentiation in its plain form: one node for each operation. SPEC.md, section 5.
 //!
-//! This answers the `graph` requests, whose expressions may be anything. Training does the same sums without single
-//! nodes, see `model`.
+//! This answers the `graph` requests, whose expressions may be anything. Training does the same sums without
+//! single nodes, see `model`.
 
 use crate::math::Math;
 
@@ -154,7 +154,8 @@ impl Tape {
         Gradients(gradients)
     }
 
-    /// The nodes below the root, depth first, each after its children. With a stack of our own, since graphs are deep.
+    /// The nodes below the root, depth first, each after its children. With a stack of our own, since graphs
+    /// are deep.
     fn post_order(&self, root: Node) -> Vec<Node> {
         let mut order = Vec::new();
         let mut visited = vec![false; self.values.len()];

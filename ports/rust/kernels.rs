@@ -1,8 +1,8 @@
 //! Products of matrices and vectors, fast and in the prescribed order.
 //!
-//! Each number here is a sum whose order of additions is fixed, so a single sum cannot be made faster. But many sums can
-//! be made side by side, one in each lane of the processor's vectors. The loops below have lanes that do not depend on
-//! each other, in arrays of a length that the compiler knows; it does the rest.
+//! Each number here is a sum whose order of additions is fixed, so a single sum cannot be made faster. But
+//! many sums can be made side by side, one in each lane of the processor's vectors. The loops below have
+//! lanes that do not depend on each other, in arrays of a length that the compiler knows; it does the rest.
 
 const LANES: usize = 16;
 
@@ -66,8 +66,9 @@ pub fn add_multiple(a: &mut [f64], factor: f64, b: &[f64]) {
     }
 }
 
-/// What the rows of a matrix, all multiplied with x, pass on: result i has the gradient gradients[i]. From the last row to the first
-/// matrix_gradients[i][j] += x[j] * gradients[i] and x_gradients[j] += matrix[i][j] * gradients[i].
+/// Back through the product of a matrix with x, whose results have these gradients. From the last row to the
+/// first, `x[j] * gradients[i]` is added to `matrix_gradients[i][j]`, and `matrix[i][j] * gradients[i]` to
+/// `x_gradients[j]`.
 pub fn rows_backward(
     matrix: &[f64],
     x: &[f64],
@@ -75,12 +76,39 @@ pub fn rows_backward(
     matrix_gradients: &mut [f64],
     x_gradients: &mut [f64],
 ) {
+    const WIDTH: usize = 8;
     let columns = x.len();
+    let whole = columns - columns % WIDTH;
+    for first in (0..whole).step_by(WIDTH) {
+        columns_backward::<WIDTH>(first, matrix, x, gradients, matrix_gradients, x_gradients);
+    }
+    for first in whole..columns {
+        columns_backward::<1>(first, matrix, x, gradients, matrix_gradients, x_gradients);
+    }
+}
+
+/// The same for N columns, whose gradients stay in registers.
+fn columns_backward<const N: usize>(
+    first: usize,
+    matrix: &[f64],
+    x: &[f64],
+    gradients: &[f64],
+    matrix_gradients: &mut [f64],
+    x_gradients: &mut [f64],
+) {
+    let columns = x.len();
+    let own = first..first + N;
+    let mut sums = [0.0; N];
+    sums.copy_from_slice(&x_gradients[own.clone()]);
+    let mut xs = [0.0; N];
+    xs.copy_from_slice(&x[own.clone()]);
     let rows = matrix.chunks_exact(columns).zip(matrix_gradients.chunks_exact_mut(columns));
     for ((row, row_gradients), &g) in rows.zip(gradients).rev() {
-        for (((row_gradient, x_gradient), w), x) in row_gradients.iter_mut().zip(x_gradients.iter_mut()).zip(row).zip(x) {
-            *row_gradient += x * g;
-            *x_gradient += w * g;
+        let (row, row_gradients) = (&row[own.clone()], &mut row_gradients[own.clone()]);
+        for j in 0..N {
+            row_gradients[j] += xs[j] * g;
+            sums[j] += row[j] * g;
         }
     }
+    x_gradients[own].copy_from_slice(&sums);
 }

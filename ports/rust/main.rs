@@ -1,11 +1,12 @@
 //! microgpt in Rust: a small GPT whose every bit is prescribed. The contract is conformance/SPEC.md.
 //!
-//! Without arguments the program answers requests of the protocol. `microgpt run [seed|classic] < names.txt` trains on the
-//! names, one a line, and makes new ones.
+//! Without arguments the program answers requests of the protocol. `microgpt run [seed|classic] < names.txt`
+//! trains on the names, one a line, and makes new ones.
 //!
-//! What is where: `config`, `model` and `backward` are the model, on the products of `kernels`; `training` and `run` use
-//! it; `exact` has the functions, with `accurate` for the hard cases; `generator` and `text` are random numbers and
-//! tokens; `graph` is differentiation in its plain form; `wire` and `verbs` are the protocol.
+//! What is where: `config`, `model` and `backward` are the model, on the products of `kernels`; `training`
+//! and `run` use it; `exact` has the functions, with `accurate` for the hard cases; `generator` and `text`
+//! are random numbers and tokens; `graph` is differentiation in its plain form; `wire` and `verbs` are the
+//! protocol.
 
 mod accurate;
 mod backward;
@@ -89,13 +90,18 @@ fn work(arguments: &[String]) -> Result<(), Failure> {
         [] => Ok(verbs::answer_all(&mut io::stdin().lock(), &mut io::stdout().lock())?),
         ["run"] => train_and_sample("seed"),
         ["run", preset] => train_and_sample(preset),
-        ["run", _, surplus, ..] => Err(Failure::Usage(format!("'run' takes one preset, and '{surplus}' is one word too many"))),
-        [unknown, ..] => Err(Failure::Usage(format!("the only command is 'run', and '{unknown}' is another"))),
+        ["run", _, surplus, ..] => {
+            Err(Failure::Usage(format!("'run' takes one preset, and '{surplus}' is one word too many")))
+        }
+        [unknown, ..] => {
+            Err(Failure::Usage(format!("the only command is 'run', and '{unknown}' is another")))
+        }
     }
 }
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
     match work(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads the output may stop reading: that is no fault to report.

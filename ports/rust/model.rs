@@ -1,9 +1,10 @@
 //! The model forwards: from tokens to logits, probabilities and the loss. SPEC.md, sections 6 and 7.
 //!
-//! There are no nodes here. A `Position` records all numbers that the model computes at one position of a document, and
-//! `backward` goes through these records in the opposite direction. All buffers are kept for the next document.
+//! There are no nodes here. A `Position` records all numbers that the model computes at one position of a
+//! document, and `backward` goes through these records in the opposite direction. All buffers are kept for
+//! the next document.
 
-use crate::config::{in_layer, Activation, Config, InLayer, Matrix, LM_HEAD, WPE, WTE};
+use crate::config::{in_layer, Activation, Config, InLayer, InLayer::*, Matrix, LM_HEAD, WPE, WTE};
 use crate::kernels::{add_multiple, dot, sum, Strips};
 use crate::math::Math;
 
@@ -200,7 +201,8 @@ impl Model {
         (0..self.config.layers).map(|_| Cache::default()).collect()
     }
 
-    /// The logits for what follows `token` at position `t`. The caches hold all positions before `t` and grow by this one.
+    /// The logits for what follows `token` at position `t`. The caches hold all positions before `t` and grow
+    /// by this one.
     pub fn forward(&self, token: usize, t: usize, caches: &mut [Cache], record: &mut Position) {
         record.token = token;
         record.embedded.clear();
@@ -225,11 +227,11 @@ impl Model {
         let norm = &layer.attn_norm.output;
         cache.keys.resize((t + 1) * e, 0.0);
         cache.values.resize((t + 1) * e, 0.0);
-        self.linear(i, InLayer::Wq, norm, &mut layer.q);
-        self.linear(i, InLayer::Wk, norm, &mut cache.keys[t * e..]);
-        self.linear(i, InLayer::Wv, norm, &mut cache.values[t * e..]);
+        self.linear(i, Wq, norm, &mut layer.q);
+        self.linear(i, Wk, norm, &mut cache.keys[t * e..]);
+        self.linear(i, Wv, norm, &mut cache.values[t * e..]);
         self.attend(&self.config.attention[t], cache, layer);
-        self.linear(i, InLayer::Wo, &layer.mixed, &mut layer.attn_out);
+        self.linear(i, Wo, &layer.mixed, &mut layer.attn_out);
         add(&layer.attn_out, x, &mut layer.attn_residual);
     }
 
@@ -252,14 +254,14 @@ impl Model {
 
     fn mlp_block(&self, i: usize, layer: &mut LayerRecord) {
         layer.mlp_norm.compute(self, &layer.attn_residual);
-        self.linear(i, InLayer::Fc1, &layer.mlp_norm.output, &mut layer.hidden);
+        self.linear(i, Fc1, &layer.mlp_norm.output, &mut layer.hidden);
         let relu = layer.hidden.iter().map(|&x| if x > 0.0 { x } else { 0.0 });
         layer.activated.clear();
         match self.config.activation {
             Activation::Relu => layer.activated.extend(relu),
             Activation::SquaredRelu => layer.activated.extend(relu.map(|x| self.math.pow(x, 2.0))),
         }
-        self.linear(i, InLayer::Fc2, &layer.activated, &mut layer.mlp_out);
+        self.linear(i, Fc2, &layer.activated, &mut layer.mlp_out);
         add(&layer.mlp_out, &layer.attn_residual, &mut layer.mlp_residual);
     }
 
@@ -284,7 +286,7 @@ impl Model {
             self.forward(tokens[t], t, &mut document.caches, &mut prediction.position);
             prediction.target = tokens[t + 1];
             prediction.probabilities.compute(self.math, &prediction.position.logits);
-            prediction.loss = self.math.log(prediction.probabilities.probabilities[prediction.target]) * -1.0;
+            prediction.loss = -self.math.log(prediction.probabilities.probabilities[prediction.target]);
             total += prediction.loss;
         }
         document.loss = total * (1.0 / document.length as f64);

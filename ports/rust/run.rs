@@ -1,4 +1,5 @@
-//! A whole run: dataset in, the printed text out. And drawing samples from a model. SPEC.md, sections 9 and 10.
+//! A whole run: dataset in, the printed text out. And drawing samples from a model. SPEC.md, sections 9 and
+//! 10.
 
 use crate::config::{Activation, Config};
 use crate::generator::Generator;
@@ -76,11 +77,15 @@ pub enum RunError {
 impl std::fmt::Display for RunError {
     fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
         match self {
-            RunError::NoDocuments => write!(f, "expected lines of text and found no document: all lines are empty once stripped"),
+            RunError::NoDocuments => {
+                write!(f, "expected lines of text and found no document: all lines are empty once stripped")
+            }
             RunError::TooManyCharacters(count) => {
                 write!(f, "the documents have {count} distinct characters; {} are the most", MOST_CHARACTERS)
             }
-            RunError::NotFinite => write!(f, "the probabilities of a draw do not add up to a finite number above 0"),
+            RunError::NotFinite => {
+                write!(f, "the probabilities of a draw do not add up to a finite number above 0")
+            }
         }
     }
 }
@@ -90,7 +95,9 @@ impl std::error::Error for RunError {}
 pub const MOST_CHARACTERS: usize = 2047;
 
 /// The documents of a dataset and their tokens.
-pub fn read_dataset<'a>(lines: impl IntoIterator<Item = &'a str>) -> Result<(Vec<&'a str>, Tokenizer), RunError> {
+pub fn read_dataset<'a>(
+    lines: impl IntoIterator<Item = &'a str>,
+) -> Result<(Vec<&'a str>, Tokenizer), RunError> {
     let documents = documents_of(lines);
     let tokenizer = Tokenizer::of(&documents);
     match tokenizer.characters().len() {
@@ -187,5 +194,9 @@ fn draw_parameters(math: Math, preset: &Preset, config: &Config, generator: &mut
 
 /// Rust rounds the true value, ties to even. Only its NaN is spelt in another way.
 fn four_decimals(x: f64) -> String {
-    if x.is_nan() { "nan".to_string() } else { format!("{x:.4}") }
+    if x.is_nan() {
+        "nan".to_string()
+    } else {
+        format!("{x:.4}")
+    }
 }

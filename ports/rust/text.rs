@@ -1,4 +1,5 @@
-//! Datasets and tokens: which lines are documents, and which number each of their characters has. SPEC.md, section 4.
+//! Datasets and tokens: which lines are documents, and which number each of their characters has. SPEC.md,
+//! section 4.
 
 use std::collections::BTreeSet;
 
@@ -8,7 +9,8 @@ pub fn documents_of<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<&'a str
     lines.into_iter().map(|line| line.trim_matches(white_space)).filter(|line| !line.is_empty()).collect()
 }
 
-/// Each distinct character is a token, in the order of the code points. One more token, BOS, stands on both sides of a document.
+/// Each distinct character is a token, in the order of the code points. One more token, BOS, stands on both
+/// sides of a document.
 pub struct Tokenizer {
     characters: Vec<char>,
 }

@@ -11,7 +11,8 @@ pub enum Schedule {
 }
 
 impl Schedule {
-    pub const ALL: [(&'static str, Schedule); 2] = [("linear", Schedule::Linear), ("cosine", Schedule::Cosine)];
+    pub const ALL: [(&'static str, Schedule); 2] =
+        [("linear", Schedule::Linear), ("cosine", Schedule::Cosine)];
 }
 
 #[derive(Clone, Copy)]
@@ -25,7 +26,7 @@ pub struct Optimizer {
 }
 
 /// What is updated, and by what: lists of one length.
-pub struct Moments<'a> {
+pub struct AdamLists<'a> {
     pub parameters: &'a mut [f64],
     pub gradients: &'a [f64],
     pub m: &'a mut [f64],
@@ -48,10 +49,10 @@ impl Optimizer {
         (1.0 - math.pow(self.beta1, count), 1.0 - math.pow(self.beta2, count))
     }
 
-    pub fn update(&self, math: Math, step: usize, moments: Moments) {
+    pub fn update(&self, math: Math, step: usize, lists: AdamLists) {
         match math {
-            Math::Exact => self.update_with(math, step, moments, |x| x * x, exact_root),
-            Math::Native => self.update_with(math, step, moments, |x| x.powf(2.0), |x| x.powf(0.5)),
+            Math::Exact => self.update_with(math, step, lists, |x| x * x, exact_root),
+            Math::Native => self.update_with(math, step, lists, |x| x.powf(2.0), |x| x.powf(0.5)),
         }
     }
 
@@ -60,14 +61,14 @@ impl Optimizer {
         &self,
         math: Math,
         step: usize,
-        moments: Moments,
+        lists: AdamLists,
         square: impl Fn(f64) -> f64,
         root: impl Fn(f64) -> f64,
     ) {
         let rate = self.rate(math, step);
         let (correction1, correction2) = self.corrections(math, step);
         let Optimizer { beta1, beta2, epsilon, .. } = *self;
-        let Moments { parameters, gradients, m, v } = moments;
+        let AdamLists { parameters, gradients, m, v } = lists;
         for (((p, g), m), v) in parameters.iter_mut().zip(gradients).zip(m).zip(v) {
             *m = beta1 * *m + (1.0 - beta1) * g;
             *v = beta2 * *v + (1.0 - beta2) * square(*g);
@@ -76,10 +77,15 @@ impl Optimizer {
     }
 }
 
-/// pow(x, 0.5): the square root but for -0.0 and -infinity. Without a branch, so that it can be done for several x at once.
+/// pow(x, 0.5): the square root but for -0.0 and -infinity. Without a branch, so that it can be done for
+/// several x at once.
 fn exact_root(x: f64) -> f64 {
     let root = (x + 0.0).sqrt();
-    if x == f64::NEG_INFINITY { f64::INFINITY } else { root }
+    if x == f64::NEG_INFINITY {
+        f64::INFINITY
+    } else {
+        root
+    }
 }
 
 /// A training run in the middle.
@@ -119,7 +125,7 @@ impl Training {
         model.backward(document, gradients);
         let math = model.math;
         model.change_parameters(|parameters| {
-            optimizer.update(math, *step, Moments { parameters, gradients: &gradients.parameters, m, v });
+            optimizer.update(math, *step, AdamLists { parameters, gradients: &gradients.parameters, m, v });
         });
         *step += 1;
         document.loss
