@@ -1,0 +1,3 @@
+module microgpt
+
+go 1.22
