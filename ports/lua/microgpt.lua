@@ -113,8 +113,8 @@ function Generator:shuffle(list)
   end
 end
 
--- A function that draws a number from 0 to n - 1 with the n weights that begin at weights[first].
-function Generator:chooser(weights, first, n)
+-- A number from 0 to n - 1, drawn with the n weights that begin at weights[first].
+function Generator:choice(weights, first, n)
   local cumulative, total = {}, 0.0
   for i = 0, n - 1 do
     total = i == 0 and weights[first] or total + weights[first + i]
@@ -125,15 +125,13 @@ function Generator:chooser(weights, first, n)
     local sum = total == total and total or "not a number"
     refuse("expected weights with a finite sum above 0, and the sum is %s", sum)
   end
-  return function()
-    local u = self:random() * total
-    local low, high = 0, n - 1
-    while low < high do
-      local middle = (low + high) // 2
-      if u < cumulative[middle] then high = middle else low = middle + 1 end
-    end
-    return low
+  local u = self:random() * total
+  local low, high = 0, n - 1
+  while low < high do
+    local middle = (low + high) // 2
+    if u < cumulative[middle] then high = middle else low = middle + 1 end
   end
+  return low
 end
 
 ---------------------------------------------------------------------------------------------------------------------
@@ -472,7 +470,7 @@ local function new_model(shape, parameters, functions)
       local weights = softmax(scores, count)
       for j = part, part + head_size - 1 do
         local products = tape.next()
-        for i = 1, count do tape.mul(weights + i - 1, layer.values[positions[i]] + j) end
+        for n = 1, count do tape.mul(weights + n - 1, layer.values[positions[n]] + j) end
         tape.sum(products, count, mixed + j)
       end
       trace("scores", scores, count, t, i, head)
@@ -626,7 +624,7 @@ local function sample(model, temperature, generator, tell)
   model.rewind()
   for t = 1, model.shape.block do
     local probabilities = model.probabilities(model.position(token, t), temperature)
-    token = generator:chooser(model.tape.value, probabilities, model.shape.vocabulary)()
+    token = generator:choice(model.tape.value, probabilities, model.shape.vocabulary)
     if tell then tell(probabilities, token) end
     if token == bos then break end
     tokens[t] = token
@@ -1099,8 +1097,7 @@ end
 function DRAWS.choices(generator, words, reply)
   local count, weights, list = draw_count("choices", words), doubles(words, "choices", 2), {}
   if #weights < 1 or #weights > 1000 then refuse("choices takes 1 to 1000 weights, and %d came", #weights) end
-  local choose = generator:chooser(weights, 1, #weights)
-  for i = 1, count do list[i] = choose() end
+  for i = 1, count do list[i] = generator:choice(weights, 1, #weights) end
   reply:list("choices", list)
 end
 
