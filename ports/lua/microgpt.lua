@@ -1395,7 +1395,7 @@ local function main(command, name, ...)
   end
   local is_right, fault = pcall(run_for_people, preset)
   if not is_right then
-    io.stderr:write("error: ", type(fault) == "table" and fault.reason or fault, "\n")
+    io.stderr:write("microgpt: ", type(fault) == "table" and fault.reason or fault, "\n")
     os.exit(1)
   end
 end
