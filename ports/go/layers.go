@@ -11,7 +11,8 @@ package main
 // A chain of nodes, ((x0 + 0) + x1) + ..., hands its gradient down unchanged, and so it needs no nodes here. (That 0
 // is added to it changes no bits: a gradient starts at +0 and never becomes -0.)
 //
-// Go may fuse a product with a sum that it goes into, even if other statements lie between them. float64(x*y) forbids it.
+// Go may fuse a product with a sum that it goes into, even if other statements lie between them. float64(x*y) forbids
+// it.
 
 // vector is a run of numbers and, side by side with it, their gradients.
 type vector struct{ data, gradient []float64 }
