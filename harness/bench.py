@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from random import Random
@@ -24,22 +25,23 @@ from rich.console import Console
 from rich.table import Table
 
 from conformance.cases import run as run_cases
-from conformance.cases import train as train_cases
-from conformance.cases.case import CLASSIC_SHAPE, line
+from conformance.cases.case import line
 from harness import manifest, paths, record, runners
 from harness.errors import ConformError
 from harness.limits import Limits
 from harness.local import LocalProcess
 from harness.protocol import Request
 from harness.session import Session
-from reference.microgpt import PRESETS
 
 REFERENCE = "reference"
 ROUNDS = 7
 CALLS = 20000  # of a function in one request
-DOCUMENT_LENGTHS = (6, 5, 7, 6, 4, 8, 6, 5)  # letters: those of names
+SOME_NAMES = 200  # for training: enough to be of every length
+FEW_STEPS, MOST_STEPS = 8, 3000
 ENOUGH_SECONDS = 0.4  # that one measurement of training should take
 FUNCTIONS = ("exp", "log", "sin", "cos", "pow")
+TRIVIAL = {"exp": 0.0, "log": 1.0, "sin": 0.0, "cos": 0.0, "pow": 1.0}  # last arguments that need no work
+SHOWN = ("exp", "log", "sin", "pow")
 
 
 @dataclass(frozen=True)
@@ -133,37 +135,45 @@ class ConformBenchError(ConformError):
     code = "bench"
 
 
-def _training(count: int) -> Request:
-    """`classic` training on names, `count` steps of it."""
-    optimizer = PRESETS["classic"].optimizer
-    made = train_cases.case("bench", CLASSIC_SHAPE, optimizer, DOCUMENT_LENGTHS, count=count, sigma=0.08)
+def _training(steps: int) -> Request:
+    """`classic` training on names, without samples."""
+    made = run_cases.case("bench", "classic", steps, 0, _names()[:SOME_NAMES])
     return Request(made.verb, made.name, made.lines)
 
 
+@cache
+def _names() -> list[str]:
+    text = files("reference").joinpath("garden/names.txt").read_text(encoding="utf-8")
+    names = text.splitlines()
+    Random(42).shuffle(names)
+    return names
+
+
 def _enough_steps(session: Session) -> int:
-    """So many steps, in whole rounds over the documents, that their time can be measured."""
-    every = len(DOCUMENT_LENGTHS)
-    _timed(session, _training(every))
-    seconds = max(1e-4, _timed(session, _training(2 * every)) - _timed(session, _training(every)))
-    return every * max(1, min(100, round(ENOUGH_SECONDS / seconds)))
+    """So many steps that their time can be measured."""
+    _timed(session, _training(FEW_STEPS))
+    few, more = _timed(session, _training(FEW_STEPS)), _timed(session, _training(3 * FEW_STEPS))
+    seconds = max(1e-5, (more - few) / (2 * FEW_STEPS))
+    return max(2 * FEW_STEPS, min(MOST_STEPS, round(ENOUGH_SECONDS / seconds)))
 
 
-def _step_seconds(session: Session, count: int) -> float:
+def _step_seconds(session: Session, steps: int) -> float:
     """Seconds for a step. Reading the request costs the same for few steps and for many, and falls out."""
-    every = len(DOCUMENT_LENGTHS)
-    few = _timed(session, _training(every))
-    return (_timed(session, _training(count + every)) - few) / count
+    few = _timed(session, _training(FEW_STEPS))
+    return (_timed(session, _training(FEW_STEPS + steps)) - few) / steps
 
 
 def _call_seconds(session: Session) -> Iterator[tuple[str, float]]:
-    """Seconds for a call of each function, less what the same lines cost with pow(x, 1), which is x."""
+    """Seconds for a call of each function, less what lines of the same length cost with a trivial argument."""
     for function in FUNCTIONS:
         arguments = list(_arguments(function))
-        plain = [line("pow", a[0], 1.0) for a in arguments]
-        asked = [line(function, *a) for a in arguments]
-        idle = _timed(session, Request("math", "bench-idle", ("math exact", *plain)))
-        busy = _timed(session, Request("math", "bench", ("math exact", *asked)))
-        yield function, max(0.0, busy - idle) / CALLS
+        idle = _lines(function, [(*a[:-1], TRIVIAL[function]) for a in arguments])
+        busy = _lines(function, arguments)
+        yield function, max(0.0, _timed(session, busy) - _timed(session, idle)) / CALLS
+
+
+def _lines(function: str, calls: Sequence[tuple[float, ...]]) -> Request:
+    return Request("math", "bench", ("math exact", *(line(function, *call) for call in calls)))
 
 
 def _arguments(function: str) -> Iterator[tuple[float, ...]]:
@@ -184,8 +194,7 @@ def _arguments(function: str) -> Iterator[tuple[float, ...]]:
 
 
 def _thousand_steps() -> Request:
-    names = files("reference").joinpath("garden/names.txt").read_text(encoding="utf-8").splitlines()
-    made = run_cases.case("bench", "classic", 1000, 20, names)
+    made = run_cases.case("bench", "classic", 1000, 20, _names())
     return Request(made.verb, made.name, made.lines)
 
 
@@ -223,11 +232,11 @@ def save(found: Sequence[Measured], runner: str) -> Path:
 
 def show(found: Sequence[Measured], console: Console) -> None:
     table = Table(title="medians, port beside port", title_justify="left", title_style="bold")
-    table.add_column("port")
-    for name in ("step µs", "ratio", *(f"{name} ns" for name in FUNCTIONS), "1,000 s", "MiB"):
-        table.add_column(name, justify="right")
+    table.add_column("port", no_wrap=True)
+    for name in ("step µs", "ratio", *(f"{name} ns" for name in SHOWN), "1,000 s", "MiB"):
+        table.add_column(name, justify="right", no_wrap=True)
     for measured in sorted(found, key=lambda m: m.step_microseconds):
-        functions = [f"{measured.nanoseconds[key]:,.0f}" for key in FUNCTIONS]
+        functions = [f"{measured.nanoseconds[key]:,.0f}" for key in SHOWN]
         whole = f"{measured.thousand_steps_seconds:.2f}"
         peak = f"{measured.peak_mib:.0f}" if measured.peak_mib else ""
         cells = (f"{measured.step_microseconds:,.0f}", f"{measured.ratio:,.0f}", *functions, whole, peak)

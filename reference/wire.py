@@ -139,7 +139,7 @@ class Fields:
         if words[0] != key:
             raise BadRequest(f"expected a line {key} and not {excerpt(words[0])}")
         if len(line) > LINE_LIMIT:
-            raise BadRequest(f"a line has at most {LINE_LIMIT} bytes; this {key} line has more")
+            raise BadRequest(f"a line has at most {LINE_LIMIT} bytes; one of the key {key} has more")
         if not all(VERB.fullmatch(word) for word in words):
             raise BadRequest(
                 f"the words of a line are printable ASCII with single spaces, not {excerpt(line)}"
