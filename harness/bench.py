@@ -164,7 +164,7 @@ def _step_seconds(session: Session, steps: int) -> float:
 
 
 def _call_seconds(session: Session) -> Iterator[tuple[str, float]]:
-    """Seconds for a call of each function, less what lines of the same length cost with a trivial argument."""
+    """Seconds for a call of each function, less what the same lines cost with trivial arguments."""
     for function in FUNCTIONS:
         arguments = list(_arguments(function))
         idle = _lines(function, [(*a[:-1], TRIVIAL[function]) for a in arguments])
