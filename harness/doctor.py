@@ -142,8 +142,8 @@ def _local_programs() -> list[Check]:
 
 
 def _program(command: str) -> str:
-    """The program that a line for sh starts: the first word that is no assignment and not `env`."""
-    words = (word for word in command.split() if word != "env" and "=" not in word)
+    """The program that a line for sh starts: the first word behind all settings of variables."""
+    words = (word for word in command.split() if word not in ("env", "export", "&&") and "=" not in word)
     return next(words, command)
 
 
