@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import os
+import re
 import shutil
 import sys
 from dataclasses import dataclass
@@ -143,8 +144,9 @@ def _local_programs() -> list[Check]:
 
 def _program(command: str) -> str:
     """The program that a line for sh starts: the first word behind all settings of variables."""
-    words = (word for word in command.split() if word not in ("env", "export", "&&") and "=" not in word)
-    return next(words, command)
+    parts = (part.strip() for part in re.split(r"&&|;", command))
+    words = (word for part in parts if not part.startswith("export ") for word in part.split())
+    return next((word for word in words if word != "env" and "=" not in word), command)
 
 
 _SIGNS: dict[tuple[bool, bool], str] = {
