@@ -268,15 +268,25 @@ pub const Values = struct {
     }
 };
 
+const no_digit = 16;
+
+/// A table, since no processor can foresee which kind of digit comes next.
+const hex_digits: [256]u8 = table: {
+    var values: [256]u8 = @splat(no_digit);
+    for ("0123456789abcdef", 0..) |byte, value| values[byte] = value;
+    break :table values;
+};
+
 fn parseDouble(word: []const u8) ?f64 {
     if (word.len != 16) return null;
     var bits: u64 = 0;
-    for (word) |byte| bits = bits << 4 | switch (byte) {
-        '0'...'9' => byte - '0',
-        'a'...'f' => byte - 'a' + 10,
-        else => return null,
-    };
-    return @bitCast(bits);
+    var seen: u8 = 0;
+    for (word) |byte| {
+        const digit = hex_digits[byte];
+        seen |= digit;
+        bits = bits << 4 | digit;
+    }
+    return if (seen & no_digit == 0) @bitCast(bits) else null;
 }
 
 fn parseInteger(word: []const u8) ?u64 {
