@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help conform matrix bench try shell test lint golden golden-check check-math base doctor ports clean
+.PHONY: help conform new-port matrix bench try shell test lint golden golden-check check-math base doctor ports clean
 
 help:  ## show this list
 	@echo "make conform PORT=c      does the port in ports/c compute what the reference computes?"
@@ -30,6 +30,11 @@ conform: $(READY)  ## build PORT in Docker, climb the ladder, report
 	@$(if $(PORT),,echo "error: name a port: make conform PORT=c (make ports lists them)"; exit 2)
 	@$(BIN)/conform run $(PORT) --runner $(RUNNER) $(if $(LEVEL),--level $(LEVEL)) $(if $(CASE),--case $(CASE)) \
 		$(if $(LONG),--long) $(if $(FORCE),--force) $(ARGS)
+
+# LANG is also the locale's name in the environment: only the command line counts here.
+new-port: $(READY)  ## begin a port: make new-port LANG=lua
+	@$(if $(filter command,$(origin LANG)),,echo "error: name a language: make new-port LANG=lua ('.venv/bin/conform new --list' names the known ones)"; exit 2)
+	@$(BIN)/conform new "$(LANG)" $(if $(NAME),--name $(NAME)) $(ARGS)
 
 matrix: $(READY)  ## judge every port in parallel, unchanged ones from results/
 	@$(BIN)/conform matrix --runner $(RUNNER) $(if $(LONG),--long) $(if $(FORCE),--force) $(ARGS)
