@@ -1,5 +1,7 @@
 """Fixtures for the tests of the reference and its command line."""
 
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +11,14 @@ from containers import bounded, client, pytest_runtest_setup
 
 from reference import microgpt
 from reference.__main__ import main
+
+# A shell without job control starts background jobs with Ctrl-C ignored, and their children inherit that.
+# The tests that press Ctrl-C need it to work, wherever they are run.
+if (
+    signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    and threading.current_thread() is threading.main_thread()
+):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NAMES = "ab\n ba \n\nc\n"
 __all__ = ["bounded", "client", "pytest_runtest_setup"]
