@@ -131,12 +131,18 @@ def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
 
 @cache
 def code_hash() -> str:
-    """SHA-256 of the harness and of the reference that it traces with."""
+    """SHA-256 of all code that has a say in a verdict: not of what renders, fuzzes or schedules."""
+    root = paths.root()
+    files = [
+        *(root / "harness").glob("*"),
+        *(root / "harness" / "mutants").glob("*"),
+        *(root / "harness" / "templates").glob("*"),
+        *(root / "reference").glob("*"),
+    ]
     digest = hashlib.sha256()
-    for folder in ("harness", "reference"):
-        for path in sorted((paths.root() / folder).rglob("*")):
-            if path.suffix in (".py", ".json", ".j2"):
-                digest.update(path.read_bytes())
+    for path in sorted(files):
+        if path.suffix in (".py", ".json", ".j2"):
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
