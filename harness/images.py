@@ -49,6 +49,7 @@ class Image:
     base: str
     reused: bool
     seconds: float
+    bytes: int
 
 
 def dockerfile(manifest: Manifest) -> str:
@@ -93,16 +94,23 @@ def prepare(manifest: Manifest, limits: Limits, on_line: OnLine = silent, force:
     try:
         found = base.image_id(client, tag)
         if found and not force:
-            return Image(tag, found, digest, base_id, reused=True, seconds=0.0)
+            return Image(tag, found, digest, base_id, reused=True, seconds=0.0, bytes=_size(client, found))
         began = time.monotonic()
         _build(client, manifest, text, tag, limits, on_line)
         built = base.image_id(client, tag)
         if built is None:
             raise MachineFault(f"the engine said it had built {tag}, but does not have it")
         _prune(client, manifest.name, keep=built)
-        return Image(tag, built, digest, base_id, reused=False, seconds=time.monotonic() - began)
+        took = time.monotonic() - began
+        return Image(tag, built, digest, base_id, reused=False, seconds=took, bytes=_size(client, built))
     finally:
         client.close()
+
+
+def _size(client: docker.APIClient, image: str) -> int:
+    """Bytes of all its layers, those of the base image included."""
+    with asked_to("inspect an image"):
+        return int(client.inspect_image(image)["Size"])  # type: ignore[no-untyped-call]
 
 
 def _build(

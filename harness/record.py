@@ -27,7 +27,7 @@ from harness.runners import Prepared
 from harness.session import Timing
 from harness.trace import Finding
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 Record = dict[str, Any]
 
 
@@ -67,6 +67,10 @@ def level_json(result: LevelResult) -> Record:
         "worst_ulps": result.worst_ulps,
         "seconds": round(result.seconds, 3),
         "failures": [case_json(case) for case in failures],
+        "others": {
+            verdict: [case.case.name for case in result.results if case.verdict == verdict]
+            for verdict in HARMLESS
+        },
     }
 
 
@@ -89,13 +93,14 @@ def build_record(
     seconds: float,
     finding: Finding | None = None,
     next_step: Record | None = None,
+    diagnosis: Sequence[Record] = (),
     notes: Sequence[str] = (),
     chosen: int | None = None,
     long: bool = False,
 ) -> Record:
     """The record of a finished climb."""
     record: Record = {
-        **_head(manifest, prepared.runner),
+        **_head(manifest, prepared.runner, prepared.image_bytes),
         "reached_level": reached(found),
         "outcome": outcome(found, manifest.level, chosen),
         "only_level": chosen,
@@ -119,6 +124,7 @@ def build_record(
         "notes": list(notes),
         "finding": finding_json(finding) if finding else None,
         "next_step": next_step,
+        "diagnosis": list(diagnosis),
         "levels": [level_json(result) for result in found],
     }
     validate(record, "the record of this run")
@@ -143,6 +149,7 @@ def build_failure(
         "notes": [],
         "finding": None,
         "next_step": None,
+        "diagnosis": [],
         "fault": fault_json(fault),
         "levels": [],
     }
@@ -150,7 +157,7 @@ def build_failure(
     return record
 
 
-def _head(manifest: Manifest, runner: str) -> Record:
+def _head(manifest: Manifest, runner: str, image_bytes: int | None = None) -> Record:
     """What every record says about the port, the machine and the day."""
     return {
         "schema": SCHEMA_VERSION,
@@ -159,6 +166,7 @@ def _head(manifest: Manifest, runner: str) -> Record:
         "agreement": manifest.agreement,
         "claimed_level": manifest.level,
         "known": [asdict(known) for known in manifest.known],
+        "size": {**source_size(manifest), "image_bytes": image_bytes},
         "runner": runner,
         "machine": {
             "system": platform.system(),
@@ -179,6 +187,13 @@ def finding_json(finding: Finding) -> Record:
     }
 
 
+def source_size(manifest: Manifest) -> dict[str, int]:
+    """How much there is to read in a port: its files, and their lines that are not blank."""
+    files = [(manifest.folder / path).read_bytes() for path in manifest.files()]
+    lines = sum(1 for data in files if b"\0" not in data for line in data.splitlines() if line.strip())
+    return {"lines": lines, "files": len(files)}
+
+
 def processor() -> str:
     """The processor's name as the system tells it."""
     try:
@@ -191,6 +206,14 @@ def processor() -> str:
 
 def validate(record: object, what: str) -> None:
     """Raises ManifestError with the path of the first value that does not fit the schema."""
+    version = record.get("schema") if isinstance(record, dict) else None
+    if isinstance(version, int) and version != SCHEMA_VERSION:
+        raise ManifestError(
+            f"{what} has the form of version {version}; this is version {SCHEMA_VERSION}",
+            hint="run the port again, which writes the record anew; "
+            "a record of a newer version needs a newer harness",
+            code="schema-version",
+        )
     errors = sorted(
         jsonschema.Draft202012Validator(schema()).iter_errors(record), key=lambda e: list(map(str, e.path))
     )

@@ -43,6 +43,7 @@ class Prepared:
     image: str | None = None
     image_id: str | None = None
     base_id: str | None = None
+    image_bytes: int | None = None
     folder: Path | None = None
 
 
@@ -82,6 +83,7 @@ class DockerRunner:
             image=image.tag,
             image_id=image.id,
             base_id=image.base,
+            image_bytes=image.bytes,
         )
 
     def launch(self, args: Sequence[str] = ()) -> Process:

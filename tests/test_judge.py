@@ -247,6 +247,7 @@ def test_a_record_survives_the_disk(tmp_path: Path):
         ("{", "is not a JSON file"),
         ("[]", "does not fit result.schema.json at the top"),
         ('{"schema": 2}', "does not fit result.schema.json"),
+        ('{"schema": 1}', "has the form of version 1; this is version 2"),
     ],
 )
 def test_a_broken_record_gets_a_sentence(tmp_path: Path, text: str, sentence: str):
@@ -254,6 +255,22 @@ def test_a_broken_record_gets_a_sentence(tmp_path: Path, text: str, sentence: st
     path.write_text(text)
     with pytest.raises(ManifestError, match=sentence):
         record.read(path)
+
+
+def test_a_record_names_every_case_once():
+    made = with_record(one_bit_off("sample"))
+    for level in made["levels"]:
+        failed = [case["case"].partition("/")[2] for case in level["failures"]]
+        names = [*failed, *(name for names in level["others"].values() for name in names)]
+        assert len(set(names)) == len(names) == level["cases"]
+        assert len(level["others"]["agrees"]) == level["agreed"]
+
+
+def test_the_size_of_a_port_counts_no_blank_lines(tmp_path: Path):
+    (tmp_path / "a.py").write_text("one\n\n  \ntwo")
+    (tmp_path / "table.bin").write_bytes(b"\0\n1\n")
+    (tmp_path / "port.yaml").write_text("language: Test\n")
+    assert record.source_size(replace(MANIFEST, folder=tmp_path)) == {"lines": 2, "files": 2}
 
 
 def test_a_record_with_a_misspelt_key_does_not_fit(tmp_path: Path):
