@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,13 +41,28 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Quantity:
+    """One checkpoint of a reply: so many values, so many of them different, and the first of these."""
+
+    name: str
+    values: int
+    different: int
+    worst_ulps: int
+    first: Difference | None
+
+
+@dataclass(frozen=True)
 class Comparison:
-    """`values` were compared; `different` of them differ; `worst_ulps` is the greatest finite distance."""
+    """`values` were compared; `different` of them differ; `worst_ulps` is the greatest finite distance.
+
+    quantities: every checkpoint in the order of computation, as far as lines could be compared.
+    """
 
     values: int
     different: int
     worst_ulps: int
     first: Difference | None
+    quantities: tuple[Quantity, ...] = ()
 
     @property
     def agrees(self) -> bool:
@@ -133,38 +148,51 @@ def _compare_hello(golden: Reply, reply: Reply, port_name: str | None) -> Compar
 
 
 def _compare_lines(request: Request, golden: Reply, reply: Reply) -> Comparison:
-    values = different = worst = 0
-    first: Difference | None = None
+    found: dict[str, Quantity] = {}
+    for name, values, differences in _lines(request, golden, reply):
+        before = found.get(name) or Quantity(name, 0, 0, 0, None)
+        found[name] = Quantity(
+            name,
+            before.values + values,
+            before.different + len(differences),
+            max(before.worst_ulps, *(difference.ulps or 0 for difference in differences), 0),
+            before.first or (differences[0] if differences else None),
+        )
+    listed = tuple(found.values())
+    return Comparison(
+        sum(quantity.values for quantity in listed),
+        sum(quantity.different for quantity in listed),
+        max((quantity.worst_ulps for quantity in listed), default=0),
+        min((quantity.first for quantity in listed if quantity.first), key=lambda d: d.line, default=None),
+        tuple(quantity for quantity in listed if quantity.first or not quantity.name.startswith(_HEADINGS)),
+    )
+
+
+def _lines(request: Request, golden: Reply, reply: Reply) -> Iterator[tuple[str, int, Sequence[Difference]]]:
+    """The name, the number of values and the differences of each line, up to one that cannot be compared."""
     names = _Names(request)
     for number in range(max(len(golden.lines), len(reply.lines))):
         expected = golden.lines[number] if number < len(golden.lines) else "end"
         got = reply.lines[number] if number < len(reply.lines) else "end"
         name, asked = names.of(expected)
         if expected == got:
-            values += max(1, expected.count(" "))
+            yield name, max(1, expected.count(" ")), ()
             continue
         wanted_words, got_words = expected.split(" "), got.split(" ")
         if wanted_words[0] == got_words[0] == "print":
-            values, different = values + 1, different + 1
-            text = Difference("text", name, _printed(expected), _printed(got), line=number + 2)
-            first = first or text
+            yield name, 1, [Difference("text", name, _printed(expected), _printed(got), line=number + 2)]
             continue
         if len(wanted_words) != len(got_words) or wanted_words[0] != got_words[0]:
-            values, different = values + 1, different + 1
             shape = Difference("shape", name, _cut(expected), _cut(got), line=number + 2, asked=asked)
-            return Comparison(values, different, worst, first or shape)
+            yield name, 1, [shape]
+            return
+        differences = []
         for column, (wanted, came) in enumerate(zip(wanted_words[1:], got_words[1:], strict=True)):
-            values += 1
-            difference = _difference(wanted, came)
-            if difference is None:
-                continue
-            kind, ulps = difference
-            different += 1
-            worst = max(worst, ulps or 0)
-            if first is None:
-                place = names.place(column, len(wanted_words) - 1)
-                first = Difference(kind, name + place, wanted, came, ulps, number + 2, asked)
-    return Comparison(values, different, worst, first)
+            if difference := _difference(wanted, came):
+                kind, ulps = difference
+                place = name + names.place(column, len(wanted_words) - 1)
+                differences.append(Difference(kind, place, wanted, came, ulps, number + 2, asked))
+        yield name, len(wanted_words) - 1, differences
 
 
 def _difference(wanted: str, came: str) -> tuple[Kind, int | None] | None:
@@ -189,6 +217,7 @@ def _cut(line: str, width: int = 100) -> str:
     return line if len(line) <= width else f"{line[:width]}... ({line.count(' '):,} values)"
 
 
+_HEADINGS = ("the shape of ", "the number of the ")  # lines that name what follows: nothing is computed there
 _NUMBERED = ("value", "gradient", "encoded", "print", "probabilities", "token")
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.compare import Difference, compare
+from harness.compare import Difference, Quantity, compare
 from harness.errors import ConformError, ProtocolFault
 from harness.ladder import Case, Level
 from harness.session import Session
@@ -35,7 +35,10 @@ LONG_CASE_TIMEOUT_FACTOR = 30  # a long case trains 500 or 1,000 steps, others 1
 
 @dataclass(frozen=True)
 class CaseResult:
-    """What one case came to. `fault` holds message, hint and log of a request that got no reply."""
+    """What one case came to. `fault` holds message, hint and log of a request that got no reply.
+
+    quantities: if it disagrees, all checkpoints of the reply in the order of computation.
+    """
 
     case: Case
     verdict: Verdict
@@ -45,6 +48,7 @@ class CaseResult:
     seconds: float = 0.0
     difference: Difference | None = None
     fault: ConformError | None = None
+    quantities: tuple[Quantity, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,8 +94,18 @@ def judge_case(session: Session, case: Case, port_name: str | None) -> CaseResul
     if not reply.ok and reply.reason == "unsupported" and case.golden.reason != "unsupported":
         return CaseResult(case, "unsupported", seconds=seconds)
     found = compare(case.request, case.golden, reply, port_name)
-    verdict: Verdict = "agrees" if found.agrees else "disagrees"
-    return CaseResult(case, verdict, found.values, found.different, found.worst_ulps, seconds, found.first)
+    if found.agrees:
+        return CaseResult(case, "agrees", found.values, seconds=seconds)
+    return CaseResult(
+        case,
+        "disagrees",
+        found.values,
+        found.different,
+        found.worst_ulps,
+        seconds,
+        found.first,
+        quantities=found.quantities,
+    )
 
 
 def _verdict_of(fault: ConformError) -> Verdict:

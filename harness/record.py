@@ -28,6 +28,7 @@ from harness.session import Timing
 from harness.trace import Finding
 
 SCHEMA_VERSION = 2
+TRAIL_LENGTH = 600  # checkpoints; the first wrong one is among the first of nearly every reply
 Record = dict[str, Any]
 
 
@@ -125,6 +126,7 @@ def build_record(
         "finding": finding_json(finding) if finding else None,
         "next_step": next_step,
         "diagnosis": list(diagnosis),
+        "trail": trail_json(found, finding),
         "levels": [level_json(result) for result in found],
     }
     validate(record, "the record of this run")
@@ -184,6 +186,27 @@ def finding_json(finding: Finding) -> Record:
         "request": finding.request.id,
         "sentence": finding.sentence,
         "difference": asdict(finding.difference),
+    }
+
+
+def trail_json(found: Sequence[LevelResult], finding: Finding | None) -> Record | None:
+    """How every checkpoint of the first wrong reply compares, in the order of computation.
+
+    It is the reply that the divergence was traced to, else that of the first case that disagrees.
+    """
+    if finding is not None and finding.quantities:
+        name, quantities = f"{finding.request.verb}/{finding.request.id}", finding.quantities
+    else:
+        cases = (case for level in found for case in level.results if case.verdict == "disagrees")
+        case = next(cases, None)
+        if case is None or not case.quantities:
+            return None
+        name, quantities = case.case.id, case.quantities
+    shown = quantities[:TRAIL_LENGTH]
+    return {
+        "case": name,
+        "omitted": len(quantities) - len(shown),
+        "quantities": [asdict(quantity) for quantity in shown],
     }
 
 

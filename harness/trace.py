@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.cases.case import config_lines, line, matrix_lines, optimizer_lines
-from harness.compare import Comparison, Difference, compare
+from harness.compare import Comparison, Difference, Quantity, compare
 from harness.protocol import Reply, Request, parse_reply
 from harness.session import Session
 from reference import conform, microgpt
@@ -24,11 +24,15 @@ _STEP = re.compile(r"step (\d+): ")
 
 @dataclass(frozen=True)
 class Finding:
-    """The narrowest request that still goes wrong, its first difference, and what that says in a sentence."""
+    """The narrowest request that still goes wrong, its first difference, and what that says in a sentence.
+
+    quantities: all checkpoints of the reply to that request, if it was asked.
+    """
 
     request: Request
     difference: Difference
     sentence: str
+    quantities: tuple[Quantity, ...] = ()
 
 
 def trace(session: Session, request: Request, difference: Difference) -> Finding | None:
@@ -86,9 +90,9 @@ def _trace_train(session: Session, request: Request, difference: Difference) -> 
     while asked.training.step < step:
         asked.training.advance(asked.document())
     for narrower, sentence in _narrower_requests(request.id, asked):
-        first = _compare(session, narrower).first
-        if first is not None:
-            return Finding(narrower, first, sentence)
+        found = _compare(session, narrower)
+        if found.first is not None:
+            return Finding(narrower, found.first, sentence, found.quantities)
     sentence = (
         f"step {step} is right when it starts from the reference's own parameters, m and v: "
         "something else is carried over from the steps before"

@@ -180,3 +180,20 @@ HELLO = reply("name reference", "protocol 1", "verbs hello arith math", "math ex
 def test_hello_may_say_only_what_is_true_of_the_port(lines: tuple[str, ...], fault: str | None):
     difference = compare(Request("hello", "h"), HELLO, reply(*lines), "rust").first
     assert (difference.checkpoint if difference else None) == fault
+
+
+def test_the_first_difference_is_the_topmost_whatever_quantity_it_belongs_to():
+    golden = reply(f"exp {ONE}", f"log {ONE}", f"exp {ONE}")
+    came = reply(f"exp {ONE}", f"log {NEXT}", f"exp {NEXT}")
+    difference = first(golden, came, Request("math", "m"))
+    assert difference is not None and (difference.checkpoint, difference.line) == ("log", 3)
+
+
+def test_every_checkpoint_is_listed_in_order_with_its_own_differences():
+    golden = reply("tensor q 2 2", f"row {ONE} {ONE}", f"row {ONE} {ONE}", "tensor k 1 1", f"row {ONE}")
+    came = reply("tensor q 2 2", f"row {ONE} {ONE}", f"row {NEXT} {MINUS_ZERO}", "tensor k 1 1", f"row {ONE}")
+    q, k = compare(REQUEST, golden, came).quantities
+    assert (q.name, q.values, q.different) == ("q", 4, 2)
+    assert q.first is not None and q.first.checkpoint == "q[1][0]"
+    assert q.worst_ulps > 2**60
+    assert (k.name, k.values, k.different, k.first) == ("k", 1, 0, None)

@@ -266,6 +266,16 @@ def test_a_record_names_every_case_once():
         assert len(level["others"]["agrees"]) == level["agreed"]
 
 
+def test_a_record_follows_the_first_wrong_reply_in_the_order_of_computation():
+    assert with_record()["trail"] is None
+    made = with_record(one_bit_off("forward"))
+    case = made["levels"][6]["failures"][0]
+    assert made["trail"]["case"] == case["case"]
+    wrong = [quantity for quantity in made["trail"]["quantities"] if quantity["different"]]
+    assert wrong[0]["first"] == case["difference"]
+    assert made["trail"]["quantities"][0]["name"] == "pos0.embedded"
+
+
 def test_the_size_of_a_port_counts_no_blank_lines(tmp_path: Path):
     (tmp_path / "a.py").write_text("one\n\n  \ntwo")
     (tmp_path / "table.bin").write_bytes(b"\0\n1\n")
