@@ -1,13 +1,15 @@
 """Judges every port at once, within the machine's cores and memory; unchanged ones come from results/.
 
 A port that fails or hangs costs the others nothing: each has its own processes, limits and record.
+
+    names -> Job each -> judged side by side here, or by harness/cluster elsewhere -> record saved, Row each
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
 import psutil
@@ -19,6 +21,29 @@ from harness.conform import Choice, Listener, conform, result_key
 from harness.errors import ConformError, ManifestError
 from harness.limits import Limits
 from harness.report import STYLES, VERDICTS
+
+ListenerFor = Callable[[str], Listener]
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that judging one port takes. `known` is the key of its saved record, None if it may not be used."""
+
+    manifest: manifest.Manifest
+    limits: Limits
+    choice: Choice
+    force: bool = False
+    known: str | None = None
+
+    @property
+    def port(self) -> str:
+        return self.manifest.name
+
+
+Judged = record.Record | ConformError | None
+"""What a job comes to: a new record, the fault that kept it from having one, None if nothing has changed."""
+Spread = Callable[[Sequence[Job], ListenerFor], Iterator[tuple[Job, Judged]]]
+"""Gets every job done somewhere, and gives each once, in the order in which they end."""
 
 
 @dataclass(frozen=True)
@@ -41,52 +66,77 @@ def workers(limits: Limits, ports: int) -> int:
     return max(1, min(ports, os.cpu_count() or 1, by_memory))
 
 
-def run_matrix(
-    names: Sequence[str],
-    limits: Limits,
-    choice: Choice,
-    listener_for: Callable[[str], Listener],
-    force: bool = False,
-) -> list[Row]:
-    """Judge the ports in parallel, and save their records. The rows come in the order of the names."""
+def judge(job: Job, listener: Listener) -> Judged:
+    """Judge a port on this machine."""
+    try:
+        runner = runners.runner(job.choice.runner, job.limits, job.force)
+        if job.known and job.known == result_key(job.manifest, runner.content_hash(job.manifest), job.choice):
+            return None
+        return conform(job.manifest, runner, job.limits, job.choice, listener)
+    except ConformError as fault:
+        return fault
 
-    def judge(name: str) -> Row:
-        listener = listener_for(name)
-        try:
-            row = _judge(name, limits, choice, listener, force)
-        except ConformError as fault:
-            row = Row(name, None, fault=fault)
+
+def side_by_side(jobs: Sequence[Job], listener_for: ListenerFor) -> Iterator[tuple[Job, Judged]]:
+    """The Spread over the cores of this machine."""
+
+    def judge_one(job: Job) -> Judged:
+        listener = listener_for(job.port)
+        judged = judge(job, listener)
         listener.finished()
-        return row
+        return judged
 
-    with ThreadPoolExecutor(workers(limits, len(names))) as pool:
-        futures = [pool.submit(judge, name) for name in names]
+    if not jobs:
+        return
+    with ThreadPoolExecutor(workers(jobs[0].limits, len(jobs))) as pool:
+        futures = {pool.submit(judge_one, job): job for job in jobs}
         try:
-            return [future.result() for future in futures]
+            for future in as_completed(futures):
+                yield futures[future], future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _judge(name: str, limits: Limits, choice: Choice, listener: Listener, force: bool) -> Row:
-    loaded = manifest.load(name)
-    own_limits = loaded.limits(limits)
-    runner = runners.runner(choice.runner, own_limits, force)
-    known = None if force else _known(loaded, result_key(loaded, runner.content_hash(loaded), choice))
-    if known is not None:
-        return Row(name, known, cached=True)
-    found = conform(loaded, runner, own_limits, choice, listener)
-    record.save(found)
-    return Row(name, found)
+def run_matrix(
+    names: Sequence[str],
+    limits: Limits,
+    choice: Choice,
+    listener_for: ListenerFor,
+    force: bool = False,
+    spread: Spread = side_by_side,
+) -> list[Row]:
+    """Judge the ports, and save their records as they come. One Row for each name, in the order given."""
+    rows: dict[str, Row] = {}
+    jobs = []
+    for name in dict.fromkeys(names):
+        try:
+            loaded = manifest.load(name)
+        except ManifestError as fault:
+            rows[name] = Row(name, None, fault=fault)
+        else:
+            known = None if force else _saved(name)
+            key = known["key"] if known else None
+            jobs.append(Job(loaded, loaded.limits(limits), choice, force, key))
+    for job, judged in spread(jobs, listener_for):
+        rows[job.port] = _row(job.port, judged)
+    return [rows[name] for name in dict.fromkeys(names)]
 
 
-def _known(loaded: manifest.Manifest, key: str) -> record.Record | None:
-    """The saved record, if everything is as it was then."""
+def _row(port: str, judged: Judged) -> Row:
+    if isinstance(judged, ConformError):
+        return Row(port, None, fault=judged)
+    if judged is None:
+        return Row(port, _saved(port), cached=True)
+    record.save(judged)
+    return Row(port, judged)
+
+
+def _saved(port: str) -> record.Record | None:
     try:
-        saved = record.read(record.results_dir() / f"{loaded.name}.json")
+        return record.read(record.results_dir() / f"{port}.json")
     except ManifestError:
         return None
-    return saved if saved["key"] == key else None
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
