@@ -90,22 +90,28 @@ def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
 @main.command()
 @click.argument("port", required=False)
 @click.option("--path", type=click.Path(path_type=Path), help="A port's folder outside ports/.")
+@click.option("--name", help="With --path: the port's name, if it is not the folder's.")
 @click.option("--runner", type=click.Choice(["docker", "local"]), default="docker", show_default=True)
 @click.option("--level", type=click.IntRange(1, 12), help="Ask this level only.")
 @click.option("--case", "case", help="Ask this case only, as <verb>/<case>.")
 @click.option("--long", "long_cases", is_flag=True, help="Ask the long cases too (1,000 steps).")
 @click.option("--force", is_flag=True, help="Build anew even if nothing has changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON and nothing else.")
+@click.option(
+    "--record", "record_file", type=click.Path(path_type=Path), help="Write the record to this file, too."
+)
 @_limit_options
 def run(
     port: str | None,
     path: Path | None,
+    name: str | None,
     runner: str,
     level: int | None,
     case: str | None,
     long_cases: bool,
     force: bool,
     as_json: bool,
+    record_file: Path | None,
     **limits: float | None,
 ) -> None:
     """Build PORT, climb the ladder with it, and report the first divergence."""
@@ -115,7 +121,9 @@ def run(
         )
     if level is not None and case is not None:
         raise click.UsageError("--level and --case exclude each other: a case has its level")
-    loaded = manifest.load_folder(path) if path else manifest.load(str(port))
+    if name is not None and path is None:
+        raise click.UsageError("--name goes with --path: a port in ports/ has its folder's name")
+    loaded = manifest.load_folder(path, name) if path else manifest.load(str(port))
     chosen_limits = _limits(loaded, limits)
     choice = Choice(runner, level, case, long_cases)
     with progress(ERR, choice.count(), quiet=as_json) as listener_for:
@@ -123,11 +131,18 @@ def run(
         found = conform(loaded, where, chosen_limits, choice, listener_for(loaded.name))
     if choice.only_level is None and path is None:
         record.save(found)
+    if record_file is not None:
+        record.write(found, record_file)
     if as_json:
         click.echo(json.dumps(found, indent=1))
     else:
-        report.show(found, OUT, f"conform run --path {path} --runner {runner}" if path else "")
+        report.show(found, OUT, _repeat(path, name, runner) if path else "")
     sys.exit(0 if found["outcome"] == "conforms" else 1)
+
+
+def _repeat(path: Path, name: str | None, runner: str) -> str:
+    """The command that asks a port outside ports/ again."""
+    return f"conform run --path {path}{f' --name {name}' if name else ''} --runner {runner}"
 
 
 def _limits(loaded: manifest.Manifest, options: dict[str, float | None]) -> Limits:

@@ -116,14 +116,16 @@ def load(name: str, ports: Path | None = None) -> Manifest:
     return load_folder(ports / name)
 
 
-def load_folder(folder: Path) -> Manifest:
-    """The manifest in `folder`, whose name is the port's name. Raises ManifestError."""
+def load_folder(folder: Path, name: str | None = None) -> Manifest:
+    """The manifest in `folder`, whose name is the port's name if none is given. Raises ManifestError."""
     folder = folder.resolve()
     path = folder / "port.yaml"
-    if not PORT_NAME.fullmatch(folder.name):
+    name = folder.name if name is None else name
+    if not PORT_NAME.fullmatch(name):
         raise ManifestError(
-            f"{folder.name!r} is no name for a port: expected lower-case letters, digits and hyphens, "
-            "starting with a letter or digit"
+            f"{name!r} is no name for a port: expected lower-case letters, digits and hyphens, "
+            "starting with a letter or digit",
+            hint="with --path, --name names the port whatever its folder is called",
         )
     try:
         text = path.read_text(encoding="utf-8")
@@ -133,7 +135,7 @@ def load_folder(folder: Path) -> Manifest:
         raise ManifestError(f"{paths.shown(path)} cannot be read as UTF-8 text: {error}") from None
     data, lines = _parse(path, text)
     _check(path, data, lines)
-    return _manifest(folder, data)
+    return _manifest(folder, name, data)
 
 
 def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
@@ -233,7 +235,7 @@ def _description(key: tuple[str, ...]) -> str:
     return text
 
 
-def _manifest(folder: Path, data: dict[str, Any]) -> Manifest:
+def _manifest(folder: Path, name: str, data: dict[str, Any]) -> Manifest:
     toolchain = data.get("toolchain")
     if toolchain is not None:
         hashes = toolchain["sha256"]
@@ -249,7 +251,7 @@ def _manifest(folder: Path, data: dict[str, Any]) -> Manifest:
                 "the toolchain from PyPI is unpacked under that name"
             )
     return Manifest(
-        name=folder.name,
+        name=name,
         language=data["language"],
         run=data["run"],
         folder=folder,

@@ -7,9 +7,7 @@ written and when it is read.
 from __future__ import annotations
 
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -19,7 +17,7 @@ from typing import Any
 
 import jsonschema
 
-from harness import paths
+from harness import files, paths
 from harness.errors import ConformError, ManifestError
 from harness.judge import HARMLESS, CaseResult, LevelResult, reached
 from harness.manifest import Manifest
@@ -212,9 +210,9 @@ def trail_json(found: Sequence[LevelResult], finding: Finding | None) -> Record 
 
 def source_size(manifest: Manifest) -> dict[str, int]:
     """How much there is to read in a port: its files, and their lines that are not blank."""
-    files = [(manifest.folder / path).read_bytes() for path in manifest.files()]
-    lines = sum(1 for data in files if b"\0" not in data for line in data.splitlines() if line.strip())
-    return {"lines": lines, "files": len(files)}
+    contents = [(manifest.folder / path).read_bytes() for path in manifest.files()]
+    lines = sum(1 for data in contents if b"\0" not in data for line in data.splitlines() if line.strip())
+    return {"lines": lines, "files": len(contents)}
 
 
 def processor() -> str:
@@ -251,14 +249,11 @@ def results_dir() -> Path:
 
 def save(record: Record, folder: Path | None = None) -> Path:
     """Write a record as results/<port>.json, whole or not at all."""
-    folder = folder or results_dir()
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{record['port']}.json"
-    with tempfile.NamedTemporaryFile("w", dir=folder, delete=False, encoding="utf-8") as file:
-        file.write(json.dumps(record, indent=1) + "\n")
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
-    return path
+    return write(record, (folder or results_dir()) / f"{record['port']}.json")
+
+
+def write(record: Record, path: Path) -> Path:
+    return files.write_whole(path, json.dumps(record, indent=1) + "\n")
 
 
 def read(path: Path) -> Record:
@@ -271,3 +266,18 @@ def read(path: Path) -> Record:
         raise ManifestError(f"{paths.shown(path)} is not a JSON file: {error}") from None
     validate(record, paths.shown(path))
     return record
+
+
+def read_all(folder: Path | None = None) -> list[Record]:
+    """Every record in a folder, by port; other JSON files are passed over. Raises ManifestError."""
+    folder = folder or results_dir()
+    found = [read(path) for path in sorted(folder.glob("*.json")) if not _is_something_else(path)]
+    return sorted(found, key=lambda record: str(record["port"]))
+
+
+def _is_something_else(path: Path) -> bool:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return not (isinstance(content, dict) and "port" in content)

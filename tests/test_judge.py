@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from harness import ladder, record, report
+from harness import files, ladder, record, report
 from harness.causes import CAUSES, usual_cause
 from harness.compare import Difference
 from harness.errors import BuildFailed, LimitExceeded, MachineFault, ManifestError, PortCrashed, ProtocolFault
@@ -239,6 +239,32 @@ def test_a_failed_build_has_a_record_too():
 def test_a_record_survives_the_disk(tmp_path: Path):
     made = with_record(one_bit_off("sample"))
     assert record.read(record.save(made, tmp_path)) == made
+
+
+def test_all_records_of_a_folder_are_read_and_nothing_else(tmp_path: Path):
+    record.save({**with_record(), "port": "b"}, tmp_path)
+    record.save({**with_record(), "port": "a"}, tmp_path)
+    (tmp_path / "bench.json").write_text('{"schema": 1, "ports": []}')
+    assert [made["port"] for made in record.read_all(tmp_path)] == ["a", "b"]
+    (tmp_path / "c.json").write_text('{"port": "c", "schema": 1}')
+    with pytest.raises(ManifestError, match="has the form of version 1"):
+        record.read_all(tmp_path)
+
+
+def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = files.write_whole(tmp_path / "x.txt", "before")
+    monkeypatch.setattr(Path, "chmod", raising(OSError(28, "No space left on device")))
+    with pytest.raises(MachineFault, match="x.txt cannot be written: No space left on device"):
+        files.write_whole(path, "after")
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def raising(error: Exception) -> Callable[..., None]:
+    def fail(*arguments: object) -> None:
+        raise error
+
+    return fail
 
 
 @pytest.mark.parametrize(

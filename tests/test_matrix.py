@@ -125,6 +125,27 @@ def test_json_is_the_record_and_nothing_else(ports: Path):
     record.validate(json.loads(result.stdout), "the output")
 
 
+def test_a_port_elsewhere_has_its_record_where_it_is_wanted_and_nowhere_else(ports: Path, tmp_path: Path):
+    add(ports, "My.Repository", REFERENCE)
+    wanted = tmp_path / "out" / "record.json"
+    options = ("--path", str(ports / "My.Repository"), "--name", "reference", "--record", str(wanted))
+    result = conform("run", *options, "--runner", "local")
+    assert result.exit_code == 0, result.output
+    assert record.read(wanted)["port"] == "reference"
+    assert not record.results_dir().exists()
+
+
+def test_a_record_that_cannot_be_written_is_one_sentence(ports: Path, tmp_path: Path):
+    add(ports, "reference", REFERENCE)
+    (tmp_path / "file").write_text("")
+    result = conform(
+        *("run", "reference", "--runner", "local", "--level", "2"),
+        *("--record", str(tmp_path / "file" / "record.json")),
+    )
+    assert result.exit_code == 3
+    assert "record.json cannot be written: " in " ".join(result.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
@@ -135,6 +156,8 @@ def test_json_is_the_record_and_nothing_else(ports: Path):
         (("run", "reference", "--case", "dance/x", "--runner", "local"), "there is no level 'dance'"),
         (("run", "reference", "--case", "adam/example", "--level", "2"), "exclude each other"),
         (("run", "reference", "--request-timeout", "0"), "--request-timeout"),
+        (("run", "reference", "--name", "x"), "--name goes with --path"),
+        (("run", "--path", "/nowhere/x", "--name", "X"), "'X' is no name for a port"),
         (("run", "--path", "/nowhere/x"), "/nowhere/x/port.yaml is missing"),
         (("try", "reference", "adam"), "has no case ''"),
         (("dockerfile", "nothing"), "there is no port named 'nothing'"),
