@@ -253,18 +253,15 @@ def test_all_records_of_a_folder_are_read_and_nothing_else(tmp_path: Path):
 
 def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     path = files.write_whole(tmp_path / "x.txt", "before")
-    monkeypatch.setattr(Path, "chmod", raising(OSError(28, "No space left on device")))
+
+    def full_disk(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "chmod", full_disk)
     with pytest.raises(MachineFault, match="x.txt cannot be written: No space left on device"):
         files.write_whole(path, "after")
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
-
-
-def raising(error: Exception) -> Callable[..., None]:
-    def fail(*arguments: object) -> None:
-        raise error
-
-    return fail
 
 
 @pytest.mark.parametrize(
