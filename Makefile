@@ -36,11 +36,15 @@ new-port: $(READY)  ## begin a port: make new-port LANG=lua
 	@$(if $(filter command,$(origin LANG)),,echo "error: name a language: make new-port LANG=lua ('.venv/bin/conform new --list' names the known ones)"; exit 2)
 	@$(BIN)/conform new "$(LANG)" $(if $(NAME),--name $(NAME)) $(ARGS)
 
-matrix: $(READY)  ## judge every port in parallel, unchanged ones from results/
-	@$(BIN)/conform matrix --runner $(RUNNER) $(if $(LONG),--long) $(if $(FORCE),--force) $(ARGS)
+matrix: $(READY)  ## judge every port in parallel, unchanged ones from results/; SCHEDULER=tcp://host:8786 on many machines
+	@$(BIN)/conform matrix --runner $(RUNNER) $(if $(LONG),--long) $(if $(FORCE),--force) \
+		$(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(ARGS)
 
 bench: $(READY)  ## measure PORT, or all ports, beside the reference
 	@$(BIN)/conform bench $(PORT) --runner $(RUNNER) $(ARGS)
+
+accuracy: $(READY)  ## measure the own exp, log, sin, cos, pow of PORT, or of all ports, in ulps
+	@$(BIN)/conform accuracy $(PORT) --runner $(RUNNER) $(ARGS)
 
 try: $(READY)  ## send one CASE to PORT and show both replies side by side
 	@$(if $(and $(PORT),$(CASE)),,echo "error: name port and case: make try PORT=c CASE=adam/example"; exit 2)

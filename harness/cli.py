@@ -19,11 +19,14 @@ import click
 from rich.console import Console
 
 from harness import base, bench, doctor, images, ladder, manifest, matrix, record, report, runners, scaffold
+from harness.accuracy.command import accuracy
 from harness.attempt import attempt, side_by_side
+from harness.cluster import ports as cluster
 from harness.conform import Choice, conform
 from harness.errors import ConformError, MachineFault
 from harness.limits import MIB, Limits
 from harness.progress import progress
+from harness.render.command import render
 from harness.session import Session
 
 EXIT_CODES = {"machine": 3, "usage": 2}
@@ -64,6 +67,10 @@ def main() -> None:
     conform run rust --runner local          without Docker
     conform doctor                           what this machine lacks, and what to type
     """
+
+
+def _note(text: str) -> None:
+    ERR.print(text, style="dim", markup=False)
 
 
 def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -244,12 +251,18 @@ def new_port(
 @click.option("--runner", type=click.Choice(["docker", "local"]), default="docker", show_default=True)
 @click.option("--long", "long_cases", is_flag=True, help="Ask the long cases too (1,000 steps).")
 @click.option("--force", is_flag=True, help="Build and judge anew even if nothing has changed.")
-def judge_all(ports: tuple[str, ...], runner: str, long_cases: bool, force: bool) -> None:
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Spread over a Dask scheduler's workers: tcp://host:8786."
+)
+def judge_all(
+    ports: tuple[str, ...], runner: str, long_cases: bool, force: bool, scheduler: str | None
+) -> None:
     """Judge PORTS, or all of them, in parallel; unchanged ones are answered from results/."""
     choice = Choice(runner, long=long_cases)
     names = ports or manifest.known_ports()
+    spread = cluster.over(scheduler, runner == "docker", _note) if scheduler else matrix.side_by_side
     with progress(ERR, choice.count()) as listener_for:
-        rows = matrix.run_matrix(names, Limits(), choice, listener_for, force)
+        rows = matrix.run_matrix(names, Limits(), choice, listener_for, force, spread)
     matrix.show(rows, OUT)
     faults = [row.fault for row in rows if row.fault is not None]
     if faults:
@@ -305,3 +318,9 @@ def list_cases(level: int | None) -> None:
         if level in (None, rung.number):
             for case in rung.cases:
                 click.echo(case.id)
+
+
+main.add_command(accuracy)
+
+
+main.add_command(render)

@@ -190,8 +190,8 @@ def sweep() -> int:
     return removed
 
 
-def _clean_up(session: str) -> None:
-    """What the reaper does when its harness is gone."""
+def clean_up(session: str) -> None:
+    """End and remove all that belongs to a session: what the reaper does when its harness is gone."""
     kill_marked(session)
     shutil.rmtree(_scratch_root(session), ignore_errors=True)
     from harness.engine import connect
@@ -228,7 +228,7 @@ def main() -> None:
     while piece := os.read(0, 1024):
         last = piece
     if not last.endswith(b"q"):
-        _clean_up(session)
+        clean_up(session)
 
 
 if __name__ == "__main__":
