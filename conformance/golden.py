@@ -4,7 +4,8 @@
     python -m conformance.golden --check    write nothing; exit with 1 if anything would change
     python -m conformance.golden --level 9  only one level (the long cases of level 12 take minutes)
 
-The requests come from `conformance/cases/`. Running it twice gives the same bytes, on every machine.
+The requests come from `conformance/cases/`; those in `conformance/found/` are kept, with new replies. Running
+it twice gives the same bytes, on every machine.
 """
 
 import argparse
@@ -16,11 +17,14 @@ from pathlib import Path
 
 from conformance.cases import LEVELS, LevelCases
 from conformance.cases.case import Case
+from harness.ladder import request_of
+from harness.trace import golden_of
 from reference import conform
 from reference.wire import checksum, hexadecimal
 
 HERE = Path(__file__).parent
 LEVELS_FOLDER = HERE / "levels"
+FOUND_FOLDER = HERE / "found"
 SPEC = HERE / "SPEC.md"
 EXAMPLE = re.compile(r"<!-- example (\w+) -->\n(?:\n```text\n.*?```\n<!-- end of example -->\n)?", re.DOTALL)
 SHOWN = 20  # names of changed files
@@ -51,6 +55,20 @@ def golden_files(levels: Sequence[LevelCases]) -> Iterator[tuple[Path, str]]:
             stem = LEVELS_FOLDER / folder / case.name
             yield stem.with_suffix(".request"), case.request()
             yield stem.with_suffix(".golden"), reply
+
+
+def found_files(
+    levels: Sequence[LevelCases], folder: Path = FOUND_FOLDER
+) -> tuple[dict[Path, str], set[Path]]:
+    """The golden traces that belong to what fuzzing found, with their text, and those that are there."""
+    wanted: dict[Path, str] = {}
+    present: set[Path] = set()
+    for level in levels:
+        for path in folder.glob(f"{level.verb}-*.request"):
+            reply = golden_of(request_of(path.read_bytes()))
+            wanted[path.with_suffix(".golden")] = reply.text()
+        present |= {*folder.glob(f"{level.verb}-*.golden")}
+    return wanted, present
 
 
 def spec_with_examples(spec: str, files: dict[Path, str]) -> str:
@@ -90,11 +108,12 @@ def main() -> int:
         if sys.stderr.isatty():
             print(f"\r{len(wanted)} files", end="", file=sys.stderr)
     present = {path for level in levels for path in (LEVELS_FOLDER / level.folder).glob("*")}
-    stale = present - wanted.keys()
+    found, found_present = found_files(levels)
+    stale = (present | found_present) - (wanted | found).keys()
     others = {path: path.read_text() for path in LEVELS_FOLDER.glob("*/example.*") if path not in wanted}
     spec = SPEC.read_text(encoding="utf-8")
     wanted_spec = {SPEC: spec_with_examples(spec, wanted | others)}
-    changed = [path for path, text in (wanted | wanted_spec).items() if not is_same(path, text)]
+    changed = [path for path, text in (wanted | found | wanted_spec).items() if not is_same(path, text)]
     differing = sorted({*stale, *changed})
     for path in differing[:SHOWN]:
         print(("would change " if arguments.check else "changed ") + str(path.relative_to(HERE.parent)))
@@ -106,7 +125,7 @@ def main() -> int:
         path.unlink()
     for path in changed:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((wanted | wanted_spec)[path].encode())
+        path.write_bytes((wanted | found | wanted_spec)[path].encode())
     size = sum(len(text) for text in wanted.values())
     print(f"{len(wanted) // 2} cases, {size / 1e6:.1f} MB, {len(changed) + len(stale)} files changed")
     return 0

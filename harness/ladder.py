@@ -6,14 +6,16 @@ Not for making them (`conformance/golden.py` does) nor for comparing anything wi
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
 from harness import paths
 from harness.errors import ManifestError
 from harness.protocol import Reply, Request, parse_reply
+from reference import wire
 
 VERBS = (
     *("hello", "arith", "math", "random", "tokens", "graph"),
@@ -39,7 +41,7 @@ class Case:
 
     @cached_property
     def request(self) -> Request:
-        return request_of(self.path.read_text(encoding="utf-8"))
+        return request_of(self.path.read_bytes())
 
     @cached_property
     def golden(self) -> Reply:
@@ -48,33 +50,55 @@ class Case:
 
 @dataclass(frozen=True)
 class Level:
-    """One rung. Its folder is named `<number>-<verb>`."""
+    """One rung. Its folder is named `<number>-<verb>`.
+
+    `found` is the folder with what fuzzing found, of all levels: `<verb>-<hash>.request`, if there is one.
+    """
 
     number: int
     verb: str
     folder: Path
+    found: Path | None = None
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
-        """Every case, the example first, then by name, the errors last."""
-        found = (Case(self, path.stem, path) for path in self.folder.glob("*.request"))
-        return tuple(sorted(found, key=lambda c: (c.name != "example", c.name.startswith("error-"), c.name)))
+        """Every case, the example first, then by name, the errors last, and then what fuzzing found."""
+        made = [Case(self, path.stem, path) for path in self.folder.glob("*.request")]
+        made.sort(key=lambda c: (c.name != "example", c.name.startswith("error-"), c.name))
+        return (*made, *(self.found_case(path) for path in self.found_files("request")))
+
+    def found_files(self, kind: str) -> list[Path]:
+        """What fuzzing found for this level: files that end in `.request` or `.golden`."""
+        return sorted(self.found.glob(f"{self.verb}-*.{kind}")) if self.found else []
+
+    def found_case(self, path: Path) -> Case:
+        return Case(self, path.stem.replace(self.verb, "found", 1), path)
 
 
-def request_of(text: str) -> Request:
-    """A request as it stands in a file, whatever is wrong with its lines: wrong requests are cases too."""
-    header, *lines, end = text.removesuffix("\n").split("\n")
-    verb, _, name = header.partition(" ")
-    if end != "end":
-        raise ValueError(f"the last line of a request must be 'end', not {end!r}")
-    return Request(verb, name, tuple(lines))
+def request_of(data: bytes) -> Request:
+    """The request in these bytes, whatever is wrong with it: wrong requests are cases too.
+
+    Raises ValueError if they do not hold one block, from its first line to `end`.
+    """
+    [(lines, complete)] = wire.blocks(io.BytesIO(data))
+    if not complete:
+        raise ValueError(f"the last line of a request must be 'end', not {lines[-1]!r}")
+    try:
+        verb, name = wire.Fields(lines).header()
+    except wire.BadRequest:
+        verb, name = "-", "-"
+    request = Request(verb, name, tuple(lines[1:]))
+    is_plain = data.isascii() and request.text().encode("latin-1") == data
+    return request if is_plain else replace(request, raw=data)
 
 
 def levels(folder: Path | None = None) -> tuple[Level, ...]:
     """The twelve levels in order."""
     folder = folder or paths.root() / "conformance" / "levels"
+    found = folder.parent / "found"
     return tuple(
-        Level(number, verb, folder / f"{number:02d}-{verb}") for number, verb in enumerate(VERBS, start=1)
+        Level(number, verb, folder / f"{number:02d}-{verb}", found)
+        for number, verb in enumerate(VERBS, start=1)
     )
 
 
@@ -95,7 +119,8 @@ def content_hash(chosen: Iterable[Level]) -> str:
     """One SHA-256 over all requests and golden traces: the version of the suite."""
     digest = hashlib.sha256()
     for level in chosen:
-        for path in sorted(level.folder.iterdir()):
+        found = [*level.found_files("request"), *level.found_files("golden")]
+        for path in (*sorted(level.folder.iterdir()), *found):
             digest.update(f"{path.parent.name}/{path.name}\n".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

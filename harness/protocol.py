@@ -31,14 +31,25 @@ _EXCERPT = 60
 
 @dataclass(frozen=True)
 class Request:
-    """One piece of work for a port. `lines` stand between the first line and `end`."""
+    """One piece of work for a port. `lines` stand between the first line and `end`.
+
+    `raw` is sent in their place where a request breaks the protocol; `id` is then what its reply must carry.
+    """
 
     verb: str
     id: str
     lines: tuple[str, ...] = ()
+    raw: bytes = b""
 
     def text(self) -> str:
+        """The request as it can be shown."""
+        if self.raw:
+            return self.raw.decode("latin-1")
         return "\n".join((f"{self.verb} {self.id}", *self.lines, "end", ""))
+
+    def data(self) -> bytes:
+        """The bytes to be sent."""
+        return self.raw or self.text().encode("ascii")
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ class Session:
 
     def _ask(self, request: Request, timeout: float) -> Reply:
         process, wait = self._ready(request, timeout)
-        data = request.text().encode("ascii")
+        data = request.data()
         reader = ReplyReader(request.id, self.limits.output)
         try:
             with _Waiting(self.timing, request):

@@ -7,6 +7,7 @@ every input is right, the first difference is where the mistake is, not where it
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +18,7 @@ from harness.protocol import Reply, Request, parse_reply
 from harness.session import Session
 from reference import conform, microgpt
 from reference.requests import TrainRequest, matrices_of, read_run
-from reference.wire import Fields
+from reference.wire import Fields, blocks
 
 _STEP = re.compile(r"step (\d+): ")
 
@@ -49,8 +50,8 @@ def trace(session: Session, request: Request, difference: Difference) -> Finding
 
 def golden_of(request: Request) -> Reply:
     """The reference's reply to any request."""
-    lines = request.text().split("\n")[:-2]
-    return parse_reply("\n".join([*conform.answer(lines), ""]))
+    [(lines, complete)] = blocks(io.BytesIO(request.data()))
+    return parse_reply("\n".join([*conform.answer(lines, complete), ""]))
 
 
 def _compare(session: Session, request: Request, timeout: float | None = None) -> Comparison:
