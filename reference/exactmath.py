@@ -120,6 +120,18 @@ def pow(x: float, y: float) -> float:
     return math.copysign(magnitude, x) if odd else magnitude
 
 
+def interval(function: str, *arguments: float) -> Interval:
+    """Two numbers, 2**-180 of the result or less apart, between which the true result of a call lies.
+
+    For measuring how far others are from the truth. The call's result must be no zero, infinity or NaN, its
+    arguments no smaller than 2**-60, and the x of pow positive.
+    """
+    if function == "pow":
+        return _pow(2 * FIRST_PRECISION, arguments[0], int(2.0 * arguments[1]))
+    approximate = {"exp": _exp, "log": _log, "sin": _sin, "cos": _cos}[function]
+    return approximate(2 * FIRST_PRECISION, arguments[0])
+
+
 def _check_angle(function: str, x: float) -> None:
     if x < -LARGEST_ANGLE or x > LARGEST_ANGLE:
         raise ValueError(f"{function}({x!r}): the angle must be from -8 to 8 radians; reduce it beforehand")
