@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help conform new-port matrix bench try shell test lint golden golden-check check-math base doctor ports clean
+.PHONY: help conform new-port matrix bench render render-check accuracy tolerance try shell test lint golden golden-check check-math base doctor ports clean
 
 help:  ## show this list
 	@echo "make conform PORT=c      does the port in ports/c compute what the reference computes?"
@@ -45,6 +45,12 @@ bench: $(READY)  ## measure PORT, or all ports, beside the reference
 
 accuracy: $(READY)  ## measure the own exp, log, sin, cos, pow of PORT, or of all ports, in ulps
 	@$(BIN)/conform accuracy $(PORT) --runner $(RUNNER) $(ARGS)
+
+render: $(READY)  ## write results/matrix.md, badges and README's tables again, from results/
+	@$(BIN)/conform render $(ARGS)
+
+render-check: $(READY)  ## fail if 'make render' would change anything
+	@$(BIN)/conform render --check
 
 try: $(READY)  ## send one CASE to PORT and show both replies side by side
 	@$(if $(and $(PORT),$(CASE)),,echo "error: name port and case: make try PORT=c CASE=adam/example"; exit 2)

@@ -17,9 +17,10 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
-from importlib.resources import files
+from importlib.resources import files as package_files
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import psutil
 from rich.console import Console
@@ -27,7 +28,7 @@ from rich.table import Table
 
 from conformance.cases import run as run_cases
 from conformance.cases.case import line
-from harness import manifest, paths, record, runners
+from harness import files, manifest, paths, record, runners
 from harness.errors import ConformError
 from harness.limits import Limits
 from harness.local import LocalProcess
@@ -50,6 +51,7 @@ class Measured:
     """One port's medians. `peak_mib` is the most that all its processes have had, None if unknown."""
 
     port: str
+    build: str  # the hash of what was built, as in the port's record
     step_microseconds: float
     ratio: float  # of the reference's time for a step to this one's
     nanoseconds: dict[str, float]  # for a call of each exact function
@@ -63,9 +65,11 @@ def bench(
     """Measure the reference and the named ports, taking turns. Raises ConformError if a port fails."""
     with ExitStack() as stack:
         sessions = {REFERENCE: stack.enter_context(_reference())}
+        builds = {REFERENCE: ""}
         for name in names:
             say(f"building {name}")
-            sessions[name] = stack.enter_context(_session(name, runner))
+            session, builds[name] = _session(name, runner)
+            sessions[name] = stack.enter_context(session)
         counts = {name: _enough_steps(session) for name, session in sessions.items()}
         steps: dict[str, list[float]] = {name: [] for name in sessions}
         calls: dict[str, list[dict[str, tuple[float, float]]]] = {name: [] for name in sessions}
@@ -80,13 +84,14 @@ def bench(
             whole[name] = _timed(session, _thousand_steps())
         peaks = {name: peak_mib(session) for name, session in sessions.items()}
     return [
-        _measured(name, steps[name], steps[REFERENCE], calls[name], whole[name], peaks[name])
+        _measured(name, builds[name], steps[name], steps[REFERENCE], calls[name], whole[name], peaks[name])
         for name in sessions
     ]
 
 
 def _measured(
     name: str,
+    build: str,
     steps: Sequence[float],
     reference: Sequence[float],
     calls: Sequence[dict[str, tuple[float, float]]],
@@ -96,6 +101,7 @@ def _measured(
     step = statistics.median(steps)
     return Measured(
         port=name,
+        build=build,
         step_microseconds=round(step * 1e6, 1),
         ratio=round(statistics.median(reference) / step, 1),
         nanoseconds={key: round(_least(calls, key) * 1e9, 1) for key in FUNCTIONS},
@@ -117,11 +123,12 @@ def _reference() -> Session:
     return Session(lambda: LocalProcess(command, paths.root(), limits), limits)
 
 
-def _session(name: str, runner: str) -> Session:
+def _session(name: str, runner: str) -> tuple[Session, str]:
+    """A session with the port, and the hash of what was built."""
     limits = manifest.load(name).limits(Limits(request=3600.0))
     where = runners.runner(runner, limits)
-    where.prepare(manifest.load(name))
-    return Session(where.launch, limits)
+    prepared = where.prepare(manifest.load(name))
+    return Session(where.launch, limits), prepared.content_hash
 
 
 def _timed(session: Session, request: Request) -> float:
@@ -148,7 +155,7 @@ def _training(steps: int) -> Request:
 
 @cache
 def _names() -> list[str]:
-    text = files("reference").joinpath("garden/names.txt").read_text(encoding="utf-8")
+    text = package_files("reference").joinpath("garden/names.txt").read_text(encoding="utf-8")
     names = text.splitlines()
     Random(42).shuffle(names)
     return names
@@ -221,18 +228,24 @@ def peak_mib(session: Session) -> float | None:
 
 
 def save(found: Sequence[Measured], runner: str) -> Path:
-    """Write results/bench.json."""
+    """Write results/bench.json. What it says of other ports stays, if it was measured here and likewise."""
     path = record.results_dir() / "bench.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "schema": 1,
-        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
-        "processor": record.processor(),
-        "runner": runner,
-        "ports": [asdict(measured) for measured in found],
-    }
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    return path
+    measured = {entry.port: asdict(entry) for entry in found}
+    head = {"schema": 1, "processor": record.processor(), "runner": runner}
+    before = _saved(path)
+    if head.items() <= before.items():
+        measured = {entry["port"]: entry for entry in before["ports"]} | measured
+    finished = datetime.now(UTC).isoformat(timespec="seconds")
+    content = {**head, "finished": finished, "ports": list(measured.values())}
+    return files.write_whole(path, json.dumps(content, indent=1) + "\n")
+
+
+def _saved(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def show(found: Sequence[Measured], console: Console) -> None:

@@ -67,6 +67,13 @@ class ManifestError(ConformError):
     code = "manifest"
 
 
+class ResultsError(ConformError):
+    """A saved result, or a file that is made from results, is not what it should be."""
+
+    outcome = "usage"
+    code = "results"
+
+
 class BuildFailed(ConformError):
     """A command of the port's build failed; `command` is that command and `log` holds its last lines."""
 
