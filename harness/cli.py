@@ -26,6 +26,7 @@ from harness.conform import Choice, conform
 from harness.errors import ConformError, MachineFault
 from harness.limits import MIB, Limits
 from harness.progress import progress
+from harness.render import kept
 from harness.render.command import render
 from harness.session import Session
 
@@ -264,6 +265,10 @@ def judge_all(
     with progress(ERR, choice.count()) as listener_for:
         rows = matrix.run_matrix(names, Limits(), choice, listener_for, force, spread)
     matrix.show(rows, OUT)
+    try:
+        kept.write(kept.results_files(record.read_all()))
+    except ConformError as fault:
+        _note(f"results/matrix.md was not written: {fault.message}")
     faults = [row.fault for row in rows if row.fault is not None]
     if faults:
         sys.exit(max(EXIT_CODES.get(fault.outcome, 1) for fault in faults))
