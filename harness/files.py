@@ -10,16 +10,20 @@ from harness import paths
 from harness.errors import MachineFault
 
 
-def write_whole(path: Path, text: str) -> Path:
-    """Write `text` to `path`, whose folder is made. Raises MachineFault, and then `path` is as it was."""
+def write_whole(path: Path, content: str | bytes) -> Path:
+    """Write a text (as UTF-8) or bytes to `path`, whose folder is made.
+
+    Raises MachineFault, and then `path` is as it was.
+    """
+    data = content.encode() if isinstance(content, str) else content
     part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(
-            "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline="\n"
+            "wb", dir=path.parent, prefix=f".{path.name}.", delete=False
         ) as file:
             part = Path(file.name)
-            file.write(text)
+            file.write(data)
         part.chmod(0o644)
         os.replace(part, path)
     except OSError as error:

@@ -1,0 +1,362 @@
+"""A campaign: hypothesis makes requests, the reference answers once, every port must give the same answer.
+
+The same seed makes the same requests in the same order, however fast the ports are. What fails is shrunk,
+tried on a fresh process, and saved; that port is then not asked that verb again.
+
+    campaign(["c", "go"], seconds=60) -> result, as JSON has it
+
+A round asks every verb in batches; each batch is one run of hypothesis with a seed of its own. Not here: what
+requests look like (`requests.py`, `damage.py`) and what a finding looks like (`report.py`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from hypothesis import HealthCheck, Phase, Verbosity, given, settings
+from hypothesis import seed as seeded
+from hypothesis.database import DirectoryBasedExampleDatabase
+from hypothesis.errors import Flaky
+from hypothesis.strategies import SearchStrategy
+
+from harness import files, ladder, manifest, paths, runners
+from harness.compare import Comparison, compare
+from harness.errors import ConformError, ManifestError
+from harness.fuzz import found
+from harness.fuzz.damage import bad
+from harness.fuzz.requests import LINES, good
+from harness.judge import FAULTS, CaseResult, Verdict
+from harness.limits import Limits
+from harness.protocol import Reply, Request
+from harness.record import Record, case_json, finding_json
+from harness.session import Session
+from harness.trace import golden_of, trace
+
+Kind = Literal["good", "bad"]
+KINDS: tuple[Kind, ...] = ("good", "bad")
+LIMITS = Limits(request=20.0)
+"""Requests are small: a port that needs longer hangs."""
+SHRINK_SECONDS = 60.0
+VERDICTS: dict[str, Verdict] = {"protocol": "protocol", "crashed": "crashed", "limit": "limit"}
+REMEMBERED = 200  # requests of a conversation, for what shows only after others
+
+
+@dataclass
+class Target:
+    """A port under test: the verbs that it claims, and the conversation with it."""
+
+    name: str
+    session: Session
+    verbs: Sequence[str] = ladder.VERBS
+    recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
+
+    def ask(self, request: Request) -> Reply:
+        self.recent.append(request.data())
+        return self.session.ask(request)
+
+    def afresh(self) -> None:
+        """The next request gets a fresh process."""
+        self.session.kill()
+        self.recent.clear()
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A request that a port does not answer as the reference does."""
+
+    target: Target
+    request: Request
+    fault: ConformError | None = None
+    comparison: Comparison | None = None
+
+    def result(self, case: ladder.Case) -> CaseResult:
+        if self.fault is not None:
+            return CaseResult(case, VERDICTS[self.fault.outcome], fault=self.fault)
+        assert self.comparison is not None
+        seen = self.comparison
+        numbers = (seen.values, seen.different, seen.worst_ulps)
+        return CaseResult(case, "disagrees", *numbers, difference=seen.first)
+
+
+class _Disagreement(Exception):
+    """Told to hypothesis, which then looks for a smaller request that raises it too."""
+
+
+class _Over(KeyboardInterrupt):
+    """The campaign has come to its end. Hypothesis lets a Ctrl-C pass as it is, and so this."""
+
+
+class _ShrunkEnough(KeyboardInterrupt):
+    """No more time is spent on making a finding smaller."""
+
+
+class Campaign:
+    """Asks targets until it is told to end. `listener` is called with this campaign after each request."""
+
+    def __init__(
+        self,
+        targets: Sequence[Target],
+        *,
+        seed: int,
+        kinds: Sequence[Kind] = KINDS,
+        verbs: Sequence[str] = ladder.VERBS,
+        seconds: float | None = None,
+        count: int | None = None,
+        found_folder: Path | None = None,
+        examples_folder: Path | None = None,
+        listener: Callable[[Campaign], None] = lambda campaign: None,
+    ) -> None:
+        self.asked: Counter[tuple[str, Kind]] = Counter()
+        self.tried_again = 0
+        self.found: list[Record] = []
+        self.ended = "interrupted"
+        self.elapsed = 0.0
+        self._targets = targets
+        self._seed, self._kinds, self._verbs = seed, kinds, verbs
+        self._seconds, self._count = seconds, count
+        self._found_folder = found_folder or found.folder()
+        self._examples_folder = examples_folder or paths.cache_dir() / "fuzz" / "examples"
+        self._listener = listener
+        self._spoilt: set[tuple[str, str]] = set()  # port and verb: it has failed, and is not asked again
+        self._failing: Failing | None = None
+        self._shrinking_ends = 0.0
+        self._repeating = False
+
+    @property
+    def requests(self) -> int:
+        return self.asked.total()
+
+    def run(self) -> None:
+        """Ask to the end. Ctrl-C ends it early, with nothing lost. Raises MachineFault."""
+        self._began = time.monotonic()
+        try:
+            self._try_again()
+            for round_number in itertools.count():
+                if not self._round(round_number):
+                    self.ended = "every port has failed at every verb"
+                    return
+        except _Over:
+            self.ended = "time" if self._count is None else "count"
+        except KeyboardInterrupt:
+            self.ended = "interrupted"
+        finally:
+            self.elapsed = time.monotonic() - self._began
+
+    def _try_again(self) -> None:
+        """First of all, what failed in former campaigns."""
+        self._repeating = True
+        for kind, verb in self._batches():
+            if (self._examples_folder / kind / verb).is_dir():
+                self._batch(kind, verb, self._seed, 1000, (Phase.reuse, Phase.shrink))
+        self._repeating = False
+
+    def _round(self, number: int) -> bool:
+        """One batch for each kind and verb; false if nobody is left to be asked."""
+        asked = [
+            self._batch(kind, verb, self._seed_of(number, kind, verb), LINES[verb].a_round)
+            for kind, verb in self._batches()
+        ]
+        return any(asked)
+
+    def _batches(self) -> Iterator[tuple[Kind, str]]:
+        return ((kind, verb) for verb in self._verbs for kind in self._kinds)
+
+    def _seed_of(self, *parts: object) -> int:
+        digest = hashlib.sha256(repr((self._seed, *parts)).encode()).digest()
+        return int.from_bytes(digest[:8], "big")
+
+    def _batch(
+        self,
+        kind: Kind,
+        verb: str,
+        seed: int,
+        examples: int,
+        phases: Sequence[Phase] = (Phase.generate, Phase.shrink),
+    ) -> bool:
+        """One run of hypothesis; false if no target is to be asked this verb."""
+        targets = [t for t in self._targets if verb in t.verbs and (t.name, verb) not in self._spoilt]
+        if not targets:
+            return False
+        self._failing = None
+
+        @seeded(seed)
+        @settings(
+            max_examples=examples,
+            database=DirectoryBasedExampleDatabase(self._examples_folder / kind / verb),
+            phases=phases,
+            deadline=None,
+            derandomize=False,
+            verbosity=Verbosity.quiet,
+            suppress_health_check=list(HealthCheck),
+            report_multiple_bugs=False,
+            print_blob=False,
+        )
+        @given(requests_of(kind, verb))
+        def agree(requests: list[Request]) -> None:
+            self._check_end()
+            for request in requests:
+                self._ask(targets, request)
+            if self._failing is None:
+                self._count_one(verb, kind)
+
+        try:
+            agree()
+        except (_Disagreement, _ShrunkEnough, Flaky):
+            pass
+        finally:
+            if self._failing is not None:
+                self._keep(self._failing, kind, verb)
+        return True
+
+    def _check_end(self) -> None:
+        now = time.monotonic()
+        if self._failing is not None:
+            if now > self._shrinking_ends:
+                raise _ShrunkEnough
+            return
+        if self._seconds is not None and now - self._began >= self._seconds:
+            raise _Over
+        if self._count is not None and self.requests >= self._count:
+            raise _Over
+
+    def _count_one(self, verb: str, kind: Kind) -> None:
+        if self._repeating:
+            self.tried_again += 1
+        else:
+            self.asked[verb, kind] += 1
+        self.elapsed = time.monotonic() - self._began
+        self._listener(self)
+
+    def _ask(self, targets: Sequence[Target], request: Request) -> None:
+        """Ask every target, or the failing one alone while its request is made smaller."""
+        golden = golden_of(request)
+        before = self._failing
+        for target in targets if before is None else [before.target]:
+            if request.verb in ladder.VERBS and request.verb not in target.verbs:
+                continue
+            failing = _failing(target, request, golden)
+            if failing is None:
+                continue
+            if before is None:
+                self._shrinking_ends = time.monotonic() + SHRINK_SECONDS
+            if before is None or len(request.data()) <= len(before.request.data()):
+                self._failing = failing
+            raise _Disagreement
+
+    def _keep(self, failing: Failing, kind: Kind, verb: str) -> None:
+        """Try what was found on a fresh process, save it, and ask that port no more of this verb."""
+        target, conversation = failing.target, list(failing.target.recent)
+        self._spoilt.add((target.name, verb))
+        case = found.save(verb, failing.request.data(), self._found_folder)
+        target.afresh()
+        again = _failing(target, case.request, case.golden)
+        finding = None
+        if again is not None and again.comparison is not None and again.comparison.first is not None:
+            try:
+                finding = trace(target.session, case.request, again.comparison.first)
+            except ConformError as fault:
+                if fault.outcome not in FAULTS:
+                    raise
+        entry: Record = {
+            "port": target.name,
+            "kind": kind,
+            "verb": verb,
+            "level": case.level.number,
+            "case": case.id,
+            "path": paths.shown(case.path),
+            "request": case.path.read_bytes().decode("latin-1"),
+            "golden": case.golden.text(),
+            "repeats": again is not None,
+            "failure": case_json((again or failing).result(case)),
+            "finding": finding_json(finding) if finding else None,
+        }
+        if again is None:
+            path = paths.cache_dir() / "fuzz" / "conversations" / f"{target.name}-{case.path.name}"
+            files.write_whole(path, b"".join(conversation))
+            entry["path"] = paths.shown(path)
+            case.path.unlink()
+            case.path.with_suffix(".golden").unlink()
+        self.found.append(entry)
+        self._failing = None
+
+    def result(self) -> Record:
+        """What it came to, as JSON has it. The same seed and count make the same requests again."""
+        verbs: dict[str, dict[str, int]] = {}
+        for (verb, kind), number in sorted(self.asked.items()):
+            verbs.setdefault(verb, {})[kind] = number
+        return {
+            "ports": [target.name for target in self._targets],
+            "kinds": list(self._kinds),
+            "seed": self._seed,
+            "requests": self.requests,
+            "tried_again": self.tried_again,
+            "seconds": round(self.elapsed, 1),
+            "ended": self.ended,
+            "verbs": {verb: verbs[verb] for verb in ladder.VERBS if verb in verbs},
+            "found": self.found,
+        }
+
+
+def requests_of(kind: Kind, verb: str) -> SearchStrategy[list[Request]]:
+    return good(verb).map(lambda request: [request]) if kind == "good" else bad(verb)
+
+
+def _failing(target: Target, request: Request, golden: Reply) -> Failing | None:
+    """Ask, and compare. Raises MachineFault."""
+    try:
+        reply = target.ask(request)
+    except ConformError as fault:
+        if fault.outcome not in FAULTS:
+            raise
+        return Failing(target, request, fault=fault)
+    comparison = compare(request, golden, reply, target.name)
+    return None if comparison.agrees else Failing(target, request, comparison=comparison)
+
+
+def campaign(
+    ports: Sequence[str],
+    seconds: float | None = None,
+    count: int | None = None,
+    seed: int = 0,
+    kind: str = "both",
+    verbs: Sequence[str] = ladder.VERBS,
+    runner: str = "docker",
+    limits: Limits = LIMITS,
+    on_line: Callable[[str], None] = lambda line: None,
+    listener: Callable[[Campaign], None] = lambda campaign: None,
+) -> Record:
+    """Build the ports, fuzz them all with the same requests, and say what came of it, as JSON has it.
+
+    It ends after `seconds`, or after `count` requests, or on Ctrl-C. kind: good, bad or both. `on_line` is
+    given the lines of the builds. Raises ManifestError, BuildFailed, LimitExceeded (of a build), MachineFault.
+    """
+    if (seconds is None) == (count is None):
+        raise ValueError("a campaign ends after some seconds or after a count of requests: give one of them")
+    kinds = KINDS if kind == "both" else tuple(known for known in KINDS if known == kind)
+    with ExitStack() as stack:
+        targets = []
+        for name in ports:
+            loaded = manifest.load(name)
+            if loaded.agreement != "bit" and "good" in kinds:
+                raise ManifestError(
+                    f"{name} does not claim bits (agreement: {loaded.agreement}), and fuzzing compares bits",
+                    hint="--kind bad asks only what must be answered with an error",
+                )
+            where = runners.runner(runner, limits)
+            where.prepare(loaded, on_line)
+            session = Session(where.launch, loaded.limits(limits))
+            stack.callback(session.kill)
+            targets.append(Target(name, session, ladder.VERBS[: loaded.level]))
+        fuzzed = Campaign(
+            targets, seed=seed, kinds=kinds, verbs=verbs, seconds=seconds, count=count, listener=listener
+        )
+        fuzzed.run()
+    return {**fuzzed.result(), "runner": runner}
