@@ -30,6 +30,7 @@ from conformance.cases import run as run_cases
 from conformance.cases.case import line
 from harness import files, manifest, paths, record, runners
 from harness.errors import ConformError
+from harness.history import trend
 from harness.limits import Limits
 from harness.local import LocalProcess
 from harness.protocol import Request
@@ -235,6 +236,8 @@ def save(found: Sequence[Measured], runner: str) -> Path:
     before = _saved(path)
     if head.items() <= before.items():
         measured = {entry["port"]: entry for entry in before["ports"]} | measured
+    for entry in found:
+        trend.note_speed(entry.port, entry.build, entry.step_microseconds, path.parent)
     finished = datetime.now(UTC).isoformat(timespec="seconds")
     content = {**head, "finished": finished, "ports": list(measured.values())}
     return files.write_whole(path, json.dumps(content, indent=1) + "\n")

@@ -24,6 +24,7 @@ from harness.attempt import attempt, side_by_side
 from harness.cluster import ports as cluster
 from harness.conform import Choice, conform
 from harness.errors import ConformError, MachineFault
+from harness.history.command import diff, history
 from harness.limits import MIB, Limits
 from harness.progress import progress
 from harness.render import kept
@@ -329,3 +330,5 @@ main.add_command(accuracy)
 
 
 main.add_command(render)
+main.add_command(diff)
+main.add_command(history)

@@ -19,6 +19,7 @@ import jsonschema
 
 from harness import files, paths
 from harness.errors import ConformError, ManifestError
+from harness.history import trend
 from harness.judge import HARMLESS, CaseResult, LevelResult, reached
 from harness.manifest import Manifest
 from harness.runners import Prepared
@@ -248,8 +249,11 @@ def results_dir() -> Path:
 
 
 def save(record: Record, folder: Path | None = None) -> Path:
-    """Write a record as results/<port>.json, whole or not at all."""
-    return write(record, (folder or results_dir()) / f"{record['port']}.json")
+    """Write a record as results/<port>.json, whole or not at all, and count it in the port's history."""
+    folder = folder or results_dir()
+    path = write(record, folder / f"{record['port']}.json")
+    trend.note(record, folder)
+    return path
 
 
 def write(record: Record, path: Path) -> Path:

@@ -45,7 +45,7 @@ def of_all(records: Sequence[Record]) -> Badge:
         ports = "1 port" if len(records) == 1 else f"{len(records)} ports"
         return Badge("microgpt conformance", f"{ports} {message}", color)
     message = f"{len(conforming)} of {len(records)} ports conform"
-    return Badge("microgpt conformance", message, BLUE if len(conforming) == len(records) else RED)
+    return Badge("microgpt conformance", message, BLUE if len(conforming) == len(records) > 0 else RED)
 
 
 def _verdict(record: Record) -> tuple[str, str]:
