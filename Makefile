@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help conform new-port matrix bench render render-check accuracy tolerance try shell test lint golden golden-check check-math base doctor ports clean
+.PHONY: fuzz help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test lint golden golden-check check-math base doctor ports clean
 
 help:  ## show this list
 	@echo "make conform PORT=c      does the port in ports/c compute what the reference computes?"
@@ -51,6 +51,30 @@ render: $(READY)  ## write results/matrix.md, badges and README's tables again, 
 
 render-check: $(READY)  ## fail if 'make render' would change anything
 	@$(BIN)/conform render --check
+
+junit: $(READY)  ## write JUnit XML of RECORDS, or of all of results/, to OUT
+	@$(BIN)/conform render junit $(RECORDS) --out $(or $(OUT),junit.xml)
+
+summary: $(READY)  ## a summary of RECORDS, or of all of results/: printed, or added to GITHUB_STEP_SUMMARY
+	@$(BIN)/conform render summary $(RECORDS)
+
+diff: $(READY)  ## what got better and what got worse from OLD to NEW, two folders of records
+	@$(if $(OLD),,echo "error: name what to compare with: make diff OLD=before NEW=results"; exit 2)
+	@$(BIN)/conform diff $(OLD) $(or $(NEW),results)
+
+history: $(READY)  ## how PORT has fared: levels, worst ulp and speed, state by state
+	@$(if $(PORT),,echo "error: name a port: make history PORT=c"; exit 2)
+	@$(BIN)/conform history $(PORT)
+
+plan: $(READY)  ## which ports a change since SINCE calls for; SHARDS=8 groups them
+	@$(BIN)/conform plan $(if $(SINCE),--since '$(SINCE)') $(if $(SHARDS),--shards $(SHARDS)) $(ARGS)
+
+setup: $(READY)  ## set up .venv and nothing else
+
+fuzz: $(READY)  ## ask PORT (or several) what nobody thought of: make fuzz PORT="c go" TIME=60 SEED=7
+	@$(if $(PORT),,echo "error: name one port or several: make fuzz PORT=\"c go\" TIME=60 SEED=7"; exit 2)
+	@$(BIN)/conform fuzz $(PORT) --runner $(RUNNER) $(if $(TIME),--time $(TIME)) $(if $(SEED),--seed $(SEED)) \
+		$(if $(filter-out file,$(origin COUNT)),--count $(COUNT)) $(if $(KIND),--kind $(KIND)) $(if $(VERB),--verb $(VERB)) $(ARGS)
 
 try: $(READY)  ## send one CASE to PORT and show both replies side by side
 	@$(if $(and $(PORT),$(CASE)),,echo "error: name port and case: make try PORT=c CASE=adam/example"; exit 2)

@@ -24,8 +24,10 @@ from harness.attempt import attempt, side_by_side
 from harness.cluster import ports as cluster
 from harness.conform import Choice, conform
 from harness.errors import ConformError, MachineFault
+from harness.fuzz.command import fuzz
 from harness.history.command import diff, history
 from harness.limits import MIB, Limits
+from harness.plan.command import plan
 from harness.progress import progress
 from harness.render import kept
 from harness.render.command import render
@@ -332,3 +334,5 @@ main.add_command(accuracy)
 main.add_command(render)
 main.add_command(diff)
 main.add_command(history)
+main.add_command(plan)
+main.add_command(fuzz)

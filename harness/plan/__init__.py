@@ -1,0 +1,1 @@
+"""What continuous integration must judge again after a change: `conform plan --since REF`."""
