@@ -27,6 +27,7 @@ from harness.errors import ConformError, MachineFault
 from harness.fuzz.command import fuzz
 from harness.history.command import diff, history
 from harness.limits import MIB, Limits
+from harness.mutants.command import mutants
 from harness.plan.command import plan
 from harness.progress import progress
 from harness.render import kept
@@ -336,3 +337,4 @@ main.add_command(diff)
 main.add_command(history)
 main.add_command(plan)
 main.add_command(fuzz)
+main.add_command(mutants)

@@ -18,6 +18,7 @@ from harness.errors import BuildFailed, ConformError, LimitExceeded
 from harness.judge import CaseResult, LevelResult, climb, reached
 from harness.limits import Limits
 from harness.manifest import Manifest
+from harness.mutants.diagnose import diagnose
 from harness.runners import Prepared, Runner
 from harness.session import Session
 from harness.trace import Finding, trace
@@ -67,6 +68,9 @@ class Listener:
     def tracing(self, case: str) -> None:
         """The first divergence is being traced."""
 
+    def diagnosing(self) -> None:
+        """The wrong replies are compared with those of known mistakes."""
+
     def finished(self) -> None:
         """There is nothing more to do for this port."""
 
@@ -94,6 +98,8 @@ def conform(
         next_step = _next_step(session, found, manifest.name)
     finally:
         session.kill()
+    if any(level.verdict == "disagrees" for level in found):
+        listener.diagnosing()
     return record.build_record(
         manifest,
         prepared,
@@ -105,6 +111,7 @@ def conform(
         finding=finding,
         next_step=next_step,
         notes=session.notes,
+        diagnosis=[record.diagnosis_json(diagnosis) for diagnosis in diagnose(found)],
         chosen=choice.only_level,
         long=choice.long,
     )

@@ -13,6 +13,7 @@ from typing import Literal
 from harness.compare import Difference, Quantity, compare
 from harness.errors import ConformError, ProtocolFault
 from harness.ladder import Case, Level
+from harness.protocol import Reply
 from harness.session import Session
 
 Verdict = Literal[
@@ -37,7 +38,8 @@ LONG_CASE_TIMEOUT_FACTOR = 30  # a long case trains 500 or 1,000 steps, others 1
 class CaseResult:
     """What one case came to. `fault` holds message, hint and log of a request that got no reply.
 
-    quantities: if it disagrees, all checkpoints of the reply in the order of computation.
+    reply, quantities: if it disagrees, what the port said, and all its checkpoints in the order of
+    computation.
     """
 
     case: Case
@@ -49,6 +51,7 @@ class CaseResult:
     difference: Difference | None = None
     fault: ConformError | None = None
     quantities: tuple[Quantity, ...] = ()
+    reply: Reply | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def judge_case(session: Session, case: Case, port_name: str | None) -> CaseResul
         seconds,
         found.first,
         quantities=found.quantities,
+        reply=reply,
     )
 
 

@@ -38,6 +38,11 @@ class _Bar(Listener):
     def tracing(self, case: str) -> None:
         self._progress.update(self._task, total=None, description=f"{self._name}: tracing {case}")
 
+    def diagnosing(self) -> None:
+        self._progress.update(
+            self._task, total=None, description=f"{self._name}: comparing with known mistakes"
+        )
+
     def finished(self) -> None:
         self._progress.update(self._task, visible=False)
 

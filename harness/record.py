@@ -22,6 +22,7 @@ from harness.errors import ConformError, ManifestError
 from harness.history import trend
 from harness.judge import HARMLESS, CaseResult, LevelResult, reached
 from harness.manifest import Manifest
+from harness.mutants.diagnose import Diagnosis
 from harness.runners import Prepared
 from harness.session import Timing
 from harness.trace import Finding
@@ -176,6 +177,14 @@ def _head(manifest: Manifest, runner: str, image_bytes: int | None = None) -> Re
             "python": platform.python_version(),
         },
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def diagnosis_json(diagnosis: Diagnosis) -> Record:
+    return {
+        "case": diagnosis.case,
+        "variants": list(diagnosis.variants),
+        "sentence": diagnosis.sentence,
     }
 
 

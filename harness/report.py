@@ -141,14 +141,23 @@ def failure_panel(record: Record, level: Record, failure: Record, repeat: str) -
             rows.add_row("traced to", Text(finding["sentence"]))
             _add_difference(rows, shown, None)
         cause = usual_cause(verb, Difference(**shown))
-        if cause:
+        known = record["diagnosis"]
+        if cause and not known:
             rows.add_row("usual cause", Text(f"{cause.sentence} (SPEC.md, section {cause.section})"))
+        for number, mistake in enumerate(known):
+            rows.add_row("and" if number else "diagnosis", Text(diagnosis_text(mistake)))
     if failure["fault"]:
         _add_fault(rows, failure["fault"])
     option = "CASE=" if repeat.startswith("make") else "--case "
     rows.add_row("repeat", Text(f"{repeat} {option}{failure['case']}", style="bold"))
     title = "First divergence" if failure["difference"] else "First fault"
     return Panel(rows, title=title, title_align="left", border_style="red", expand=False)
+
+
+def diagnosis_text(mistake: Record) -> str:
+    """One entry of a record's diagnosis as a sentence."""
+    names = ", ".join(mistake["variants"])
+    return f"{mistake['sentence']} ({names}; just these bits in {mistake['case']})"
 
 
 def _add_difference(rows: Table, difference: Record, failure: Record | None) -> None:

@@ -31,6 +31,10 @@ def cases() -> Iterator[Case]:
         line("gauss 1", 1.0),
     )
     yield case(
+        "gauss-kept-of-another-sigma",
+        *[text for s in (0.02, 3.0, -1.0, 0.08) for text in (line("gauss 1", s), "state")],
+    )
+    yield case(
         "gauss-sigma", *[line("gauss 2", s) for s in (0.02, 0.08, 0.0, -0.0, -1.0, LEAST, GREATEST, INF, NAN)]
     )
     yield case("gauss-many", *[line("gauss 500", 0.08) for _ in range(8)], "words 1")

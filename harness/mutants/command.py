@@ -1,0 +1,66 @@
+"""`conform mutants`: all known mistakes against the suite, as a table and as results/mutants.json and .md."""
+
+from __future__ import annotations
+
+import fnmatch
+import sys
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from harness.ladder import VERBS
+from harness.mutants import hunt, table
+from harness.mutants.catalogue import MUTANTS
+
+OUT = Console(highlight=False)
+ERR = Console(stderr=True, highlight=False)
+
+
+@click.command()
+@click.argument("patterns", nargs=-1)
+@click.option("--list", "list_only", is_flag=True, help="Say what they are and run none.")
+def mutants(patterns: tuple[str, ...], list_only: bool) -> None:
+    """Send the mutants named by PATTERNS ('gauss-*'; all by default) up the ladder: each must be caught.
+
+    \b
+    A run of the whole catalogue is kept in results/mutants.json, where the diagnosis of ports looks it up.
+    """
+    chosen = [m.name for m in MUTANTS if not patterns or any(fnmatch.fnmatch(m.name, p) for p in patterns)]
+    if not chosen:
+        raise click.UsageError(f"no mutant is named {' or '.join(patterns)}; --list names all")
+    if list_only:
+        for name in chosen:
+            click.echo(f"{name:40} {hunt.find(name).what}")
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=ERR, transient=True) as bars:
+        task = bars.add_task("mutants", total=len(chosen))
+
+        def caught(catch: hunt.Catch) -> None:
+            bars.update(task, advance=1, description=f"{catch.name[:40]:40}")
+
+        catches = hunt.hunt_all(chosen, caught)
+    OUT.print(_table(catches))
+    survivors = [catch.name for catch in catches if catch.level is None]
+    if not patterns:
+        hunt.save(catches)
+        table.save(catches)
+    style = "bold red" if survivors else "bold green"
+    OUT.print(f"[{style}]{table.sentence(catches)}[/]", soft_wrap=True)
+    sys.exit(1 if survivors else 0)
+
+
+def _table(catches: list[hunt.Catch]) -> Table:
+    rows = Table()
+    for heading in ("mutant", "caught by", "first wrong", "ulps"):
+        rows.add_column(heading, justify="right" if heading == "ulps" else "left")
+    for catch in catches:
+        if catch.level is None:
+            rows.add_row(f"[red]{catch.name}[/]", "[red]nothing[/]", "", "")
+            continue
+        level = f"{catch.level:2} {VERBS[catch.level - 1]}"
+        ulps = "" if catch.ulps is None else f"{catch.ulps:,}" if catch.ulps < 10**9 else "over 10⁹"
+        rows.add_row(catch.name, level, f"{catch.checkpoint}", ulps)
+    return rows

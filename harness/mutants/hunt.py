@@ -1,0 +1,98 @@
+"""Sends every mutant up the ladder, to see which level catches it first.
+
+A mutant that no level catches is a hole in the golden traces. Not for naming the mistake of a port:
+`diagnose.py` does that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from harness import ladder, paths
+from harness.compare import compare
+from harness.files import write_whole
+from harness.mutants import mutant as mutants
+from harness.mutants.catalogue import MUTANTS
+from harness.mutants.mutant import Mutant
+
+
+@dataclass(frozen=True)
+class Catch:
+    """Where a mutant is caught first: level, case and checkpoint; all None for a survivor.
+
+    ulps: how far the first wrong double is off, None where it is no matter of ulps.
+    """
+
+    name: str
+    level: int | None = None
+    case: str | None = None
+    checkpoint: str | None = None
+    ulps: int | None = None
+
+
+def hunt(name: str) -> Catch:
+    """Send the mutant of this name up the ladder, until a case fails."""
+    answer = mutants.load(find(name).changes)
+    for level in ladder.levels():
+        for case in level.cases:
+            if case.long:
+                continue
+            found = compare(case.request, case.golden, answer(case.request))
+            if found.first is not None:
+                return Catch(name, level.number, case.id, found.first.checkpoint, found.first.ulps)
+    return Catch(name)
+
+
+def find(name: str) -> Mutant:
+    """The mutant of this name. Raises KeyError."""
+    return _BY_NAME[name]
+
+
+_BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
+
+
+def hunt_all(
+    names: Iterable[str], on_catch: Callable[[Catch], None] = lambda catch: None, processes: int | None = None
+) -> list[Catch]:
+    """Hunt these mutants in parallel; the result is in the order of the names."""
+    names = list(names)
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        jobs = [pool.submit(hunt, name) for name in names]
+        for job in as_completed(jobs):
+            on_catch(job.result())
+        return [job.result() for job in jobs]
+
+
+def version() -> str:
+    """Names all that a catch depends on: the catalogue, the reference that it changes, and the suite."""
+    digest = hashlib.sha256(ladder.content_hash(ladder.levels()).encode())
+    for folder in (Path(__file__).parent, paths.root() / "reference"):
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def results_file() -> Path:
+    return paths.root() / "results" / "mutants.json"
+
+
+def save(catches: Sequence[Catch]) -> Path:
+    """Write what was found about the whole catalogue, for `diagnose`, the site and people to read."""
+    rows = [
+        {
+            "area": found.area,
+            "what": found.what,
+            "why": found.why,
+            "rounding": found.rounding,
+            **asdict(catch),
+        }
+        for catch in catches
+        for found in (find(catch.name),)
+    ]
+    return write_whole(results_file(), json.dumps({"version": version(), "mutants": rows}, indent=1) + "\n")

@@ -1,0 +1,55 @@
+"""results/mutants.md: what each mutant is, and which level catches it first."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.files import write_whole
+from harness.ladder import VERBS
+from harness.mutants import hunt
+from harness.mutants.catalogue import AREAS
+from harness.mutants.hunt import Catch
+
+INTRODUCTION = """# What the suite catches
+
+Each mutant is the reference with one plausible mistake. All of them go up the ladder; a mutant that nothing
+catches would be a hole in the golden traces. `make mutants` writes this page. *By rounding* marks those that
+are right but for the last bits: a judge with a tolerance must let them pass.
+"""
+
+
+def sentence(catches: Sequence[Catch]) -> str:
+    """What a hunt comes to."""
+    survivors = [catch.name for catch in catches if catch.level is None]
+    if survivors:
+        return f"{len(survivors)} of {len(catches)} mutants survive: {', '.join(survivors)}"
+    return f"all {len(catches)} mutants are caught"
+
+
+def text(catches: Sequence[Catch]) -> str:
+    levels = Counter(catch.level for catch in catches)
+    lines = [
+        INTRODUCTION,
+        sentence(catches).capitalize() + ".",
+        "",
+        "| level | catches first |",
+        "|---|---:|",
+    ]
+    lines += [f"| {n} {verb} | {levels[n]} |" for n, verb in enumerate(VERBS, start=1) if levels[n]]
+    for area in AREAS:
+        lines += ["", f"## {area.capitalize()}", ""]
+        lines += ["| mutant | this is what you get when | why it happens | caught by |", "|---|---|---|---|"]
+        for catch in catches:
+            mutant = hunt.find(catch.name)
+            if mutant.area == area:
+                where = f"{catch.case}, `{catch.checkpoint}`" if catch.level else "**nothing**"
+                kind = " *by rounding*" if mutant.rounding else ""
+                cells = (mutant.name + kind, mutant.what, mutant.why, where)
+                lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def save(catches: Sequence[Catch]) -> Path:
+    return write_whole(hunt.results_file().with_suffix(".md"), text(catches))
