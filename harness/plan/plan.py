@@ -94,7 +94,7 @@ def shards(ports: Sequence[str], number: int, seconds: dict[str, float]) -> list
     usual = sum(seconds.values()) / len(seconds) if seconds else USUAL_SECONDS
     load = [0.0] * len(groups)
     for name in sorted(ports, key=lambda name: -seconds.get(name, usual)):
-        least = load.index(min(load))
+        least = min(range(len(groups)), key=lambda i: (load[i], len(groups[i])))
         groups[least].append(name)
         load[least] += seconds.get(name, usual)
     ordered = [tuple(sorted(group, key=ports.index)) for group in groups]
