@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: fuzz mutants help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test lint golden golden-check check-math base doctor ports clean
+.PHONY: site fuzz mutants help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test lint golden golden-check check-math base doctor ports clean
 
 help:  ## show this list
 	@echo "make conform PORT=c      does the port in ports/c compute what the reference computes?"
@@ -42,6 +42,9 @@ matrix: $(READY)  ## judge every port in parallel, unchanged ones from results/;
 
 bench: $(READY)  ## measure PORT, or all ports, beside the reference
 	@$(BIN)/conform bench $(PORT) --runner $(RUNNER) $(ARGS)
+
+site: $(READY)  ## write what results/ holds as static pages to results/site/
+	@$(BIN)/conform site $(ARGS)
 
 mutants: $(READY)  ## send hundreds of known mistakes up the ladder: each must be caught
 	@$(BIN)/conform mutants $(ARGS)

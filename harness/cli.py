@@ -33,6 +33,7 @@ from harness.progress import progress
 from harness.render import kept
 from harness.render.command import render
 from harness.session import Session
+from harness.site.command import site
 
 EXIT_CODES = {"machine": 3, "usage": 2}
 OUT = Console(highlight=False)
@@ -338,3 +339,4 @@ main.add_command(history)
 main.add_command(plan)
 main.add_command(fuzz)
 main.add_command(mutants)
+main.add_command(site)

@@ -1,0 +1,145 @@
+"""Plots as inline SVG. Lengths are per cent of the width, so text keeps its size on every screen.
+
+Every plot stands beside a table with the same numbers: the drawing is for looking, the table for reading.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+ROW = 40  # pixels for one bar with its label
+
+
+@dataclass(frozen=True)
+class Bar:
+    """`emphasis` names a style of its own, such as 'reference'."""
+
+    label: str
+    value: float
+    shown: str
+    emphasis: str = ""
+
+
+@dataclass(frozen=True)
+class Range:
+    """A band from `least` to `most` with a mark at `middle`."""
+
+    label: str
+    least: float
+    middle: float
+    most: float
+
+
+class _LogScale:
+    """Whole decades from the one below `low` to the one above `high`, as per cent of the width."""
+
+    def __init__(self, low: float, high: float) -> None:
+        self.first = math.floor(math.log10(low))
+        self.last = max(self.first + 1, math.ceil(math.log10(high)))
+
+    def __call__(self, value: float) -> float:
+        return round(100 * (math.log10(value) - self.first) / (self.last - self.first), 2)
+
+    def grid(self, height: int, name: Callable[[int], str], every: int = 1) -> Iterator[Markup]:
+        for decade in range(self.first, self.last + 1, every):
+            x = self(10.0**decade)
+            anchor = "start" if decade == self.first else "end" if decade == self.last else "middle"
+            yield Markup('<line class="grid" x1="{0}%" x2="{0}%" y1="0" y2="{1}"/>').format(x, height - 20)
+            yield Markup('<text class="tick" x="{}%" y="{}" text-anchor="{}">{}</text>').format(
+                x, height - 4, anchor, name(decade)
+            )
+
+
+def duration(exponent: int) -> str:
+    """A power of ten of microseconds in the unit that needs the fewest digits."""
+    size, unit = max(((0, "µs"), (3, "ms"), (6, "s")), key=lambda known: (known[0] <= exponent, known[0]))
+    return f"{10.0 ** (exponent - size):g} {unit}"
+
+
+def log_bars(title: str, bars: Sequence[Bar], name: Callable[[int], str]) -> Markup | None:
+    """Horizontal bars on a logarithmic scale, whose decades are named by `name`; None without bars."""
+    if not bars:
+        return None
+    scale = _LogScale(min(bar.value for bar in bars), max(bar.value for bar in bars))
+    height = ROW * len(bars) + 22
+    parts = list(scale.grid(height, name))
+    for number, bar in enumerate(bars):
+        y = ROW * number
+        parts.append(
+            Markup(
+                '<text x="0" y="{0}">{1} <tspan class="value">{2}</tspan></text>'
+                '<rect class="bar {3}" x="0" y="{4}" width="{5}%" height="9" rx="2"/>'
+            ).format(y + 15, bar.label, bar.shown, bar.emphasis, y + 22, max(scale(bar.value), 0.5))
+        )
+    return _svg(title, height, parts)
+
+
+def log_ranges(title: str, ranges: Sequence[Range]) -> Markup | None:
+    """Bands on a logarithmic scale, labelled at their greatest value; None without ranges."""
+    if not ranges:
+        return None
+    scale = _LogScale(min(one.least for one in ranges), max(one.most for one in ranges))
+    height = ROW * len(ranges) + 22
+    every = max(1, math.ceil((scale.last - scale.first) / 6))
+    parts = list(scale.grid(height, lambda decade: f"1e{decade}", every))
+    for number, one in enumerate(ranges):
+        y = ROW * number
+        start, middle, end = scale(one.least), scale(one.middle), scale(one.most)
+        parts.append(
+            Markup(
+                '<text x="0" y="{0}">{1} <tspan class="value">{2:.1e}</tspan></text>'
+                '<rect class="band" x="{3}%" y="{4}" width="{5:.2f}%" height="9" rx="2"/>'
+                '<circle class="point" cx="{6}%" cy="{7}" r="4.5"/>'
+            ).format(y + 15, one.label, one.most, start, y + 22, max(0.5, end - start), middle, y + 26.5)
+        )
+    return _svg(title, height, parts)
+
+
+def histogram(title: str, counts: Sequence[int], height: int = 32, names: Sequence[str] = ()) -> Markup:
+    """Columns on a logarithmic scale, the first of which is the right answer. `names` stand below them."""
+    top = math.log10(max(*counts, 1) + 1)
+    step = 100 / len(counts)
+    parts = [Markup('<line class="axis" x1="0" x2="100%" y1="{0}" y2="{0}"/>').format(height - 0.5)]
+    for number, count in enumerate(counts):
+        if count:
+            tall = round(max(2.0, (height - 2) * math.log10(count + 1) / top), 2)
+            parts.append(
+                Markup('<rect class="{}" x="{:.2f}%" y="{:.2f}" width="{:.2f}%" height="{}"/>').format(
+                    "off" if number else "right", step * (number + 0.1), height - 1 - tall, step * 0.8, tall
+                )
+            )
+    parts += [
+        Markup('<text class="tick" x="{:.2f}%" y="{}" text-anchor="middle">{}</text>').format(
+            step * (number + 0.5), height + 13, name
+        )
+        for number, name in enumerate(names)
+    ]
+    return _svg(title, height + (18 if names else 0), parts)
+
+
+def sparkline(title: str, values: Sequence[float], height: int = 48) -> Markup:
+    """A line through values of equal distance. The scale runs from the least to the greatest."""
+    low, high = min(values), max(values)
+    spread = high - low or 1.0
+    points = [
+        (
+            round(2 + 96 * number / max(1, len(values) - 1), 2),
+            round(height - 6 - (height - 12) * ((value - low) / spread if high > low else 0.5), 2),
+        )
+        for number, value in enumerate(values)
+    ]
+    parts = [
+        Markup('<line class="trend" x1="{}%" y1="{}" x2="{}%" y2="{}"/>').format(*start, *end)
+        for start, end in zip(points, points[1:], strict=False)
+    ]
+    parts += [Markup('<circle class="point" cx="{}%" cy="{}" r="2.5"/>').format(*point) for point in points]
+    return _svg(title, height, parts)
+
+
+def _svg(title: str, height: int, parts: Sequence[Markup]) -> Markup:
+    head = Markup('<svg class="plot" role="img" aria-label="{}" width="100%" height="{}">')
+    return Markup("").join([head.format(title, height), *parts, Markup("</svg>")])
