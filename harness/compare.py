@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.protocol import Reply, Request
@@ -28,7 +28,7 @@ class Difference:
     kind: "value" two doubles; "text" two other words; "shape" another line than expected; "error" an error
     where there should be none, or the other way round. checkpoint: the quantity, such as "pos0.layer0.q[3]".
     ulps: the distance of two doubles, None where there is none. line: the line of the reply, from 1. asked:
-    the request's line it answers, if there is one.
+    the request's line it answers, if there is one. bound: what was allowed, in words, where anything was.
     """
 
     kind: Kind
@@ -38,11 +38,25 @@ class Difference:
     ulps: int | None = None
     line: int = 0
     asked: str = ""
+    bound: str = ""
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """What a tolerance says to one difference: which share of its bound it takes (more than 1 is too much),
+    and that bound in words.
+    """
+
+    share: float
+    bound: str
+
+
+Allow = Callable[[Difference], Allowance]
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """One checkpoint of a reply: so many values, so many of them different, and the first of these."""
+    """One checkpoint of a reply: so many values, so many of them different, and the first that is wrong."""
 
     name: str
     values: int
@@ -55,7 +69,9 @@ class Quantity:
 class Comparison:
     """`values` were compared; `different` of them differ; `worst_ulps` is the greatest finite distance.
 
-    quantities: every checkpoint in the order of computation, as far as lines could be compared.
+    first: the first difference that is not allowed. quantities: every checkpoint in the order of computation,
+    as far as lines could be compared. worst_share: the greatest share of a bound that an allowed difference
+    takes.
     """
 
     values: int
@@ -63,6 +79,7 @@ class Comparison:
     worst_ulps: int
     first: Difference | None
     quantities: tuple[Quantity, ...] = ()
+    worst_share: float = 0.0
 
     @property
     def agrees(self) -> bool:
@@ -95,14 +112,23 @@ def _ordered(pattern: int) -> int:
     return pattern if pattern < 1 << 63 else -(pattern - (1 << 63)) - 1
 
 
-def compare(request: Request, golden: Reply, reply: Reply, port_name: str | None = None) -> Comparison:
-    """Compare a reply with its golden trace. `port_name` is what `hello` must say; None for any name."""
+def compare(
+    request: Request,
+    golden: Reply,
+    reply: Reply,
+    port_name: str | None = None,
+    allow: Allow | None = None,
+) -> Comparison:
+    """Compare a reply with its golden trace. `port_name` is what `hello` must say; None for any name.
+
+    Every bit must be equal, but for what `allow` lets pass.
+    """
     if golden.ok != reply.ok or not golden.ok:
         first = _compare_errors(golden, reply)
         return Comparison(1, 1 if first else 0, 0, first)
     if request.verb == "hello":
         return _compare_hello(golden, reply, port_name)
-    return _compare_lines(request, golden, reply)
+    return _compare_lines(request, golden, reply, allow)
 
 
 def _compare_errors(golden: Reply, reply: Reply) -> Difference | None:
@@ -147,16 +173,21 @@ def _compare_hello(golden: Reply, reply: Reply, port_name: str | None) -> Compar
     return Comparison(len(rules), 0, 0, None)
 
 
-def _compare_lines(request: Request, golden: Reply, reply: Reply) -> Comparison:
+def _compare_lines(request: Request, golden: Reply, reply: Reply, allow: Allow | None) -> Comparison:
     found: dict[str, Quantity] = {}
+    worst_share = 0.0
     for name, values, differences in _lines(request, golden, reply):
+        wrong: Sequence[Difference] = differences
+        if allow is not None:
+            wrong, share = _not_allowed(differences, allow)
+            worst_share = max(worst_share, share)
         before = found.get(name) or Quantity(name, 0, 0, 0, None)
         found[name] = Quantity(
             name,
             before.values + values,
             before.different + len(differences),
             max(before.worst_ulps, *(difference.ulps or 0 for difference in differences), 0),
-            before.first or (differences[0] if differences else None),
+            before.first or (wrong[0] if wrong else None),
         )
     listed = tuple(found.values())
     return Comparison(
@@ -165,7 +196,20 @@ def _compare_lines(request: Request, golden: Reply, reply: Reply) -> Comparison:
         max((quantity.worst_ulps for quantity in listed), default=0),
         min((quantity.first for quantity in listed if quantity.first), key=lambda d: d.line, default=None),
         tuple(quantity for quantity in listed if quantity.first or not quantity.name.startswith(_HEADINGS)),
+        worst_share,
     )
+
+
+def _not_allowed(differences: Sequence[Difference], allow: Allow) -> tuple[list[Difference], float]:
+    """Those that exceed their bound, with it, and the greatest share of the others."""
+    wrong, worst = [], 0.0
+    for difference in differences:
+        verdict = allow(difference)
+        if verdict.share <= 1.0:
+            worst = max(worst, verdict.share)
+        else:
+            wrong.append(replace(difference, bound=verdict.bound))
+    return wrong, worst
 
 
 def _lines(request: Request, golden: Reply, reply: Reply) -> Iterator[tuple[str, int, Sequence[Difference]]]:

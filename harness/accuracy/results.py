@@ -6,9 +6,7 @@ One entry a port; a new measurement of a port replaces its entry and leaves the 
 from __future__ import annotations
 
 import json
-import os
 import platform
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -22,6 +20,7 @@ from rich.table import Table
 from harness import paths
 from harness.accuracy.measure import FUNCTIONS, INPUTS, SEED, Accuracy
 from harness.errors import ManifestError
+from harness.files import write_whole
 
 Entry = dict[str, Any]
 REFERENCE = "reference"
@@ -94,17 +93,9 @@ def save(measured: Sequence[Entry], path: Path | None = None) -> list[Entry]:
     entries = [kept[name] for name in sorted(kept)]
     content = {"schema": 1, "ports": entries}
     jsonschema.Draft202012Validator(schema()).validate(content)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, json.dumps(content, indent=1) + "\n")
-    _write(path.with_suffix(".md"), markdown(entries))
+    write_whole(path, json.dumps(content, indent=1) + "\n")
+    write_whole(path.with_suffix(".md"), markdown(entries))
     return entries
-
-
-def _write(path: Path, text: str) -> None:
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, path)
 
 
 def of_port(port: str) -> Entry | None:

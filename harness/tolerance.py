@@ -1,0 +1,167 @@
+"""Judges a reply within the measured tolerance: what SPEC.md, section 14, calls agreement `tolerance`.
+
+The spread of every quantity of every case, when each function's result moves by one ulp, is kept in
+`conformance/tolerance.json`. Each value of a quantity may be off by FACTOR times its spread: an absolute
+distance, since near zero a count of ulps says nothing. What no function has a part in must be equal in every
+bit. Not for measuring: see `conformance/spread.py`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cache
+from multiprocessing import get_context
+
+from conformance.spread import CHECKSUM, Spread, distance, quantities, spread_of
+from harness import paths
+from harness.compare import Allow, Allowance, Comparison, Difference, compare, double_of
+from harness.errors import ManifestError
+from harness.protocol import Reply, Request
+
+FACTOR = 16
+"""To first order a spread grows with the moves. So this is also how many ulps a function may be off."""
+RUNS, SEED = 16, 42
+PRINTED = 1e-4  # one unit of a printed loss's last decimal
+
+BOUNDS = paths.root() / "conformance" / "tolerance.json"
+_STEP = re.compile(r"'step +(\d+) / +\d+ \| loss (-?\d+\.\d{4}|-?inf|nan)'")
+_EXACT = Allowance(
+    math.inf, "none: no exp, log, sin, cos or pow has a part in it, so every bit must be equal"
+)
+_TEXT = Allowance(math.inf, "none: a move of the functions by an ulp does not change it")
+_UNJUDGED = Allowance(0.0, "")
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What conformance/tolerance.json holds: `digests` by the case's id, `spreads` by digest."""
+
+    runs: int
+    seed: int
+    digests: Mapping[str, str]
+    spreads: Mapping[str, Spread]
+
+
+def digest(request: Request, golden: Reply) -> str:
+    """Names a request with its golden trace: if either changes, the spread must be measured anew."""
+    return hashlib.sha256(f"{request.text()}{golden.text()}".encode()).hexdigest()[:16]
+
+
+def load() -> Bounds:
+    """Raises ManifestError if the file is not of its form."""
+    if not BOUNDS.exists():
+        return Bounds(0, 0, {}, {})
+    try:
+        content = json.loads(BOUNDS.read_text(encoding="utf-8"))
+        cases = content["cases"]
+        return Bounds(
+            content["runs"],
+            content["seed"],
+            {name: case["digest"] for name, case in cases.items()},
+            {case["digest"]: case["spread"] for case in cases.values()},
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ManifestError(
+            f"{paths.shown(BOUNDS)} does not hold the tolerances: {error!r}",
+            hint="make tolerance FORCE=1 LONG=1 measures them anew",
+        ) from None
+
+
+@cache
+def _known() -> Bounds:
+    return load()
+
+
+def spread(request: Request, golden: Reply) -> Spread:
+    """How far each quantity of the reply may move by one ulp a call: looked up, else measured now."""
+    name = digest(request, golden)
+    found = _known().spreads.get(name)
+    return found if found is not None else _measured(request, golden)
+
+
+@cache
+def _measured(request: Request, golden: Reply) -> Spread:
+    """In a process of its own, because the reference's functions are changed meanwhile."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        try:
+            return pool.submit(spread_of, request, golden, RUNS, SEED).result()
+        except ArithmeticError as problem:
+            raise ManifestError(
+                f"the request '{request.id}' cannot be judged within a tolerance: {problem}"
+            ) from None
+
+
+def compare_within(request: Request, golden: Reply, reply: Reply, port_name: str | None = None) -> Comparison:
+    """Like `compare`, but the first difference is the first that is outside its bound."""
+    return compare(request, golden, reply, port_name, allowances(request, golden))
+
+
+def in_native(request: Request) -> Request:
+    """The same request for the port's own functions."""
+    lines = tuple("math native" if line == "math exact" else line for line in request.lines)
+    return request if request.raw else replace(request, lines=lines)
+
+
+def allowances(request: Request, golden: Reply) -> Allow:
+    """What may differ in a reply to this request, and how far."""
+    if not golden.ok or request.verb in ("hello", "arith", "tokens"):
+        return lambda difference: _EXACT
+    if request.verb == "math":
+        return _function_allowance
+    limits = {name: FACTOR * moved for name, moved in spread(request, golden).items()}
+    if request.verb == "run":
+        return lambda difference: _run_allowance(difference, limits)
+    names = quantities(request.verb, golden.lines)
+
+    def allow(difference: Difference) -> Allowance:
+        name = names[difference.line - 2] if difference.line - 2 < len(names) else None
+        if name == CHECKSUM:
+            return _UNJUDGED
+        if name is None or difference.kind != "value":
+            return _TEXT
+        if name not in limits:
+            return _EXACT
+        return _within(distance(difference.expected, difference.got), limits[name])
+
+    return allow
+
+
+def _within(off: float, limit: float) -> Allowance:
+    share = 0.0 if off == 0.0 or limit == math.inf else off / limit
+    return Allowance(share, f"{limit:.3g}, {FACTOR} times the spread measured; it is off by {off:.3g}")
+
+
+def _function_allowance(difference: Difference) -> Allowance:
+    """A function may be FACTOR ulps off, but must be right where IEEE 754 fixes the result."""
+    if difference.kind != "value" or difference.ulps is None:
+        return _TEXT
+    right = double_of(difference.expected)
+    function, *arguments = difference.asked.split(" ")
+    numbers = [double_of(word) for word in arguments]
+    one = function in ("exp", "cos") and numbers == [0.0]
+    one = one or (function == "pow" and (numbers[0] == 1.0 or numbers[1] == 0.0))
+    if right == 0.0 or not math.isfinite(right) or one:
+        return Allowance(math.inf, "none: IEEE 754 fixes this result")
+    return Allowance(difference.ulps / FACTOR, f"{FACTOR} ulps")
+
+
+def _run_allowance(difference: Difference, limits: Mapping[str, float]) -> Allowance:
+    """A printed loss may be as many units off as its bound, rounded up, has. Checksums are not judged."""
+    if difference.checkpoint in ("parameters", "m", "v"):
+        return _UNJUDGED
+    wanted, came = _STEP.fullmatch(difference.expected), _STEP.fullmatch(difference.got)
+    if not wanted or not came or wanted[1] != came[1]:
+        return _TEXT
+    limit = limits.get(f"step {int(wanted[1]) - 1}: loss", 0.0)
+    off = abs(float(wanted[2]) - float(came[2]))
+    if not off < math.inf:
+        return _TEXT
+    units = math.ceil(limit / PRINTED)
+    share = round(off / PRINTED) / units if units else math.inf
+    return Allowance(share, f"{units * PRINTED:.4f}, since the loss itself may be off by {limit:.3g}")
