@@ -263,6 +263,11 @@ def make_command(record: Record) -> str:
     return f"make conform PORT={record['port']}{runner}"
 
 
+def repeat_line(record: Record, case: str) -> str:
+    """How to ask one case again, for a port of this repository and for one elsewhere."""
+    return f"repeat    {make_command(record)} CASE={case}   (elsewhere: conform run --path ... --case {case})"
+
+
 def error_text(error: ConformError) -> RenderableType:
     """A fault that ended the run, for standard error."""
     parts: list[Any] = [Text.assemble(("error: ", "bold red"), error.message)]

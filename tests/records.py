@@ -32,8 +32,9 @@ def _cases() -> tuple[tuple[ladder.Level, tuple[ladder.Case, ...]], ...]:
 
 def result(case: ladder.Case, verdict: Verdict, fault: ConformError | None, ulps: int) -> CaseResult:
     if verdict == "disagrees":
-        return CaseResult(case, verdict, 9, 3, ulps, 0.0, replace(OFF, ulps=ulps))
-    return CaseResult(case, verdict, 9, fault=fault)
+        off = replace(OFF, ulps=ulps)
+        return CaseResult(case, verdict, values=9, different=3, worst_ulps=ulps, difference=off)
+    return CaseResult(case, verdict, values=9, fault=fault)
 
 
 def made(

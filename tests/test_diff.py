@@ -80,6 +80,13 @@ def test_new_cases_that_fail_are_named():
     assert f"not in agreement: {failing}" in sentences(less, more)
 
 
+def test_a_distance_that_changes_within_the_tolerance_is_told_and_no_regression():
+    near, far = records.made(agreement="tolerance"), records.made(agreement="tolerance")
+    near["levels"][7]["worst_ulps"], far["levels"][7]["worst_ulps"] = 1, 40
+    assert kinds(near, far) == kinds(far, near) == {"changed"}
+    assert "backward: its worst value was off by 1 ulp, and is off by 40 ulps" in sentences(near, far)
+
+
 def test_another_version_of_the_suite_is_told():
     assert kinds(EXACT, {**EXACT, "suite": "2" * 64}) == {"changed"}
 

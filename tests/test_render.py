@@ -138,6 +138,13 @@ def test_the_matrix_shows_every_level_of_every_port_and_explains_the_first_diver
     assert "3fdb1caa62c728bf" in text and "2 ulps" in text
 
 
+def test_a_level_that_agrees_within_its_tolerance_has_a_mark_of_its_own():
+    near = records.made(agreement="tolerance")
+    near["levels"][7]["worst_ulps"] = 40
+    [row] = [line for line in tables.matrix([near]).splitlines() if line.startswith("| lua | ✓")]
+    assert row.count("✓") == 11 and row.count("≈") == 1 and "40 ulps" in row
+
+
 def test_a_cell_cannot_break_its_table():
     [_, _, row] = tables.markdown(("a",), "l", [("x | y",)]).splitlines()
     assert row == "| x \\| y |"
@@ -146,7 +153,7 @@ def test_a_cell_cannot_break_its_table():
 def test_the_summary_names_the_command_that_repeats_a_failure(tmp_path: Path):
     text = summary.summary([EXACT, WRONG])
     assert "1 of 2 ports conform" in text
-    assert re.search(r"repeat: make conform PORT=c CASE=backward/\S+", text)
+    assert re.search(r"repeat    make conform PORT=c CASE=backward/\S+", text)
     wrong = WRONG | {"diagnosis": [{"variants": ["adam-eps"], "sentence": "eps stands inside the root"}]}
     assert "eps stands inside the root" in summary.summary([wrong])
 

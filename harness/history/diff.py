@@ -61,6 +61,9 @@ def _compare(old: Record, new: Record) -> Iterator[tuple[Kind, str]]:
         yield from _step(old["reached_level"], new["reached_level"], "the level that it reaches")
     for verb in VERBS:
         yield from _cases(verb, _verdicts(old, verb), _verdicts(new, verb))
+        a, b = _worst_that_agrees(old, verb), _worst_that_agrees(new, verb)
+        if a is not None and b is not None and a != b:
+            yield "changed", f"{verb}: its worst value was off by {distance(a)}, and is off by {distance(b)}"
     if old["suite"] != new["suite"]:
         yield "changed", "the two were judged by different versions of the suite"
 
@@ -86,7 +89,10 @@ def _verdicts(record: Record, verb: str) -> Verdicts:
     return found
 
 
-GOOD = ("agrees", "tolerance")
+def _worst_that_agrees(record: Record, verb: str) -> int | None:
+    """The ulps of a level that agrees, within a tolerance maybe; None if it does not or was not asked."""
+    levels = [level for level in record["levels"] if level["verb"] == verb and level["verdict"] == "agrees"]
+    return int(levels[0]["worst_ulps"]) if levels else None
 
 
 def _cases(verb: str, old: Verdicts, new: Verdicts) -> Iterator[tuple[Kind, str]]:
@@ -106,7 +112,7 @@ def _cases(verb: str, old: Verdicts, new: Verdicts) -> Iterator[tuple[Kind, str]
             yield kind, f"{verb}: {name} was off by {distance(a)}, and is off by {distance(b)}"
     fresh = [name for name in new if name not in old]
     if fresh and old:
-        failing = [name for name in fresh if new[name][0] not in GOOD]
+        failing = [name for name in fresh if new[name][0] != "agrees"]
         listed = f"; not in agreement: {_names(failing)}" if failing else ""
         yield "new", f"{verb}: {len(fresh)} cases asked that were not asked before{listed}"
 
@@ -114,8 +120,6 @@ def _cases(verb: str, old: Verdicts, new: Verdicts) -> Iterator[tuple[Kind, str]
 def _rank(verdict: str) -> int:
     """How good a verdict is. A port that does not answer yet is no worse than one that answers wrongly."""
     if verdict in ("agrees", "fixed"):
-        return 3
-    if verdict == "tolerance":
         return 2
     return 0 if verdict in FAULTS else 1
 

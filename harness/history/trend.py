@@ -110,7 +110,7 @@ def table(port: str, lines: Sequence[Line]) -> Table:
 
 
 def _marks(levels: str) -> str:
-    marks = {"a": "✓", "t": "≈", "k": "k", "u": "·", "n": "·"}
+    marks = {"a": "✓", "k": "k", "u": "·", "n": "·"}
     return "".join(marks.get(letter, "✗") for letter in levels)
 
 

@@ -55,7 +55,7 @@ def _outcomes(record: Record, level: Record, counts: bool) -> Iterator[Outcome]:
         if not counts:
             yield name, "skipped", f"above level {record['claimed_level']}, which the port claims", ""
             continue
-        repeat = f"repeat: {report.make_command(record)} CASE={failure['case']}"
+        repeat = report.repeat_line(record, failure["case"])
         details = report.explain_case(failure)
         kind = "error" if failure["verdict"] in FAULTS else "failure"
         yield name, kind, details.partition("\n")[0], f"{details}\n{repeat}"

@@ -32,7 +32,7 @@ def _details(record: Record) -> str:
         level, case = failure
         name = case["case"]
         where = f"level {level['level']}, case {name}"
-        repeat = f"{report.make_command(record)} CASE={name}"
-        lines.append(f"```text\n{where}\n{report.explain_case(case)}\nrepeat: {repeat}\n```\n")
+        told = f"{where}\n{report.explain_case(case)}\n{report.repeat_line(record, name)}"
+        lines.append(f"```text\n{told}\n```\n")
     lines += [f"Known to give just these wrong bits: {entry['sentence']}\n" for entry in record["diagnosis"]]
     return "\n".join(lines)

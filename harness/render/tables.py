@@ -10,11 +10,14 @@ from harness.ladder import VERBS
 from harness.record import Record
 from harness.render import badges
 
-MARKS = {"agrees": "✓", "tolerance": "≈", "known": "k", "unsupported": "·", "not run": "·"}
-WRONG = "✗"
+MARKS = {"agrees": "✓", "known": "k", "unsupported": "·", "not run": "·"}
+NEARLY, WRONG = "≈", "✗"
 
 
 def mark(level: Record) -> str:
+    """One character. A level can agree without every bit being right, if the port claims a tolerance."""
+    if level["verdict"] == "agrees" and level["worst_ulps"]:
+        return NEARLY
     return MARKS.get(level["verdict"], WRONG)
 
 
