@@ -15,6 +15,7 @@ help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 25 | sort
 	@echo
 	@echo "For conform: RUNNER=local (without Docker), LEVEL=6, CASE=adam/example, LONG=1 (1,000 steps), FORCE=1 (build anew),"
+	@echo "MATH=native (with the port's own exp, log, sin, cos and pow, judged within the measured tolerance),"
 	@echo "and ARGS='...' for any option of '.venv/bin/conform run'."
 
 # pip says nothing but what went wrong.
@@ -29,7 +30,7 @@ $(READY): pyproject.toml
 conform: $(READY)  ## build PORT in Docker, climb the ladder, report
 	@$(if $(PORT),,echo "error: name a port: make conform PORT=c (make ports lists them)"; exit 2)
 	@$(BIN)/conform run $(PORT) --runner $(RUNNER) $(if $(LEVEL),--level $(LEVEL)) $(if $(CASE),--case $(CASE)) \
-		$(if $(LONG),--long) $(if $(FORCE),--force) $(ARGS)
+		$(if $(LONG),--long) $(if $(MATH),--math $(MATH)) $(if $(FORCE),--force) $(ARGS)
 
 # LANG is also the locale's name in the environment: only the command line counts here.
 new-port: $(READY)  ## begin a port: make new-port LANG=lua
@@ -48,6 +49,9 @@ site: $(READY)  ## write what results/ holds as static pages to results/site/
 
 mutants: $(READY)  ## send hundreds of known mistakes up the ladder: each must be caught
 	@$(BIN)/conform mutants $(ARGS)
+
+tolerance: $(READY)  ## measure how far each quantity may be off, for ports that claim agreement `tolerance`
+	@$(BIN)/python -m conformance.tolerance $(if $(RUNS),--runs $(RUNS)) $(if $(LONG),--long) $(if $(FORCE),--force) $(ARGS)
 
 accuracy: $(READY)  ## measure the own exp, log, sin, cos, pow of PORT, or of all ports, in ulps
 	@$(BIN)/conform accuracy $(PORT) --runner $(RUNNER) $(ARGS)

@@ -19,6 +19,7 @@ import click
 from rich.console import Console
 
 from harness import base, bench, doctor, images, ladder, manifest, matrix, record, report, runners, scaffold
+from harness.accuracy import results as accuracy_results
 from harness.accuracy.command import accuracy
 from harness.attempt import attempt, side_by_side
 from harness.cluster import ports as cluster
@@ -108,6 +109,13 @@ def _limit_options(command: Callable[..., None]) -> Callable[..., None]:
 @click.option("--level", type=click.IntRange(1, 12), help="Ask this level only.")
 @click.option("--case", "case", help="Ask this case only, as <verb>/<case>.")
 @click.option("--long", "long_cases", is_flag=True, help="Ask the long cases too (1,000 steps).")
+@click.option(
+    "--math",
+    type=click.Choice(["exact", "native"]),
+    default="exact",
+    show_default=True,
+    help="native: ask for the port's own functions, and judge it within the measured tolerance.",
+)
 @click.option("--force", is_flag=True, help="Build anew even if nothing has changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON and nothing else.")
 @click.option(
@@ -122,6 +130,7 @@ def run(
     level: int | None,
     case: str | None,
     long_cases: bool,
+    math: str,
     force: bool,
     as_json: bool,
     record_file: Path | None,
@@ -138,11 +147,11 @@ def run(
         raise click.UsageError("--name goes with --path: a port in ports/ has its folder's name")
     loaded = manifest.load_folder(path, name) if path else manifest.load(str(port))
     chosen_limits = _limits(loaded, limits)
-    choice = Choice(runner, level, case, long_cases)
+    choice = Choice(runner, level, case, long_cases, math == "native")
     with progress(ERR, choice.count(), quiet=as_json) as listener_for:
         where = runners.runner(runner, chosen_limits, force)
         found = conform(loaded, where, chosen_limits, choice, listener_for(loaded.name))
-    if choice.only_level is None and path is None:
+    if choice.only_level is None and path is None and not choice.native:
         record.save(found)
     if record_file is not None:
         record.write(found, record_file)
@@ -150,6 +159,9 @@ def run(
         click.echo(json.dumps(found, indent=1))
     else:
         report.show(found, OUT, _repeat(path, name, runner) if path else "")
+        measured = None if path else accuracy_results.of_port(loaded.name)
+        if measured is not None:
+            OUT.print(accuracy_results.line(measured), style="dim", soft_wrap=True)
     sys.exit(0 if found["outcome"] == "conforms" else 1)
 
 

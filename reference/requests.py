@@ -31,9 +31,16 @@ def read_config(fields: Fields) -> Config:
     for position in range(block):
         attended = fields.integers("attend", 0, position, at_least=1)
         if attended[-1] != position or any(a >= b for a, b in zip(attended, attended[1:], strict=False)):
-            raise BadRequest(f"attend line {position} must increase and end with {position}, not {attended}")
+            came = shortened(attended)
+            raise BadRequest(f"attend line {position} must increase and end with {position}, not {came}")
         attention.append(tuple(attended))
     return Config(layers, heads, embedding, block, vocabulary, activation, tuple(attention))
+
+
+def shortened(numbers: list[int]) -> str:
+    """What came instead of a list, cut: the line of a reply has its limit too."""
+    text = str(numbers)
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def read_parameters(fields: Fields, config: Config) -> Parameters:
@@ -95,7 +102,7 @@ class TrainRequest:
         count = fields.integer("count", 1, optimizer.steps - first)
         full = fields.integers("full", first, first + count - 1)
         if any(a >= b for a, b in zip(full, full[1:], strict=False)):
-            raise BadRequest(f"the steps of 'full' must increase, not {full}")
+            raise BadRequest(f"the steps of 'full' must increase, not {shortened(full)}")
         documents = [read_document(fields, config)]
         while fields.next_key() == "tokens":
             documents.append(read_document(fields, config))

@@ -16,6 +16,7 @@ import itertools
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,7 +34,7 @@ from harness.errors import ConformError, ManifestError
 from harness.fuzz import found
 from harness.fuzz.damage import bad
 from harness.fuzz.requests import LINES, good
-from harness.judge import FAULTS, CaseResult, Verdict
+from harness.judge import FAULTS, CaseResult, Verdict, judge_case
 from harness.limits import Limits
 from harness.protocol import Reply, Request
 from harness.record import Record, case_json, finding_json
@@ -84,6 +85,13 @@ class Failing:
         seen = self.comparison
         numbers = (seen.values, seen.different, seen.worst_ulps)
         return CaseResult(case, "disagrees", *numbers, difference=seen.first)
+
+
+class _Drawn(list[Request]):
+    """What hypothesis draws. It likes to show it, and a large request takes it long."""
+
+    def __repr__(self) -> str:
+        return f"{len(self)} requests"
 
 
 class _Disagreement(Exception):
@@ -137,6 +145,7 @@ class Campaign:
     def run(self) -> None:
         """Ask to the end. Ctrl-C ends it early, with nothing lost. Raises MachineFault."""
         self._began = time.monotonic()
+        self._pool = ThreadPoolExecutor(max_workers=len(self._targets))
         try:
             self._try_again()
             for round_number in itertools.count():
@@ -149,6 +158,9 @@ class Campaign:
             self.ended = "interrupted"
         finally:
             self.elapsed = time.monotonic() - self._began
+            for target in self._targets:
+                target.session.kill()
+            self._pool.shutdown()
 
     def _try_again(self) -> None:
         """First of all, what failed in former campaigns."""
@@ -200,7 +212,7 @@ class Campaign:
             print_blob=False,
         )
         @given(requests_of(kind, verb))
-        def agree(requests: list[Request]) -> None:
+        def agree(requests: _Drawn) -> None:
             self._check_end()
             for request in requests:
                 self._ask(targets, request)
@@ -239,10 +251,10 @@ class Campaign:
         """Ask every target, or the failing one alone while its request is made smaller."""
         golden = golden_of(request)
         before = self._failing
-        for target in targets if before is None else [before.target]:
-            if request.verb in ladder.VERBS and request.verb not in target.verbs:
-                continue
-            failing = _failing(target, request, golden)
+        if before is not None:
+            targets = [before.target]
+        able = [t for t in targets if request.verb in t.verbs or request.verb not in ladder.VERBS]
+        for failing in list(self._pool.map(lambda target: _failing(target, request, golden), able)):
             if failing is None:
                 continue
             if before is None:
@@ -257,11 +269,12 @@ class Campaign:
         self._spoilt.add((target.name, verb))
         case = found.save(verb, failing.request.data(), self._found_folder)
         target.afresh()
-        again = _failing(target, case.request, case.golden)
+        alone = judge_case(target.session, case, target.name)
+        repeats = alone.verdict != "agrees"
         finding = None
-        if again is not None and again.comparison is not None and again.comparison.first is not None:
+        if alone.difference is not None:
             try:
-                finding = trace(target.session, case.request, again.comparison.first)
+                finding = trace(target.session, case.request, alone.difference)
             except ConformError as fault:
                 if fault.outcome not in FAULTS:
                     raise
@@ -274,11 +287,11 @@ class Campaign:
             "path": paths.shown(case.path),
             "request": case.path.read_bytes().decode("latin-1"),
             "golden": case.golden.text(),
-            "repeats": again is not None,
-            "failure": case_json((again or failing).result(case)),
+            "repeats": repeats,
+            "failure": case_json(alone if repeats else failing.result(case)),
             "finding": finding_json(finding) if finding else None,
         }
-        if again is None:
+        if not repeats:
             path = paths.cache_dir() / "fuzz" / "conversations" / f"{target.name}-{case.path.name}"
             files.write_whole(path, b"".join(conversation))
             entry["path"] = paths.shown(path)
@@ -305,8 +318,8 @@ class Campaign:
         }
 
 
-def requests_of(kind: Kind, verb: str) -> SearchStrategy[list[Request]]:
-    return good(verb).map(lambda request: [request]) if kind == "good" else bad(verb)
+def requests_of(kind: Kind, verb: str) -> SearchStrategy[_Drawn]:
+    return good(verb).map(lambda request: _Drawn([request])) if kind == "good" else bad(verb).map(_Drawn)
 
 
 def _failing(target: Target, request: Request, golden: Reply) -> Failing | None:
@@ -336,7 +349,7 @@ def campaign(
     """Build the ports, fuzz them all with the same requests, and say what came of it, as JSON has it.
 
     It ends after `seconds`, or after `count` requests, or on Ctrl-C. kind: good, bad or both. `on_line` is
-    given the lines of the builds. Raises ManifestError, BuildFailed, LimitExceeded (of a build), MachineFault.
+    given the lines of the builds. Raises ManifestError, BuildFailed, LimitExceeded and MachineFault.
     """
     if (seconds is None) == (count is None):
         raise ValueError("a campaign ends after some seconds or after a count of requests: give one of them")
@@ -359,4 +372,5 @@ def campaign(
             targets, seed=seed, kinds=kinds, verbs=verbs, seconds=seconds, count=count, listener=listener
         )
         fuzzed.run()
-    return {**fuzzed.result(), "runner": runner}
+    only = [] if set(verbs) == set(ladder.VERBS) else list(verbs)
+    return {**fuzzed.result(), "runner": runner, "only_verbs": only}

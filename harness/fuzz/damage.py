@@ -12,6 +12,7 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from harness.fuzz.doubles import mostly
 from harness.fuzz.requests import good
 from harness.ladder import request_of
 from harness.protocol import MAX_LINE, Request
@@ -86,7 +87,7 @@ def cut_short(lines: Lines, i: int, j: int) -> Lines:
 
 
 def carriage_returns(lines: Lines, i: int, j: int) -> Lines:
-    return [line + b"\r" for line in lines]
+    return [*lines[:i], *(line + b"\r" for line in lines[i:])]
 
 
 def on_words(change: Callable[[list[bytes], int], list[bytes]]) -> Callable[[Lines, int, int], Lines]:
@@ -154,17 +155,19 @@ def lengthen(length: int, filler: bytes) -> Callable[[Lines, int, int], Lines]:
 
 
 DAMAGES: SearchStrategy[Callable[[Lines, int, int], Lines]] = st.one_of(
-    st.sampled_from(WITHOUT_ARGUMENT),
-    st.sampled_from(WITHOUT_ARGUMENT),
-    st.sampled_from(WITHOUT_ARGUMENT),
-    st.sampled_from(WORDS).map(replace_word),
+    *map(st.just, WITHOUT_ARGUMENT),
     st.sampled_from(WORDS).map(replace_word),
     st.sampled_from(JUNK_LINES).map(insert_line),
     st.sampled_from(NOISE).map(insert_noise),
     st.sampled_from(HEADERS).map(replace_header),
 )
-LONG = st.builds(lengthen, st.sampled_from(LENGTHS), st.sampled_from((b"", b"0", b"x", b" ", b"\xff")))
-PLACES = st.integers(0, 30) | st.integers(0, 3000)
+LONG = st.builds(
+    lambda length, filler: [lengthen(length, filler)],
+    st.sampled_from(LENGTHS),
+    st.sampled_from((b"", b"0", b"x", b" ", b"\xff")),
+)
+PLACES = st.integers(0, 3000)
+SOME_DAMAGES = st.lists(DAMAGES, min_size=1, max_size=2)
 
 
 # ---------------------------------------------------------------- requests
@@ -174,15 +177,13 @@ PLACES = st.integers(0, 30) | st.integers(0, 3000)
 def damaged(draw: DrawFn, verb: str) -> list[Request]:
     """What a damaged request of this verb comes to: mostly one request, sometimes several."""
     lines = draw(good(verb)).text().encode("ascii").split(b"\n")[:-1]
-    hurts = [draw(LONG)] if draw(st.integers(0, 49)) == 49 else draw(SOME_DAMAGES)
-    for hurt in hurts:
+    for hurt in draw(mostly(SOME_DAMAGES, LONG, 40)):
         lines = lines or [b""]
-        i, j = draw(PLACES) % len(lines), draw(PLACES)
+        place, j = draw(PLACES), draw(PLACES)
+        # Below the first line, which hides what comes after it, but for one time in twenty.
+        i = 1 + place % (len(lines) - 1) if len(lines) > 1 and place % 20 else 0
         lines = hurt(lines, i, j % len(lines) if hurt is swap else j)
     return requests_of(b"".join(line + b"\n" for line in lines))
-
-
-SOME_DAMAGES = st.lists(DAMAGES, min_size=1, max_size=3)
 
 
 def bad(verb: str) -> SearchStrategy[list[Request]]:
@@ -191,6 +192,8 @@ def bad(verb: str) -> SearchStrategy[list[Request]]:
 
 def requests_of(data: bytes) -> list[Request]:
     """Cut `data` after each line `end`, one is added if the last is no such line, and read what came out."""
+    if data and not data.endswith(b"\n"):
+        data += b"\n"
     if data != b"end\n" and not data.endswith(b"\nend\n"):
         data += b"end\n"
     found: list[Request] = []

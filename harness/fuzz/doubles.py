@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from functools import cache, partial
 from random import Random
+from typing import TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from reference.wire import double, hexadecimal
+
+T = TypeVar("T")
 
 PLAIN = (0.0, 1.0, -1.0, 2.0, 0.5, -0.5, 3.0, 0.1, -0.1, 10.0, 1e-5, 1e-8)
 EDGES = (
@@ -23,6 +26,11 @@ EDGES = (
     *("4340000000000000", "4330000000000001", "3ca0000000000000", "3c90000000000001"),  # 2^53, 2^-53
     *("1ff0000000000000", "5fe0000000000000", "40862e42fefa39ef", "c0874910d52d3051"),  # squares, exp
 )
+
+
+def mostly(usual: SearchStrategy[T], rare: SearchStrategy[T], one_in: int) -> SearchStrategy[T]:
+    """`rare` once in so many times. (`usual | usual | rare` is even: one_of drops what is there twice.)"""
+    return st.integers(1, one_in).flatmap(lambda drawn: rare if drawn == one_in else usual)
 
 
 def word_of(pattern: int) -> str:
@@ -48,14 +56,12 @@ tame: SearchStrategy[str] = plain | near_one
 wild: SearchStrategy[str] = plain | near_one | edges | neighbours | any_bits
 positive = st.floats(0.01, 100.0).map(hexadecimal)
 
-half_integers = st.integers(-8, 8).map(lambda n: n / 2.0)
-exponents = half_integers.map(hexadecimal)
 
-
-def wide_exponents(limit: int) -> SearchStrategy[str]:
+def exponents(limit: int) -> SearchStrategy[str]:
     """Integers and half-integers from -limit to limit, most of them small."""
-    far = st.integers(-2 * limit, 2 * limit).map(lambda n: hexadecimal(n / 2.0))
-    return exponents | exponents | far
+    small = st.sampled_from([n / 2.0 for n in (2, 1, -1, -2, 4, 0, 3, -3, *range(-8, 9))])
+    far = st.integers(-2 * limit, 2 * limit).map(lambda n: n / 2.0)
+    return mostly(small, far, 6).map(hexadecimal)
 
 
 SCALES = (0.3, 0.02, 0.08, 1.0, 5.0)
@@ -89,4 +95,4 @@ def fillings(numbers: SearchStrategy[str]) -> SearchStrategy[Filling]:
         partial, st.just(_fill), st.none(), st.sampled_from(scales), st.integers(0, 2**32), patches
     )
     constant = st.builds(partial, st.just(_fill), numbers, st.just(1.0), st.just(0), patches)
-    return drawn | drawn | drawn | constant
+    return mostly(drawn, constant, 4)

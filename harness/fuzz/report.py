@@ -1,0 +1,77 @@
+"""Shows what a campaign came to: each finding as the ladder shows it, how much was asked, one sentence."""
+
+from __future__ import annotations
+
+import shlex
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+from harness import report
+from harness.record import Record
+
+
+def show(result: Record, console: Console) -> None:
+    for entry in result["found"]:
+        console.print(finding(result, entry))
+    console.print(asked(result))
+    for line in sentences(result):
+        console.print(
+            line, soft_wrap=True, markup=False, style="bold red" if result["found"] else "bold green"
+        )
+
+
+def finding(result: Record, entry: Record) -> Panel:
+    """The panel of the ladder, for the case that was saved or for the conversation that was kept."""
+    level = {"level": entry["level"], "verb": entry["verb"]}
+    record = {"finding": entry["finding"], "diagnosis": []}
+    runner = "" if result["runner"] == "docker" else " RUNNER=local"
+    panel = report.failure_panel(
+        record, level, entry["failure"], f"make conform PORT={entry['port']}{runner}"
+    )
+    panel.title = f"{entry['port']} fails at a {entry['kind']} request: {entry['path']}"
+    if not entry["repeats"]:
+        panel.title = (
+            f"{entry['port']} fails, but not when asked this alone; what came before: {entry['path']}"
+        )
+    return panel
+
+
+def asked(result: Record) -> Table:
+    table = Table()
+    table.add_column("verb")
+    for kind in result["kinds"]:
+        table.add_column(f"{kind} requests", justify="right")
+    table.add_column("found", justify="right")
+    for verb, numbers in result["verbs"].items():
+        found = sum(entry["verb"] == verb for entry in result["found"])
+        cells = (f"{numbers.get(kind, 0):,}" for kind in result["kinds"])
+        table.add_row(verb, *cells, f"[red]{found}[/]" if found else "")
+    return table
+
+
+def sentences(result: Record) -> list[str]:
+    """What it came to, and how to have the same requests again."""
+    rate = result["requests"] / max(result["seconds"], 0.1)
+    ports, found = " ".join(result["ports"]), len(result["found"])
+    findings = {0: "nothing found", 1: "1 finding"}.get(found, f"{found} findings")
+    ended = {"time": "", "count": ""}.get(result["ended"], f", ended early: {result['ended']}")
+    again = f", {result['tried_again']} that failed before" if result["tried_again"] else ""
+    return [
+        f"{ports}: {result['requests']:,} requests in {result['seconds']:.0f} s, {rate:.0f} a second"
+        f"{again}{ended}: {findings}",
+        f"the same again: {command(result)}",
+    ]
+
+
+def command(result: Record) -> str:
+    words = ["conform", "fuzz", *result["ports"], "--seed", str(result["seed"])]
+    words += ["--count", str(result["requests"])]
+    if len(result["kinds"]) == 1:
+        words += ["--kind", result["kinds"][0]]
+    for verb in result["only_verbs"]:
+        words += ["--verb", verb]
+    if result["runner"] != "docker":
+        words += ["--runner", result["runner"]]
+    return shlex.join(words)
