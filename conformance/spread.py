@@ -5,20 +5,24 @@ every machine. Each result of these five is moved to the next double above or be
 chance; `spread_of` does it several times and gives the greatest distance of every quantity from the golden
 trace. What no function has a part in does not move, and its spread is exactly zero.
 
-Not for judging (`harness/tolerance.py`) nor for the whole ladder (`conformance/tolerance.py`).
+Not for judging (`harness/tolerance.py`) nor for the whole ladder (`conformance/tolerance.py`). As a program
+it measures one request, which it reads as JSON.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from harness.compare import double_of
-from harness.protocol import Reply, Request
+from harness.ladder import request_of
+from harness.protocol import Reply, Request, parse_reply
 from reference import conform, exactmath, microgpt
 from reference.requests import read_run
 from reference.wire import Fields, hexadecimal
@@ -208,3 +212,18 @@ def _rounded_up(x: float) -> float:
     """Three significant digits, no less than x."""
     short = float(f"{x:.2e}")
     return short if short >= x else float(f"{x * 1.01:.2e}") if x > 1e-300 else x
+
+
+def main() -> None:
+    """Read {"request": ..., "golden": ..., "runs": ..., "seed": ...} and print the spread, or its problem."""
+    asked = json.load(sys.stdin)
+    request, golden = request_of(asked["request"].encode()), parse_reply(asked["golden"])
+    try:
+        answer: object = {"spread": spread_of(request, golden, asked["runs"], asked["seed"])}
+    except ArithmeticError as problem:
+        answer = {"problem": str(problem)}
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

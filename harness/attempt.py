@@ -9,7 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from harness.compare import compare
+from harness.compare import Compare, compare
 from harness.errors import ConformError
 from harness.judge import FAULTS
 from harness.ladder import Case
@@ -21,7 +21,7 @@ WIDTH = 60  # characters shown of each line
 Attempt = dict[str, object]
 
 
-def attempt(session: Session, case: Case, port_name: str) -> Attempt:
+def attempt(session: Session, case: Case, port_name: str, compare: Compare = compare) -> Attempt:
     """Ask one case: the lines of request, golden and reply, cut for showing, and whether they agree.
 
     Raises MachineFault; another fault stands in place of the reply.

@@ -52,6 +52,8 @@ class Allowance:
 
 
 Allow = Callable[[Difference], Allowance]
+Compare = Callable[[Request, Reply, Reply, str | None], "Comparison"]
+"""Request, golden trace, the port's reply, the name that its hello must say."""
 
 
 @dataclass(frozen=True)

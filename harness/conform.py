@@ -9,11 +9,12 @@ import hashlib
 import platform
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
-from harness import ladder, paths, record
+from harness import ladder, paths, record, tolerance
 from harness.attempt import Attempt, attempt
+from harness.compare import Compare, compare
 from harness.errors import BuildFailed, ConformError, LimitExceeded
 from harness.judge import CaseResult, LevelResult, climb, reached
 from harness.limits import Limits
@@ -26,12 +27,13 @@ from harness.trace import Finding, trace
 
 @dataclass(frozen=True)
 class Choice:
-    """Which cases to ask: all but the long ones by default."""
+    """Which cases to ask: all but the long ones by default. native: ask for the port's own functions."""
 
     runner: str = "docker"
     level: int | None = None
     case: str | None = None
     long: bool = False
+    native: bool = False
 
     def cases(self) -> list[tuple[ladder.Level, Sequence[ladder.Case]]]:
         """The chosen cases by level. Raises ManifestError for a case that does not exist."""
@@ -80,6 +82,10 @@ def conform(
 ) -> record.Record:
     """Judge a port. Raises MachineFault and ManifestError; every other fault is in the record."""
     began = time.monotonic()
+    if choice.native:
+        manifest = replace(manifest, agreement="tolerance")
+    within = manifest.agreement == "tolerance"
+    judge_by: Compare = tolerance.compare_within if within else compare
     chosen = choice.cases()
     known = {ladder.find_case(entry.case).id for entry in manifest.known}
     suite_hash = ladder.content_hash(ladder.levels())
@@ -93,12 +99,17 @@ def conform(
     key = result_key(manifest, prepared.content_hash, choice)
     session = Session(runner.launch, limits)
     try:
-        found = climb(session, chosen, manifest.name, listener.judged, known)
-        finding = _trace(session, found, listener.tracing)
-        next_step = _next_step(session, found, manifest.name)
+        native = within and tolerance.wants_native(session, manifest.name, choice.native)
+        if native:
+            session.translate = tolerance.in_native
+        found = climb(session, chosen, manifest.name, listener.judged, known, judge_by)
+        finding = _trace(session, found, listener.tracing, judge_by)
+        next_step = _next_step(session, found, manifest.name, judge_by)
     finally:
         session.kill()
-    if any(level.verdict == "disagrees" for level in found):
+    # No known mistake gives the bits of a library's functions.
+    can_diagnose = not within
+    if can_diagnose and any(level.verdict == "disagrees" for level in found):
         listener.diagnosing()
     return record.build_record(
         manifest,
@@ -111,19 +122,22 @@ def conform(
         finding=finding,
         next_step=next_step,
         notes=session.notes,
-        diagnosis=[record.diagnosis_json(diagnosis) for diagnosis in diagnose(found)],
+        diagnosis=[record.diagnosis_json(known) for known in diagnose(found)] if can_diagnose else [],
         chosen=choice.only_level,
         long=choice.long,
+        native=native,
     )
 
 
-def _next_step(session: Session, found: Sequence[LevelResult], name: str) -> Attempt | None:
+def _next_step(
+    session: Session, found: Sequence[LevelResult], name: str, judge_by: Compare
+) -> Attempt | None:
     """For a port that has climbed a part of the ladder: the first case that it must learn next."""
     height = reached(found)
     if not 0 < height < len(found) or found[height].verdict == "not run":
         return None
     failure = found[height].first_failure
-    return attempt(session, failure.case, name) if failure is not None else None
+    return attempt(session, failure.case, name, judge_by) if failure is not None else None
 
 
 def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
@@ -132,6 +146,7 @@ def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
         *(content_hash, ladder.content_hash(ladder.levels()), code_hash()),
         *(repr(choice), platform.machine()),
         *(manifest.agreement, str(manifest.level), repr(manifest.known)),
+        *((tolerance.file_hash(),) if manifest.agreement == "tolerance" else ()),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
@@ -153,7 +168,9 @@ def code_hash() -> str:
     return digest.hexdigest()
 
 
-def _trace(session: Session, found: Sequence[LevelResult], on_start: Callable[[str], None]) -> Finding | None:
+def _trace(
+    session: Session, found: Sequence[LevelResult], on_start: Callable[[str], None], judge_by: Compare
+) -> Finding | None:
     """Trace the run's first divergence, if it is in a training. A port that fails at that is not traced."""
     failures = (level.first_failure for level in found if level.verdict != "unsupported")
     first = next((failure for failure in failures if failure is not None), None)
@@ -161,7 +178,7 @@ def _trace(session: Session, found: Sequence[LevelResult], on_start: Callable[[s
         return None
     on_start(first.case.id)
     try:
-        return trace(session, first.case.request, first.difference)
+        return trace(session, first.case.request, first.difference, judge_by)
     except ConformError as fault:
         if fault.outcome == "machine":
             raise

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from harness.compare import Difference, Quantity, compare
+from harness.compare import Compare, Difference, Quantity, compare
 from harness.errors import ConformError, ProtocolFault
 from harness.ladder import Case, Level
 from harness.protocol import Reply
@@ -47,6 +47,7 @@ class CaseResult:
     values: int = 0
     different: int = 0
     worst_ulps: int = 0
+    worst_share: float = 0.0
     seconds: float = 0.0
     difference: Difference | None = None
     fault: ConformError | None = None
@@ -71,8 +72,18 @@ class LevelResult:
         return sum(result.values for result in self.results)
 
     @property
+    def different(self) -> int:
+        """How many values have other bits, allowed or not."""
+        return sum(result.different for result in self.results)
+
+    @property
     def worst_ulps(self) -> int:
         return max((result.worst_ulps for result in self.results), default=0)
+
+    @property
+    def worst_share(self) -> float:
+        """The greatest share of its bound that an allowed difference takes."""
+        return max((result.worst_share for result in self.results), default=0.0)
 
     @property
     def seconds(self) -> float:
@@ -83,7 +94,7 @@ class LevelResult:
         return next((result for result in self.results if result.verdict not in HARMLESS), None)
 
 
-def judge_case(session: Session, case: Case, port_name: str | None) -> CaseResult:
+def judge_case(session: Session, case: Case, port_name: str | None, compare: Compare = compare) -> CaseResult:
     """Ask one case. Raises MachineFault; every fault of the port is in the result."""
     began = time.monotonic()
     timeout = session.limits.request * (LONG_CASE_TIMEOUT_FACTOR if case.long else 1)
@@ -97,18 +108,17 @@ def judge_case(session: Session, case: Case, port_name: str | None) -> CaseResul
     if not reply.ok and reply.reason == "unsupported" and case.golden.reason != "unsupported":
         return CaseResult(case, "unsupported", seconds=seconds)
     found = compare(case.request, case.golden, reply, port_name)
-    if found.agrees:
-        return CaseResult(case, "agrees", found.values, seconds=seconds)
     return CaseResult(
         case,
-        "disagrees",
-        found.values,
-        found.different,
-        found.worst_ulps,
-        seconds,
-        found.first,
-        quantities=found.quantities,
-        reply=reply,
+        "agrees" if found.agrees else "disagrees",
+        values=found.values,
+        different=found.different,
+        worst_ulps=found.worst_ulps,
+        worst_share=found.worst_share,
+        seconds=seconds,
+        difference=found.first,
+        quantities=() if found.agrees else found.quantities,
+        reply=None if found.agrees else reply,
     )
 
 
@@ -124,6 +134,7 @@ def judge_level(
     port_name: str | None,
     on_case: Callable[[CaseResult], None] = lambda result: None,
     known: Collection[str] = (),
+    compare: Compare = compare,
 ) -> LevelResult:
     """Ask the cases of a level in order. A verb that the port does not have costs one request.
 
@@ -134,7 +145,9 @@ def judge_level(
         faults = sum(result.verdict in FAULTS for result in results)
         given_up = faults >= FAULTS_PER_LEVEL or (level.number == 1 and faults > 0)
         missing = bool(results) and results[0].verdict == "unsupported"
-        result = CaseResult(case, "not run") if given_up or missing else judge_case(session, case, port_name)
+        result = CaseResult(case, "not run")
+        if not given_up and not missing:
+            result = judge_case(session, case, port_name, compare)
         if case.id in known and result.verdict != "not run":
             result = replace(result, verdict="fixed" if result.verdict == "agrees" else "known")
         results.append(result)
@@ -150,6 +163,7 @@ def climb(
     port_name: str | None,
     on_case: Callable[[CaseResult], None] = lambda result: None,
     known: Collection[str] = (),
+    compare: Compare = compare,
 ) -> list[LevelResult]:
     """Judge level after level. A port that cannot say hello is not asked anything else.
 
@@ -160,7 +174,7 @@ def climb(
         if found and found[0].level.number == 1 and found[0].verdict in FAULTS:
             found.append(LevelResult(level, "not run", tuple(CaseResult(case, "not run") for case in cases)))
             continue
-        found.append(judge_level(session, level, cases, port_name, on_case, known))
+        found.append(judge_level(session, level, cases, port_name, on_case, known, compare))
     try:
         session.close()
     except ProtocolFault as fault:

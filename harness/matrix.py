@@ -180,6 +180,8 @@ def _cells(row: Row) -> list[str]:
     marks = "".join(MARKS.get(level["verdict"], "[red]✗[/]") for level in found["levels"])
     outcome = found["outcome"]
     words = VERDICTS.get(outcome, outcome)
+    if outcome == "conforms" and found["agreement"] == "tolerance":
+        words = "within tolerance"
     words = f"[{STYLES.get(outcome, 'red')}]{words}[/]" + (" [dim](unchanged)[/]" if row.cached else "")
     reached = f"{found['reached_level']}/{len(ladder.VERBS)}"
     return [row.port, marks, reached, f"{found['seconds']['total']:.1f} s", words]

@@ -65,7 +65,9 @@ def level_json(result: LevelResult) -> Record:
         "cases": len(result.results),
         "agreed": result.agreed,
         "values": result.values,
+        "different": result.different,
         "worst_ulps": result.worst_ulps,
+        "worst_share": round(result.worst_share, 6),
         "seconds": round(result.seconds, 3),
         "failures": [case_json(case) for case in failures],
         "others": {
@@ -98,14 +100,16 @@ def build_record(
     notes: Sequence[str] = (),
     chosen: int | None = None,
     long: bool = False,
+    native: bool = False,
 ) -> Record:
-    """The record of a finished climb."""
+    """The record of a finished climb. `native`: the port was asked for its own functions."""
     record: Record = {
         **_head(manifest, prepared.runner, prepared.image_bytes),
         "reached_level": reached(found),
         "outcome": outcome(found, manifest.level, chosen),
         "only_level": chosen,
         "long_cases": long,
+        "math": "native" if native else "exact",
         "build": {
             "hash": prepared.content_hash,
             "image": prepared.image or "",

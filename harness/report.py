@@ -6,6 +6,7 @@ Everything shown comes from the record (`record.py`), so that an old result look
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -70,6 +71,7 @@ def sentence(record: Record) -> str:
     cases = sum(level["agreed"] for level in levels)
     values = sum(level["values"] for level in levels)
     claimed, reached, outcome = record["claimed_level"], record["reached_level"], record["outcome"]
+    is_within = record["agreement"] == "tolerance"
     if outcome == "build failed":
         return f"{port} could not be built: {record['fault']['message']}"
     if outcome == "nothing checked":
@@ -77,7 +79,8 @@ def sentence(record: Record) -> str:
     if record["only_level"] is not None:
         asked = sum(level["cases"] for level in levels)
         where = f"level {record['only_level']}, {levels[0]['verb']}"
-        return f"{port}: {cases} of {asked} cases agree in every bit ({values:,} values; {where})"
+        how = "agree within the tolerance" if is_within else "agree in every bit"
+        return f"{port}: {cases} of {asked} cases {how} ({values:,} values; {where})"
     if outcome == "fixed":
         passed = next(
             case["case"] for level in levels for case in level["failures"] if case["verdict"] == "fixed"
@@ -87,6 +90,9 @@ def sentence(record: Record) -> str:
         listed = "; ".join(f"{known['case']} ({known['reason']})" for known in record["known"])
         return f"{port} conforms to level {claimed} of 12, but for known shortcomings: {listed}"
     if outcome == "conforms" and claimed == len(levels):
+        if is_within:
+            how = f"within tolerance on all {claimed} levels ({cases} cases)"
+            return f"{port} conforms: {how}; {tolerated(levels)}"
         return f"{port} conforms: bit-exact on all {claimed} levels ({cases} cases, {values:,} values)"
     if outcome == "conforms" and reached > claimed:
         return (
@@ -98,22 +104,46 @@ def sentence(record: Record) -> str:
     return f"{port} does not conform: it claims level {claimed} of 12 and reaches {reached}"
 
 
+def tolerated(levels: Sequence[Record]) -> str:
+    """How much of the tolerance was needed."""
+    values = sum(level["values"] for level in levels)
+    exact = values - sum(level.get("different", 0) for level in levels)
+    share = max(level.get("worst_share", 0.0) for level in levels)
+    return f"{exact:,} of {values:,} values are bit-exact, the others within {percent(share)} of their bound"
+
+
+def percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
+
+
+def level_words(level: Record) -> str:
+    """What a level came to. One that agrees does so in every bit, or within the tolerance."""
+    if level["verdict"] == "agrees":
+        return "within tolerance" if level.get("different") else "bit-exact"
+    return VERDICTS[level["verdict"]]
+
+
 def ladder(record: Record) -> Table:
     table = Table(title=heading(record), title_justify="left", title_style="bold")
     table.add_column("level", justify="right")
     table.add_column("verb")
     table.add_column("agree", justify="right")
     table.add_column("values", justify="right")
-    table.add_column("worst", justify="right")
+    is_within = record["agreement"] == "tolerance"
+    for name in ("not exact", "of bound") if is_within else ("worst",):
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("time", justify="right")
     table.add_column("verdict")
     for level in record["levels"]:
-        verdict = level["verdict"]
-        words = "bit-exact" if verdict == "agrees" else VERDICTS[verdict]
-        worst = distance(level["worst_ulps"]) if level["worst_ulps"] else ""
-        style = STYLES.get(verdict, "red")
-        cells = (level["verb"], f"{level['agreed']}/{level['cases']}", f"{level['values']:,}", worst)
-        table.add_row(str(level["level"]), *cells, f"{level['seconds']:.1f} s", f"[{style}]{words}[/]")
+        style = STYLES.get(level["verdict"], "red")
+        cells = [level["verb"], f"{level['agreed']}/{level['cases']}", f"{level['values']:,}"]
+        if is_within:
+            different, share = level.get("different", 0), level.get("worst_share", 0.0)
+            cells += [f"{different:,}" if different else "", percent(share) if share else ""]
+        else:
+            cells.append(distance(level["worst_ulps"]) if level["worst_ulps"] else "")
+        cells += [f"{level['seconds']:.1f} s", f"[{style}]{level_words(level)}[/]"]
+        table.add_row(str(level["level"]), *cells)
     return table
 
 
@@ -121,7 +151,8 @@ def heading(record: Record) -> str:
     build = record["build"]
     where = "in a container" if record["runner"] == "docker" else "on this machine"
     toolchain = f", {build['toolchain']}" if build["toolchain"] else ""
-    return escape(f"{record['language']} ({record['port']}) {where}{toolchain}")
+    functions = ", with its own functions" if record.get("math") == "native" else ""
+    return escape(f"{record['language']} ({record['port']}) {where}{toolchain}{functions}")
 
 
 def failure_panel(record: Record, level: Record, failure: Record, repeat: str) -> Panel:
@@ -171,6 +202,8 @@ def _add_difference(rows: Table, difference: Record, failure: Record | None) -> 
     rows.add_row("got", Text(with_decimal(difference["got"]) if is_value else difference["got"]))
     if is_value:
         rows.add_row("distance", distance(difference["ulps"]))
+    if difference.get("bound"):
+        rows.add_row("bound", Text(difference["bound"]))
     if failure and failure["values"] > 1:
         rows.add_row("", f"{failure['different']:,} of {failure['values']:,} values of this case differ")
 
@@ -205,6 +238,8 @@ def explain_case(case: Record) -> str:
     lines.append(f"got       {with_decimal(difference.got) if is_value else difference.got}")
     if is_value:
         lines.append(f"distance  {distance(difference.ulps)}")
+    if difference.bound:
+        lines.append(f"bound     {difference.bound}")
     cause = usual_cause(verb, difference)
     if cause:
         lines.append(f"usual cause: {cause.sentence} (SPEC.md, section {cause.section})")
@@ -260,7 +295,8 @@ def next_step(record: Record) -> Panel:
 
 def make_command(record: Record) -> str:
     runner = "" if record["runner"] == "docker" else " RUNNER=local"
-    return f"make conform PORT={record['port']}{runner}"
+    functions = " MATH=native" if record.get("math") == "native" else ""
+    return f"make conform PORT={record['port']}{runner}{functions}"
 
 
 def repeat_line(record: Record, case: str) -> str:

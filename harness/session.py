@@ -60,6 +60,7 @@ class Session:
 
     def __init__(self, launch: Callable[[], Process], limits: Limits | None = None) -> None:
         self.limits = limits or Limits()
+        self.translate: Callable[[Request], Request] = lambda request: request  # before a request is sent
         self.timing = Timing()
         self.notes: list[str] = []
         self._launch = launch
@@ -77,15 +78,18 @@ class Session:
         else:
             self.kill()
 
-    def ask(self, request: Request, timeout: float | None = None) -> Reply:
+    def ask(self, request: Request, timeout: float | None = None, last: bool = False) -> Reply:
         """Send one request and read its reply, within `timeout` seconds (the request limit when None).
+
+        With `last` the port's input ends after it.
 
         The first request of a fresh process may take the start limit longer; a `hello` gets the start limit
         alone. Raises LimitExceeded, PortCrashed, ProtocolFault or MachineFault; the port then starts afresh.
         """
         began = time.monotonic()
+        request = self.translate(request)
         try:
-            return self._ask(request, self.limits.request if timeout is None else timeout)
+            return self._ask(request, self.limits.request if timeout is None else timeout, last)
         except ConformError as error:
             if self._process is not None and not error.log and error.outcome != "machine":
                 error.log = self._process.stderr_tail()
@@ -97,6 +101,18 @@ class Session:
         finally:
             self.timing.requests += 1
             self.timing.total += time.monotonic() - began
+
+    def ask_last(self, request: Request) -> Reply:
+        """Send a request that its `end` is missing from, end the input, and read the reply.
+
+        Raises what `ask` raises, and PortCrashed if the port does not end as it should.
+        """
+        reply = self.ask(request, last=True)
+        noted = len(self.notes)
+        self.close()
+        if len(self.notes) > noted:
+            raise PortCrashed(self.notes.pop())
+        return reply
 
     def close(self) -> None:
         """End the port's input, expect nothing more from it, and see it exit.
@@ -137,7 +153,7 @@ class Session:
         """The first process of the running port; None if there is none or it cannot be told."""
         return self._process.root_pid() if self._process is not None else None
 
-    def _ask(self, request: Request, timeout: float) -> Reply:
+    def _ask(self, request: Request, timeout: float, last: bool) -> Reply:
         process, wait = self._ready(request, timeout)
         data = request.data()
         reader = ReplyReader(request.id, self.limits.output)
@@ -151,6 +167,8 @@ class Session:
                     option=wait.options[0],
                     hint=_raises(wait.options),
                 )
+            if last:
+                process.close_input()
             while True:
                 with _Waiting(self.timing, request):
                     chunk = process.read(wait.deadline)

@@ -12,17 +12,21 @@ import hashlib
 import json
 import math
 import re
+import subprocess
+import sys
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
-from multiprocessing import get_context
 
-from conformance.spread import CHECKSUM, Spread, distance, quantities, spread_of
+from conformance.spread import CHECKSUM, Spread, distance, quantities
 from harness import paths
 from harness.compare import Allow, Allowance, Comparison, Difference, compare, double_of
-from harness.errors import ManifestError
+from harness.errors import ConformError, MachineFault, ManifestError, ProtocolFault
+from harness.judge import FAULTS
+from harness.ladder import find_case
 from harness.protocol import Reply, Request
+from harness.reaper import python_environment
+from harness.session import Session
 
 FACTOR = 16
 """To first order a spread grows with the moves. So this is also how many ulps a function may be off."""
@@ -73,6 +77,11 @@ def load() -> Bounds:
         ) from None
 
 
+def file_hash() -> str:
+    """What a verdict within a tolerance depends on, besides the suite and the harness."""
+    return hashlib.sha256(BOUNDS.read_bytes()).hexdigest() if BOUNDS.exists() else ""
+
+
 @cache
 def _known() -> Bounds:
     return load()
@@ -88,18 +97,62 @@ def spread(request: Request, golden: Reply) -> Spread:
 @cache
 def _measured(request: Request, golden: Reply) -> Spread:
     """In a process of its own, because the reference's functions are changed meanwhile."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        try:
-            return pool.submit(spread_of, request, golden, RUNS, SEED).result()
-        except ArithmeticError as problem:
-            raise ManifestError(
-                f"the request '{request.id}' cannot be judged within a tolerance: {problem}"
-            ) from None
+    asked = {"request": request.text(), "golden": golden.text(), "runs": RUNS, "seed": SEED}
+    done = subprocess.run(
+        [sys.executable, "-m", "conformance.spread"],
+        input=json.dumps(asked),
+        capture_output=True,
+        text=True,
+        env=python_environment(),
+    )
+    if done.returncode != 0:
+        raise MachineFault(
+            f"the spread of '{request.id}' could not be measured: exit status {done.returncode}",
+            log=done.stderr.splitlines()[-5:],
+        )
+    answer = json.loads(done.stdout)
+    if "problem" in answer:
+        raise ManifestError(f"'{request.id}' cannot be judged within a tolerance: {answer['problem']}")
+    found: Spread = answer["spread"]
+    return found
 
 
 def compare_within(request: Request, golden: Reply, reply: Reply, port_name: str | None = None) -> Comparison:
     """Like `compare`, but the first difference is the first that is outside its bound."""
     return compare(request, golden, reply, port_name, allowances(request, golden))
+
+
+def kinds_of_math(session: Session, name: str) -> list[str]:
+    """What the port's hello offers: exact, native, or both. Raises ProtocolFault for a wrong hello."""
+    example = find_case("hello/example")
+    reply = session.ask(example.request)
+    difference = compare(example.request, example.golden, reply, name).first
+    if difference is not None:
+        raise ProtocolFault(
+            f"the reply to hello is wrong: expected {difference.expected}, got {difference.got}",
+            hint=f"make conform PORT={name} LEVEL=1",
+        )
+    return reply.lines[3].split(" ")[1:]
+
+
+def wants_native(session: Session, name: str, asked_for: bool) -> bool:
+    """Whether to ask for the port's own functions: if that was asked for, or it has no others.
+
+    Raises ManifestError if it was asked for and the port has none. A port that cannot even say hello is left
+    to the ladder, which says so.
+    """
+    try:
+        kinds = kinds_of_math(session, name)
+    except ConformError as fault:
+        if fault.outcome not in FAULTS:
+            raise
+        return asked_for
+    if asked_for and "native" not in kinds:
+        raise ManifestError(
+            f"{name} has no functions of its own to ask for: its hello says 'math {' '.join(kinds)}'",
+            hint="leave out --math native (make: MATH=native)",
+        )
+    return asked_for or "exact" not in kinds
 
 
 def in_native(request: Request) -> Request:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.cases.case import config_lines, line, matrix_lines, optimizer_lines
-from harness.compare import Comparison, Difference, Quantity, compare
+from harness.compare import Compare, Comparison, Difference, Quantity, compare
 from harness.protocol import Reply, Request, parse_reply
 from harness.session import Session
 from reference import conform, microgpt
@@ -36,15 +36,17 @@ class Finding:
     quantities: tuple[Quantity, ...] = ()
 
 
-def trace(session: Session, request: Request, difference: Difference) -> Finding | None:
+def trace(
+    session: Session, request: Request, difference: Difference, compare: Compare = compare
+) -> Finding | None:
     """Where a `train` or `run` request first goes wrong; None if it cannot be narrowed.
 
     Raises what `session.ask` raises.
     """
     if request.verb == "run":
-        return _trace_run(session, request)
+        return _trace_run(session, request, compare)
     if request.verb == "train":
-        return _trace_train(session, request, difference)
+        return _trace_train(session, request, difference, compare)
     return None
 
 
@@ -54,11 +56,11 @@ def golden_of(request: Request) -> Reply:
     return parse_reply("\n".join([*conform.answer(lines, complete), ""]))
 
 
-def _compare(session: Session, request: Request, timeout: float | None = None) -> Comparison:
-    return compare(request, golden_of(request), session.ask(request, timeout))
+def _asked(session: Session, request: Request, compare: Compare, timeout: float | None = None) -> Comparison:
+    return compare(request, golden_of(request), session.ask(request, timeout), None)
 
 
-def _trace_run(session: Session, request: Request) -> Finding | None:
+def _trace_run(session: Session, request: Request, compare: Compare) -> Finding | None:
     """Ask for the run's training as a `train` request, which shows every step in bits."""
     whole = read_run(Fields(request.lines))
     training = whole.training
@@ -72,17 +74,19 @@ def _trace_run(session: Session, request: Request) -> Finding | None:
         *matrix_lines(_numbers(training.parameters)),
     ]
     steps = Request("train", f"{request.id}-as-train", tuple(lines))
-    found = _compare(session, steps, timeout=session.limits.request * 30)
+    found = _asked(session, steps, compare, timeout=session.limits.request * 30)
     if found.first is None:
         return None
-    return _trace_train(session, steps, found.first)
+    return _trace_train(session, steps, found.first, compare)
 
 
 def _used_documents(whole: microgpt.Run) -> Sequence[str]:
     return whole.documents[: whole.training.optimizer.steps]
 
 
-def _trace_train(session: Session, request: Request, difference: Difference) -> Finding | None:
+def _trace_train(
+    session: Session, request: Request, difference: Difference, compare: Compare
+) -> Finding | None:
     match = _STEP.match(difference.checkpoint)
     if not match:
         return None
@@ -91,7 +95,7 @@ def _trace_train(session: Session, request: Request, difference: Difference) -> 
     while asked.training.step < step:
         asked.training.advance(asked.document())
     for narrower, sentence in _narrower_requests(request.id, asked):
-        found = _compare(session, narrower)
+        found = _asked(session, narrower, compare)
         if found.first is not None:
             return Finding(narrower, found.first, sentence, found.quantities)
     sentence = (

@@ -9,12 +9,10 @@ from rich.console import Console
 
 from harness import manifest, runners
 from harness.accuracy import measure, results
-from harness.compare import compare
-from harness.errors import ProtocolFault
-from harness.ladder import find_case
 from harness.limits import Limits
 from harness.progress import progress
 from harness.session import Session
+from harness.tolerance import kinds_of_math
 
 
 @click.command()
@@ -64,16 +62,3 @@ def of_port(name: str, runner: str, inputs: int, seed: int, errors: Console) -> 
             found = measure.measure(measure.of_session(session), inputs, seed)
     toolchain = prepared.toolchain or ""
     return results.entry(name, loaded.language, toolchain, runner, found, inputs, seed)
-
-
-def kinds_of_math(session: Session, name: str) -> list[str]:
-    """What the port's hello offers: exact, native, or both. Raises ProtocolFault for a wrong hello."""
-    example = find_case("hello/example")
-    reply = session.ask(example.request)
-    difference = compare(example.request, example.golden, reply, name).first
-    if difference is not None:
-        raise ProtocolFault(
-            f"the reply to hello is wrong: expected {difference.expected}, got {difference.got}",
-            hint=f"make conform PORT={name} LEVEL=1",
-        )
-    return reply.lines[3].split(" ")[1:]
