@@ -247,10 +247,21 @@ def test_a_failure_that_needs_what_came_before_is_kept_as_a_conversation(fuzzed)
     )
     campaign.run()
     entry = campaign.found[0]
-    assert not entry["repeats"]
+    assert not entry["repeats"] and not entry["saved"]
     assert entry["failure"]["verdict"] == "protocol"
     assert Path(entry["path"]).read_bytes().count(b"\nend\n") > 1
     assert not list((paths.cache_dir() / "found").glob("*"))
+
+
+def test_a_port_that_is_silent_when_its_input_ends_is_found(fuzzed):
+    def silent(data: bytes) -> Iterable[bytes | Exit]:
+        if data.endswith(b"\nend\n") or data == b"end\n":
+            yield answered(data)
+
+    entry = only_finding(fuzzed({"silent": silent}, count=3000, kinds=["bad"], verbs=["arith"]))
+    assert entry["repeats"] and not entry["saved"]
+    assert not Path(entry["path"]).read_bytes().endswith(b"end\n")
+    assert "no answer at all" in entry["failure"]["fault"]["message"]
 
 
 @pytest.mark.parametrize("verb", ladder.VERBS)

@@ -1,7 +1,8 @@
 """A campaign: hypothesis makes requests, the reference answers once, every port must give the same answer.
 
 The same seed makes the same requests in the same order, however fast the ports are. What fails is shrunk,
-tried on a fresh process, and saved; that port is then not asked that verb again.
+tried on a fresh process, and saved; that port is then not asked that verb again. What fails only after other
+requests, or where the input ends, is no case of the ladder: the conversation is kept in the cache.
 
     campaign(["c", "go"], seconds=60) -> result, as JSON has it
 
@@ -28,18 +29,18 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from harness import files, ladder, manifest, paths, runners
+from harness import ladder, manifest, paths, runners
 from harness.compare import Comparison, compare
 from harness.errors import ConformError, ManifestError
 from harness.fuzz import found
-from harness.fuzz.damage import bad
+from harness.fuzz.damage import bad, cut_off, is_cut_off
 from harness.fuzz.requests import LINES, good
-from harness.judge import FAULTS, CaseResult, Verdict, judge_case
+from harness.judge import FAULTS, CaseResult, Verdict
 from harness.limits import Limits
 from harness.protocol import Reply, Request
 from harness.record import Record, case_json, finding_json
 from harness.session import Session
-from harness.trace import golden_of, trace
+from harness.trace import Finding, golden_of, trace
 
 Kind = Literal["good", "bad"]
 KINDS: tuple[Kind, ...] = ("good", "bad")
@@ -47,6 +48,7 @@ LIMITS = Limits(request=20.0)
 """Requests are small: a port that needs longer hangs."""
 SHRINK_SECONDS = 60.0
 VERDICTS: dict[str, Verdict] = {"protocol": "protocol", "crashed": "crashed", "limit": "limit"}
+CUT_OFF_A_ROUND = 3  # requests that the input ends within: each ends a process
 REMEMBERED = 200  # requests of a conversation, for what shows only after others
 
 
@@ -61,7 +63,7 @@ class Target:
 
     def ask(self, request: Request) -> Reply:
         self.recent.append(request.data())
-        return self.session.ask(request)
+        return self.session.ask_last(request) if is_cut_off(request) else self.session.ask(request)
 
     def afresh(self) -> None:
         """The next request gets a fresh process."""
@@ -176,6 +178,9 @@ class Campaign:
             self._batch(kind, verb, self._seed_of(number, kind, verb), LINES[verb].a_round)
             for kind, verb in self._batches()
         ]
+        if "bad" in self._kinds:
+            verb = self._verbs[number % len(self._verbs)]
+            self._batch("bad", verb, self._seed_of(number), CUT_OFF_A_ROUND, strategy=cut_off(verb))
         return any(asked)
 
     def _batches(self) -> Iterator[tuple[Kind, str]]:
@@ -192,17 +197,22 @@ class Campaign:
         seed: int,
         examples: int,
         phases: Sequence[Phase] = (Phase.generate, Phase.shrink),
+        strategy: SearchStrategy[list[Request]] | None = None,
     ) -> bool:
-        """One run of hypothesis; false if no target is to be asked this verb."""
+        """One run of hypothesis; false if no target is to be asked this verb.
+
+        A strategy other than the usual one for the kind and the verb is not tried again another time.
+        """
         targets = [t for t in self._targets if verb in t.verbs and (t.name, verb) not in self._spoilt]
         if not targets:
             return False
         self._failing = None
+        database = DirectoryBasedExampleDatabase(self._examples_folder / kind / verb)
 
         @seeded(seed)
         @settings(
             max_examples=examples,
-            database=DirectoryBasedExampleDatabase(self._examples_folder / kind / verb),
+            database=database if strategy is None else None,
             phases=phases,
             deadline=None,
             derandomize=False,
@@ -211,7 +221,7 @@ class Campaign:
             report_multiple_bugs=False,
             print_blob=False,
         )
-        @given(requests_of(kind, verb))
+        @given((usual(kind, verb) if strategy is None else strategy).map(_Drawn))
         def agree(requests: _Drawn) -> None:
             self._check_end()
             for request in requests:
@@ -265,40 +275,43 @@ class Campaign:
 
     def _keep(self, failing: Failing, kind: Kind, verb: str) -> None:
         """Try what was found on a fresh process, save it, and ask that port no more of this verb."""
-        target, conversation = failing.target, list(failing.target.recent)
+        target, conversation = failing.target, b"".join(failing.target.recent)
         self._spoilt.add((target.name, verb))
-        case = found.save(verb, failing.request.data(), self._found_folder)
         target.afresh()
-        alone = judge_case(target.session, case, target.name)
-        repeats = alone.verdict != "agrees"
-        finding = None
-        if alone.difference is not None:
-            try:
-                finding = trace(target.session, case.request, alone.difference)
-            except ConformError as fault:
-                if fault.outcome not in FAULTS:
-                    raise
-        entry: Record = {
-            "port": target.name,
-            "kind": kind,
-            "verb": verb,
-            "level": case.level.number,
-            "case": case.id,
-            "path": paths.shown(case.path),
-            "request": case.path.read_bytes().decode("latin-1"),
-            "golden": case.golden.text(),
-            "repeats": repeats,
-            "failure": case_json(alone if repeats else failing.result(case)),
-            "finding": finding_json(finding) if finding else None,
-        }
-        if not repeats:
-            path = paths.cache_dir() / "fuzz" / "conversations" / f"{target.name}-{case.path.name}"
-            files.write_whole(path, b"".join(conversation))
-            entry["path"] = paths.shown(path)
-            case.path.unlink()
-            case.path.with_suffix(".golden").unlink()
-        self.found.append(entry)
+        repeats = _failing(target, failing.request, golden_of(failing.request)) is not None
+        if repeats and not is_cut_off(failing.request):
+            case = found.save(verb, failing.request.data(), self._found_folder)
+            failing = _failing(target, case.request, case.golden) or failing
+        else:
+            case = found.keep_conversation(target.name, verb, conversation)
+        finding = self._trace(failing)
+        self.found.append(
+            {
+                "port": target.name,
+                "kind": kind,
+                "verb": verb,
+                "level": case.level.number,
+                "case": case.id,
+                "path": paths.shown(case.path),
+                "saved": case.path.parent == self._found_folder,
+                "repeats": repeats,
+                "request": failing.request.data().decode("latin-1"),
+                "golden": golden_of(failing.request).text(),
+                "failure": case_json(failing.result(case)),
+                "finding": finding_json(finding) if finding else None,
+            }
+        )
         self._failing = None
+
+    def _trace(self, failing: Failing) -> Finding | None:
+        if failing.comparison is None or failing.comparison.first is None:
+            return None
+        try:
+            return trace(failing.target.session, failing.request, failing.comparison.first)
+        except ConformError as fault:
+            if fault.outcome not in FAULTS:
+                raise
+            return None
 
     def result(self) -> Record:
         """What it came to, as JSON has it. The same seed and count make the same requests again."""
@@ -318,8 +331,8 @@ class Campaign:
         }
 
 
-def requests_of(kind: Kind, verb: str) -> SearchStrategy[_Drawn]:
-    return good(verb).map(lambda request: _Drawn([request])) if kind == "good" else bad(verb).map(_Drawn)
+def usual(kind: Kind, verb: str) -> SearchStrategy[list[Request]]:
+    return good(verb).map(lambda request: [request]) if kind == "good" else bad(verb)
 
 
 def _failing(target: Target, request: Request, golden: Reply) -> Failing | None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from harness.fuzz.doubles import mostly
-from harness.fuzz.requests import good
+from harness.fuzz.requests import ID, good
 from harness.ladder import request_of
 from harness.protocol import MAX_LINE, Request
 
@@ -184,6 +184,19 @@ def damaged(draw: DrawFn, verb: str) -> list[Request]:
         i = 1 + place % (len(lines) - 1) if len(lines) > 1 and place % 20 else 0
         lines = hurt(lines, i, j % len(lines) if hurt is swap else j)
     return requests_of(b"".join(line + b"\n" for line in lines))
+
+
+@st.composite
+def cut_off(draw: DrawFn, verb: str) -> list[Request]:
+    """The beginning of a request, its first line at least, after which the input is to end."""
+    data = draw(good(verb)).data()
+    first, last = data.index(b"\n") + 1, len(data) - len(b"end\n")
+    place = first + draw(PLACES) % (last - first + 1)
+    return [Request(verb, ID, raw=data[:place])]
+
+
+def is_cut_off(request: Request) -> bool:
+    return not request.data().endswith(b"\nend\n") and request.data() != b"end\n"
 
 
 def bad(verb: str) -> SearchStrategy[list[Request]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness import files, ladder, paths
 from harness.fuzz.requests import ID
-from harness.ladder import Case, request_of
+from harness.ladder import Case, Level, request_of
 from harness.trace import golden_of
 
 
@@ -28,10 +28,15 @@ def save(verb: str, data: bytes, where: Path) -> Case:
     path = where / f"{verb}-{digest}.request"
     files.write_whole(path, data)
     files.write_whole(path.with_suffix(".golden"), golden_of(request_of(data)).text())
-    return case_of(verb, path)
+    return level_of(verb).found_case(path)
 
 
-def case_of(verb: str, path: Path) -> Case:
-    """The file as the ladder sees it."""
-    level = next(level for level in ladder.levels() if level.verb == verb)
-    return level.found_case(path)
+def keep_conversation(port: str, verb: str, data: bytes) -> Case:
+    """Keep what a port was sent up to a failure that the last request alone does not show."""
+    digest = hashlib.sha256(data).hexdigest()[:8]
+    path = paths.cache_dir() / "fuzz" / "conversations" / f"{port}-{verb}-{digest}.requests"
+    return Case(level_of(verb), "conversation", files.write_whole(path, data))
+
+
+def level_of(verb: str) -> Level:
+    return next(level for level in ladder.levels() if level.verb == verb)

@@ -7,6 +7,7 @@ import shlex
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from harness import report
 from harness.record import Record
@@ -23,19 +24,21 @@ def show(result: Record, console: Console) -> None:
 
 
 def finding(result: Record, entry: Record) -> Panel:
-    """The panel of the ladder, for the case that was saved or for the conversation that was kept."""
-    level = {"level": entry["level"], "verb": entry["verb"]}
-    record = {"finding": entry["finding"], "diagnosis": []}
-    runner = "" if result["runner"] == "docker" else " RUNNER=local"
-    panel = report.failure_panel(
-        record, level, entry["failure"], f"make conform PORT={entry['port']}{runner}"
-    )
-    panel.title = f"{entry['port']} fails at a {entry['kind']} request: {entry['path']}"
-    if not entry["repeats"]:
-        panel.title = (
-            f"{entry['port']} fails, but not when asked this alone; what came before: {entry['path']}"
-        )
-    return panel
+    """The panel of the ladder for a case that was saved; what came of a conversation that was kept."""
+    title = f"{entry['port']} fails at a {entry['kind']} request: {entry['path']}"
+    if entry["saved"]:
+        runner = "" if result["runner"] == "docker" else " RUNNER=local"
+        level = {"level": entry["level"], "verb": entry["verb"]}
+        record = {"finding": entry["finding"], "diagnosis": []}
+        repeat = f"make conform PORT={entry['port']}{runner}"
+        panel = report.failure_panel(record, level, entry["failure"], repeat)
+        panel.title = title
+        return panel
+    fault, difference = entry["failure"]["fault"], entry["failure"]["difference"]
+    came = fault["message"] if fault else f"expected {difference['expected']}, got {difference['got']}"
+    how = "whenever the input ends there" if entry["repeats"] else "but not when asked the last request alone"
+    text = f"{came}\n\nIt fails {how}. The file holds all that it was sent."
+    return Panel(Text(text), title=title, title_align="left", border_style="red", expand=False)
 
 
 def asked(result: Record) -> Table:
