@@ -6,6 +6,7 @@ and workers into MachineFaults, and ends every wait.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import secrets
@@ -51,6 +52,7 @@ class Cluster:
         self._run = secrets.token_hex(6)
         self._version = worker.version()
         try:
+            asyncio.run(_greet(address))
             self._client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TypeError, RuntimeError) as error:
             raise MachineFault(
@@ -159,10 +161,12 @@ class Cluster:
             raise self._no_workers() from None
 
     def _examine_workers(self, containers: bool) -> None:
-        """Every worker must be of use before the first call: one that is not would spoil call after call."""
+        """Every worker must be of use before the first call: one that cannot even read a call ends by it."""
         refusals = self._client.run(worker.refusal, self._version, containers, on_error="return")
         for address, refusal in refusals.items():
-            if isinstance(refusal, ImportError | AttributeError):
+            if isinstance(refusal, OSError):
+                continue  # it has just left
+            if isinstance(refusal, Exception) and not isinstance(refusal, MachineFault):
                 refusal = MachineFault(
                     f"cannot import this project: {_first_line(refusal)}",
                     hint=f"start it in this project's environment: .venv/bin/dask worker {self._address}",
@@ -248,5 +252,16 @@ class _UnderWay:
             self._listeners[label].finished()
 
 
+async def _greet(address: str) -> None:
+    """Shake hands with whatever listens there: Dask's client would wait for ever for one that is silent."""
+    from distributed.comm import connect
+    from distributed.security import Security
+
+    security = Security().get_connection_args("client")
+    comm = await asyncio.wait_for(connect(address, timeout=CONNECT_SECONDS, **security), CONNECT_SECONDS + 1)
+    await comm.close()
+
+
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    text = str(error) or ("no answer" if isinstance(error, TimeoutError) else type(error).__name__)
+    return text.strip().splitlines()[0]

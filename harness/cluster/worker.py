@@ -1,7 +1,7 @@
 """What happens on a Dask worker: it checks that the client has the same project, and does one call at a time.
 
-A thread cannot be interrupted. So when a call's client is gone, the processes and containers that the call waits
-for are ended, and its Stage, which it tells how far it is, ends the call itself.
+A thread cannot be interrupted. So when a call's client is gone, the processes and containers that the call
+waits for are ended, and its Stage, which it tells how far it is, ends the call itself.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ class Answer(NamedTuple):
     value: Any
 
 
-class Cancelled(Exception):
-    """Nobody waits for this call any more."""
+class Cancelled(KeyboardInterrupt):
+    """Nobody waits for this call any more: it ends like anything that a person interrupts."""
 
 
 class Stage(Listener):
@@ -82,7 +82,6 @@ def perform(
     address = get_worker().address
     stage = Stage(run, label)
     with _one_at_a_time:
-        stage.show("starting")
         if fault := refusal(expected):
             fault.message = f"the worker at {address} {fault.message}"
             return Answer(address, fault)
@@ -92,7 +91,7 @@ def perform(
         except ConformError as fault:
             return Answer(address, fault)
         except Cancelled:
-            raise
+            return Answer(address, None)
         except Exception as error:  # whatever the machine of a worker may lack
             sentence = f"{type(error).__name__}: {error}"
             return Answer(address, MachineFault(f"the worker at {address} failed at {label}: {sentence}"))
