@@ -64,11 +64,13 @@ def test_a_measured_speed_belongs_to_the_build_that_was_measured(
     monkeypatch.setattr(record, "results_dir", lambda: tmp_path)
     save(tmp_path, EXACT, 1.0, 1)
     save(tmp_path, EXACT | {"build": {**EXACT["build"], "hash": "b" * 64}}, 1.0, 2)
+    bench.save([bench.Measured("lua", "a" * 64, 9000.0, 31.0, {}, 4.3, 18.0)], "docker")
+    assert [line["step_us"] for line in trend.read("lua", tmp_path)] == [9000.0, None]
     bench.save([bench.Measured("lua", "b" * 64, 4200.0, 31.0, {}, 4.3, 18.0)], "docker")
-    assert [line["step_us"] for line in trend.read("lua", tmp_path)] == [None, 4200.0]
+    assert [line["step_us"] for line in trend.read("lua", tmp_path)] == [9000.0, 4200.0]
     save(tmp_path, EXACT | {"build": {**EXACT["build"], "hash": "b" * 64}, "suite": "2" * 64}, 1.0, 3)
     save(tmp_path, EXACT, 1.0, 4)
-    assert [line["step_us"] for line in trend.read("lua", tmp_path)] == [None, 4200.0, 4200.0, None]
+    assert [line["step_us"] for line in trend.read("lua", tmp_path)] == [9000.0, 4200.0, 4200.0, None]
 
 
 def test_measuring_one_port_keeps_what_is_known_of_the_others(
