@@ -91,6 +91,10 @@ def test_another_version_of_the_suite_is_told():
     assert kinds(EXACT, {**EXACT, "suite": "2" * 64}) == {"changed"}
 
 
+def test_the_ports_own_functions_are_told_from_the_exact_ones():
+    assert "the other with the port's own" in sentences(EXACT, EXACT | {"math": "native"})
+
+
 def test_a_long_list_of_cases_is_cut():
     assert " and 1 more (agrees before, disagrees now)" in sentences(
         EXACT, records.made({"adam": "disagrees"})

@@ -66,6 +66,8 @@ def _compare(old: Record, new: Record) -> Iterator[tuple[Kind, str]]:
             yield "changed", f"{verb}: its worst value was off by {distance(a)}, and is off by {distance(b)}"
     if old["suite"] != new["suite"]:
         yield "changed", "the two were judged by different versions of the suite"
+    if old.get("math", "exact") != new.get("math", "exact"):
+        yield "changed", "one was judged with the exact functions, the other with the port's own"
 
 
 def _step(old: int, new: int, what: str) -> Iterator[tuple[Kind, str]]:
