@@ -88,6 +88,9 @@ def text_of(bounds: Bounds) -> str:
 # --- The table --------------------------------------------------------------------------------------------
 
 
+STEPS = {1: "step 1", 10: "steps 2 to 10", 100: "steps 11 to 100", 4096: "steps from 101"}
+
+
 @dataclass(frozen=True)
 class Row:
     """A quantity over all cases of a level; spreads in ulps of its greatest value, 0 where none is moved."""
@@ -98,19 +101,12 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         moved = [spread for spread in self.relative if spread]
-        typical = shown(statistics.median(moved)) if moved else "0"
-        greatest = shown(max(moved)) if moved else "0"
-        bound = shown(FACTOR * statistics.median(moved)) if moved else "0: bit-exact"
-        still = len(self.relative) - len(moved)
-        return (
-            str(self.level),
-            f"`{self.quantity}`",
-            str(len(self.relative)),
-            str(still or ""),
-            typical,
-            greatest,
-            bound,
-        )
+        still = str(len(self.relative) - len(moved) or "")
+        start = (str(self.level), f"`{self.quantity}`", str(len(self.relative)), still)
+        if not moved:
+            return (*start, "", "", "bit-exact")
+        typical = statistics.median(moved)
+        return (*start, shown(typical), shown(max(moved)), shown(FACTOR * typical))
 
 
 def shown(x: float) -> str:
@@ -118,17 +114,13 @@ def shown(x: float) -> str:
 
 
 def kind(verb: str, quantity: str) -> str:
-    """A quantity's row of the table: no numbers of nodes and lines, and steps in three groups."""
+    """A quantity's row of the table: no numbers of nodes and lines, no matrices, and steps in groups."""
     step, colon, rest = quantity.rpartition(": ")
-    name = re.sub(r"\[\d+\]", "", rest)
-    if verb == "train" and "." in name:
-        name = name.partition(".")[0]
     if not colon:
-        return name
+        return re.sub(r"\[\d+\]", "", rest)
+    name = rest.partition(".")[0]
     number = int(step.split(" ")[1]) + 1
-    group = next((end for end in (1, 10, 100) if number <= end), 1000)
-    where = {1: "step 1", 10: "steps 2 to 10", 100: "steps 11 to 100", 1000: "steps 101 to 1000"}[group]
-    return f"{name}, {where}"
+    return f"{name}, {next(words for end, words in STEPS.items() if number <= end)}"
 
 
 def table_rows(bounds: Bounds, cases: Iterable[Case]) -> list[Row]:
@@ -148,7 +140,10 @@ def table_rows(bounds: Bounds, cases: Iterable[Case]) -> list[Row]:
             greatest[row] = max(greatest.get(row, 0.0), relative)
         for row, relative in greatest.items():
             found.setdefault((case.level.number, row), []).append(relative)
-    return [Row(level, quantity, relative) for (level, quantity), relative in found.items()]
+    names = [key for key in found if ", step" not in key[1]]
+    by_steps = [key for words in STEPS.values() for key in found if key[1].endswith(f", {words}")]
+    order = sorted([*names, *by_steps], key=lambda key: key[0])
+    return [Row(level, quantity, found[level, quantity]) for level, quantity in order]
 
 
 def table(bounds: Bounds, cases: Iterable[Case]) -> str:
@@ -163,7 +158,6 @@ def table(bounds: Bounds, cases: Iterable[Case]) -> str:
         "typical bound",
     )
     rows = table_rows(bounds, cases)
-    rows.sort(key=lambda row: row.level)
     lines = [
         "<!-- tolerance -->",
         "",

@@ -119,7 +119,7 @@ def percent(share: float) -> str:
 def level_words(level: Record) -> str:
     """What a level came to. One that agrees does so in every bit, or within the tolerance."""
     if level["verdict"] == "agrees":
-        return "within tolerance" if level.get("different") else "bit-exact"
+        return "tolerance" if level.get("different") else "bit-exact"
     return VERDICTS[level["verdict"]]
 
 

@@ -168,14 +168,14 @@ def allowances(request: Request, golden: Reply) -> Allow:
     if request.verb == "math":
         return _function_allowance
     limits = {name: FACTOR * moved for name, moved in spread(request, golden).items()}
-    if request.verb == "run":
-        return lambda difference: _run_allowance(difference, limits)
     names = quantities(request.verb, golden.lines)
 
     def allow(difference: Difference) -> Allowance:
         name = names[difference.line - 2] if difference.line - 2 < len(names) else None
         if name == CHECKSUM:
             return _UNJUDGED
+        if request.verb == "run":
+            return _printed_allowance(difference, limits)
         if name is None or difference.kind != "value":
             return _TEXT
         if name not in limits:
@@ -204,10 +204,8 @@ def _function_allowance(difference: Difference) -> Allowance:
     return Allowance(difference.ulps / FACTOR, f"{FACTOR} ulps")
 
 
-def _run_allowance(difference: Difference, limits: Mapping[str, float]) -> Allowance:
-    """A printed loss may be as many units off as its bound, rounded up, has. Checksums are not judged."""
-    if difference.checkpoint in ("parameters", "m", "v"):
-        return _UNJUDGED
+def _printed_allowance(difference: Difference, limits: Mapping[str, float]) -> Allowance:
+    """A printed loss may be as many units of its last decimal off as its bound, rounded up, has."""
     wanted, came = _STEP.fullmatch(difference.expected), _STEP.fullmatch(difference.got)
     if not wanted or not came or wanted[1] != came[1]:
         return _TEXT
