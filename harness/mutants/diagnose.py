@@ -3,7 +3,7 @@
 A mutant can be a port's mistake only if it fails no case that the port passes, so most are ruled out without
 being run. The others are asked the smallest cases that the port failed. If no single one explains a level,
 pairs are tried: first with a mistake that has been found already, then those whose reply stays the port's
-longest.
+longest. Equal ones are told apart, where that can be done, by asking them more cases.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from functools import cache, lru_cache
 from multiprocessing import current_process, get_context
 from typing import Any
 
-from harness.compare import compare
-from harness.errors import ManifestError
 from harness.judge import CaseResult, LevelResult
 from harness.mutants import hunt
 from harness.mutants.catalogue import MUTANTS
@@ -26,31 +24,35 @@ from harness.mutants.mutant import Answer, EditFails, load
 from harness.protocol import Reply, Request
 
 BUDGET = 15.0  # seconds, after which what was found so far has to do
-PROBES = 6  # cases that an explanation must reproduce, the smallest ones of its level
+PROBES = 6  # failed cases of a level that are tried, the smallest ones
+FURTHER = 60  # cases that are asked to tell equal ones apart
 FIRSTS = 6  # mutants to try as the first of a pair
+PER_LEVEL = 2  # mistakes that are looked for in one level
 Names = tuple[str, ...]
 Map = Callable[..., Iterable[list[float]]]
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`variants` all give the port's bits on `case` and on the others that were tried: they are one mistake,
-    as far as the suite can tell. Each is a mutant's name, or two joined by ' + ' that act together.
+    """`variants` are one mistake, as far as the suite can tell: all give the port's bits on `reproduced` of
+    the `tried` cases, `case` among them. Each is a mutant's name, or two that act together.
     """
 
-    variants: tuple[str, ...]
+    variants: tuple[Names, ...]
     case: str
+    reproduced: int
+    tried: int
 
     @property
     def sentence(self) -> str:
         """Ends in no full stop."""
-        meanings = [" and ".join(hunt.find(n).what for n in v.split(" + ")) for v in self.variants]
+        meanings = [" and ".join(hunt.find(name).what for name in names) for names in self.variants]
         return "this is what you get when " + ", or when ".join(meanings[:3])
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """One case that the port failed, and what it said."""
+    """One case, and what the port said: the golden reply, if it passed."""
 
     case: str
     request: Request
@@ -59,7 +61,7 @@ class Evidence:
 
     @property
     def size(self) -> int:
-        return len(self.request.text()) + len(self.reply.text())
+        return len(self.request.text()) + len(self.golden.text())
 
 
 def diagnose(found: Sequence[LevelResult], seconds: float = BUDGET) -> list[Diagnosis]:
@@ -73,18 +75,16 @@ def diagnose(found: Sequence[LevelResult], seconds: float = BUDGET) -> list[Diag
 
 
 def _search(found: Sequence[LevelResult], parallel: Map, seconds: float) -> list[Diagnosis]:
-    search = _Search(parallel, time.monotonic() + seconds, _passed(found))
-    for level in found:
-        evidence = sorted(
-            (
-                Evidence(result.case.id, result.case.request, result.case.golden, result.reply)
-                for result in level.results
-                if _speaks(result) and result.reply is not None
-            ),
-            key=lambda item: item.size,
-        )
-        if evidence:
-            search.explain(level.level.number, evidence[:PROBES])
+    passed = [_evidence(result) for level in found for result in level.results if result.verdict == "agrees"]
+    failed = [
+        (level.level.number, _evidence(result))
+        for level in found
+        for result in level.results
+        if _speaks(result)
+    ]
+    search = _Search(parallel, time.monotonic() + seconds, passed, [item for _, item in failed])
+    for number in sorted({number for number, _ in failed}):
+        search.explain(number, [item for level, item in failed if level == number])
     return search.diagnoses
 
 
@@ -92,101 +92,114 @@ def _speaks(result: CaseResult) -> bool:
     return result.verdict == "disagrees" and result.reply is not None and result.reply.ok
 
 
-def _passed(found: Iterable[LevelResult]) -> frozenset[str]:
-    return frozenset(r.case.id for level in found for r in level.results if r.verdict == "agrees")
+def _evidence(result: CaseResult) -> Evidence:
+    case = result.case
+    return Evidence(case.id, case.request, case.golden, result.reply or case.golden)
 
 
 class _Search:
-    def __init__(self, parallel: Map, deadline: float, passed: frozenset[str]) -> None:
+    def __init__(
+        self, parallel: Map, deadline: float, passed: Sequence[Evidence], failed: Sequence[Evidence]
+    ) -> None:
         self._map = parallel
         self._deadline = deadline
         self._passed = passed
-        self._mistakes: list[str] = []  # one name of each that was found, so that they can act together
+        self._failed = failed
+        self._mistakes: Names = ()  # those found so far, which act together
         self.diagnoses: list[Diagnosis] = []
 
     def explain(self, level: int, evidence: Sequence[Evidence]) -> None:
-        """Find what gives the port's replies, unless what was found before does."""
-        if self._mistakes and self._reproduces([tuple(self._mistakes)], evidence):
-            return
-        first = evidence[0]
+        """Find what gives the port's replies, as far as what was found before does not."""
+        evidence = sorted(evidence, key=lambda item: item.size)[:PROBES]
+        for _ in range(PER_LEVEL):
+            if self._mistakes:
+                evidence = [item for item in evidence if self._shares([self._mistakes], item) != [1.0]]
+            if not evidence or not self._explain(level, evidence):
+                return
+
+    def _explain(self, level: int, evidence: Sequence[Evidence]) -> bool:
         singles = [(name,) for name in self._suspects(level)]
-        shares = self._shares(singles, first)
-        exact = [names for names, share in zip(singles, shares, strict=True) if share == 1.0]
-        matches = self._reproduces(exact, evidence)
+        shares = self._shares(singles, evidence[0])
+        matches = _at(1.0, singles, shares)
         if not matches and self._mistakes:
-            joint = [(*self._mistakes, *names) for names in singles]
-            matches = self._matching(joint, evidence)
+            matches = self._matching([(*self._mistakes, *names) for names in singles], evidence[0])
         if not matches:
-            matches = self._pairs(singles, shares, evidence)
-        if matches:
-            new = [tuple(name for name in names if name not in self._mistakes) for names in matches]
-            self.diagnoses.append(Diagnosis(tuple(" + ".join(names) for names in new if names), first.case))
-            self._mistakes += new[0]
+            matches = self._pairs(singles, shares, evidence[0])
+        if not matches:
+            return False
+        matches, count = self._best(matches, evidence)
+        matches = self._told_apart(matches)
+        new = [tuple(name for name in names if name not in self._mistakes) for names in matches]
+        self.diagnoses.append(Diagnosis(tuple(new), evidence[0].case, count, len(evidence)))
+        self._mistakes += new[0]
+        return True
 
     def _suspects(self, level: int) -> list[str]:
-        """The mutants that fail first at this level, or below it, and nowhere where the port passed."""
-        caught = _caught()
-        if not caught:
-            return [mutant.name for mutant in MUTANTS]
+        """The mutants that are caught first at this level, or below it, and not where the port passed."""
+        caught = _caught() or {mutant.name: (1, "") for mutant in MUTANTS}
+        passed = {item.case for item in self._passed}
         return [
             name
             for name, (first, case) in caught.items()
-            if case not in self._passed and (first <= level if level < 10 else 10 <= first <= level)
+            if case not in passed and (first <= level if level < 10 else 10 <= first <= level)
         ]
 
-    def _pairs(
-        self, singles: Sequence[Names], shares: Sequence[float], evidence: Sequence[Evidence]
-    ) -> list[Names]:
-        """Two mutants that act together: each must change this reply, and one comes first."""
-        own = evidence[0]
-        base = _share(own.golden, own.reply)
-        changing = [(share, names) for names, share in zip(singles, shares, strict=True) if share >= 0.0]
-        changing.sort(key=lambda row: -row[0])
-        for share, first in changing[:FIRSTS]:
+    def _pairs(self, singles: Sequence[Names], shares: Sequence[float], item: Evidence) -> list[Names]:
+        """Two mutants that act together: each changes this reply, and one spoils what comes first."""
+        base = _share(item.golden, item.reply)
+        rows = [(share, names) for names, share in zip(singles, shares, strict=True) if share >= 0.0]
+        rows.sort(key=lambda row: -row[0])
+        for share, first in rows[:FIRSTS]:
             if share <= base or time.monotonic() > self._deadline:
                 break
-            pairs = [(*first, *second) for _, second in changing if second != first]
-            if matches := self._matching(pairs, evidence):
+            pairs = [(*first, *second) for _, second in rows if second != first]
+            if matches := self._matching(pairs, item):
                 return matches
         return []
 
-    def _matching(self, candidates: Sequence[Names], evidence: Sequence[Evidence]) -> list[Names]:
-        shares = self._shares(candidates, evidence[0])
-        return self._reproduces(
-            [names for names, share in zip(candidates, shares, strict=True) if share == 1.0], evidence
-        )
+    def _matching(self, candidates: Sequence[Names], item: Evidence) -> list[Names]:
+        return _at(1.0, candidates, self._shares(candidates, item))
 
-    def _reproduces(self, candidates: Sequence[Names], evidence: Sequence[Evidence]) -> list[Names]:
-        """Those that give the most of the replies; all of the first few when there is a choice."""
-        if not candidates:
-            return []
+    def _best(self, candidates: Sequence[Names], evidence: Sequence[Evidence]) -> tuple[list[Names], int]:
+        """Those that give the most of the replies, and how many."""
         scores = [0] * len(candidates)
         for item in evidence:
             for i, share in enumerate(self._shares(candidates, item)):
                 scores[i] += share == 1.0
         best = max(scores)
-        return [names for names, score in zip(candidates, scores, strict=True) if score == best > 0]
+        return _at(best, candidates, scores), best
+
+    def _told_apart(self, candidates: list[Names]) -> list[Names]:
+        """The candidates that also do as the port did on further cases; the smallest come first."""
+        further = sorted((*self._failed, *self._passed), key=lambda item: item.size)
+        for item in further[:FURTHER]:
+            if len(candidates) == 1:
+                break
+            wanted = -1.0 if item.reply is item.golden else 1.0
+            left = _at(wanted, candidates, self._shares(candidates, item))
+            candidates = left or candidates
+        return candidates
 
     def _shares(self, candidates: Sequence[Names], item: Evidence) -> list[float]:
         """For each candidate, how far its reply stays the port's: from 0 to 1, and -1 if it is golden."""
         if time.monotonic() > self._deadline:
-            return [-1.0] * len(candidates)
-        jobs = [(chunk, item) for chunk in _chunks(candidates, 8)]
+            return [0.0] * len(candidates)
+        jobs = [(candidates[i : i + 8], item) for i in range(0, len(candidates), 8)]
         return [share for shares in self._map(_ask, jobs) for share in shares]
 
 
-def _chunks(items: Sequence[Names], size: int) -> list[Sequence[Names]]:
-    return [items[i : i + size] for i in range(0, len(items), size)]
+def _at(value: float, candidates: Sequence[Names], scores: Sequence[float]) -> list[Names]:
+    return [names for names, score in zip(candidates, scores, strict=True) if score == value]
 
 
 def _ask(job: tuple[Sequence[Names], Evidence]) -> list[float]:
-    """In a process of its own: see _Search._shares. Mutants that cannot be joined give -1."""
+    """In a process of its own: see _Search._shares. Mutants that cannot be joined give 0."""
     candidates, item = job
     shares = []
     for names in candidates:
         answer = _loaded(names)
-        own = answer(item.request) if answer else item.golden
-        shares.append(-1.0 if compare(item.request, item.golden, own).agrees else _share(own, item.reply))
+        own = answer(item.request) if answer else None
+        shares.append(0.0 if own is None else -1.0 if own == item.golden else _share(own, item.reply))
     return shares
 
 
@@ -218,5 +231,5 @@ def _caught() -> dict[str, tuple[int, str]]:
         if kept["version"] != hunt.version():
             return {}
         return {row["name"]: (row["level"], row["case"]) for row in kept["mutants"] if row["level"]}
-    except (OSError, ValueError, KeyError, TypeError, ManifestError):
+    except (OSError, ValueError, KeyError, TypeError):
         return {}

@@ -161,13 +161,6 @@ MUTANTS = [
         (Edit("microgpt", MLP_RESIDUAL, '        record(f"{layer}.mlp_residual", x)\n'),),
     ),
     Mutant(
-        "input-times-weight",
-        "linear layers multiply x * w and not w * x",
-        "Multiplication commutes; the order in which gradients accumulate does not.",
-        (Edit("microgpt", "add_up(w * xi for", "add_up(xi * w for"),),
-        rounding=True,
-    ),
-    Mutant(
         "position-missing",
         "positions are not embedded",
         "wpe is drawn and never added.",
@@ -273,13 +266,6 @@ MUTANTS = [
             ),
             Edit("microgpt", SCORES, "        scores = products\n"),
         ),
-        rounding=True,
-    ),
-    Mutant(
-        "key-times-query",
-        "the dot products of attention multiply k * q and not q * k",
-        "Multiplication commutes; the order in which gradients accumulate does not.",
-        (Edit("microgpt", PRODUCTS, PRODUCTS.replace("a * b for", "b * a for")),),
         rounding=True,
     ),
     Mutant(

@@ -1,0 +1,89 @@
+"""Tries the diagnosis on the mutants themselves: is the right one named first?"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+
+from harness import ladder
+from harness.compare import compare
+from harness.judge import CaseResult, LevelResult
+from harness.mutants import diagnose, hunt
+from harness.mutants.mutant import load
+
+ALWAYS = 9  # levels that are climbed whatever happens; above them, up to the first that disagrees
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What the diagnosis made of a port with these mistakes.
+
+    named: the names it gave, in order. right: whether it named first what was planted, and nothing else.
+    seconds: how long it took.
+    """
+
+    planted: tuple[str, ...]
+    named: tuple[tuple[tuple[str, ...], ...], ...]
+    seconds: float
+
+    @property
+    def right(self) -> bool:
+        """Each mistake that was planted is one of the variants of an entry, and there is no other entry."""
+        planted = set(self.planted)
+        return (
+            len(self.named) > 0
+            and all(any(set(names) <= planted for names in variants) for variants in self.named)
+            and planted
+            == {
+                name
+                for variants in self.named
+                for names in variants
+                if set(names) <= planted
+                for name in names
+            }
+        )
+
+
+def trial(planted: tuple[str, ...]) -> Trial:
+    """Climb with a port that has these mistakes, and diagnose it."""
+    found = list(climb(planted))
+    began = time.monotonic()
+    named = diagnose._search(found, map, seconds=diagnose.BUDGET)
+    return Trial(planted, tuple(diagnosis.variants for diagnosis in named), time.monotonic() - began)
+
+
+def climb(planted: tuple[str, ...]) -> Iterator[LevelResult]:
+    """The levels as a port with these mistakes would leave them."""
+    answer = load(change for name in planted for change in hunt.find(name).changes)
+    failed = False
+    for level in ladder.levels():
+        if failed and level.number > ALWAYS:
+            return
+        results = []
+        for case in level.cases:
+            if not case.long:
+                reply = answer(case.request)
+                right = compare(case.request, case.golden, reply).agrees
+                results.append(
+                    CaseResult(case, "agrees" if right else "disagrees", reply=None if right else reply)
+                )
+        right = all(result.verdict == "agrees" for result in results)
+        failed = failed or not right
+        yield LevelResult(level, "agrees" if right else "disagrees", tuple(results))
+
+
+def try_all(
+    planted: Iterable[tuple[str, ...]],
+    on_trial: Callable[[Trial], None] = lambda trial: None,
+    processes: int | None = None,
+) -> list[Trial]:
+    """Try them in parallel; the result is in their order."""
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        trials = []
+        for done in pool.map(trial, list(planted)):
+            on_trial(done)
+            trials.append(done)
+        return trials
