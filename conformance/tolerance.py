@@ -35,7 +35,7 @@ from harness.tolerance import BOUNDS, FACTOR, RUNS, SEED, Bounds, digest, load
 HERE = Path(__file__).parent
 SPEC = HERE / "SPEC.md"
 TABLE = re.compile(r"<!-- tolerance -->\n.*?<!-- end of tolerance -->\n", re.DOTALL)
-WHOLE_RUN_PART = 8  # of the runs: level 12 is slow, and its losses are judged to four decimals only
+WHOLE_RUN_PART = 16  # of the runs: level 12 is slow, and its losses are judged to four decimals only
 
 
 def judged_cases() -> list[Case]:
