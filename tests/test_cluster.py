@@ -61,7 +61,6 @@ class Ports:
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "ports"
         self.results = folder / "results"
-        self.started, self.gate = folder / "started", folder / "gate"
         self.folder.mkdir()
 
     def add(self, name: str, source: str, more: str = "", run: str = SCRIPT) -> str:
@@ -71,12 +70,23 @@ class Ports:
         return name
 
     def add_gated(self, name: str = "gated") -> str:
-        return self.add(name, GATED.format(started=str(self.started), gate=str(self.gate)) + RIGHT)
+        """A port that waits before it answers, in each of its runs, until `open` was called."""
+        gate, started = self._gate(name), self._started(name)
+        return self.add(name, GATED.format(started=str(started), gate=str(gate)) + RIGHT)
 
-    def runs(self) -> list[tuple[int, int]]:
-        """Process and worker of every run of the gated port so far."""
-        lines = self.started.read_text().splitlines() if self.started.exists() else []
+    def open(self, name: str = "gated") -> None:
+        self._gate(name).touch()
+
+    def runs(self, name: str = "gated") -> list[tuple[int, int]]:
+        """Process and worker of every run of a gated port so far."""
+        lines = self._started(name).read_text().splitlines() if self._started(name).exists() else []
         return [(int(port), int(worker)) for port, worker in map(str.split, lines)]
+
+    def _gate(self, name: str) -> Path:
+        return self.folder.parent / f"{name}.gate"
+
+    def _started(self, name: str) -> Path:
+        return self.folder.parent / f"{name}.started"
 
 
 @pytest.fixture
@@ -165,7 +175,7 @@ def test_a_worker_killed_in_the_middle_of_a_job_changes_no_result(
     spread_run.until(ports.runs)
     [(first_process, first_worker)] = ports.runs()
     os.kill(first_worker, signal.SIGKILL)
-    ports.gate.touch()
+    ports.open()
     rows = spread_run.rows()
 
     assert first_worker in {daemon.pid for daemon in dask.workers.values()}
@@ -238,6 +248,23 @@ def test_a_job_that_fails_for_its_machines_sake_is_done_on_another(ports: Ports,
     assert row.fault is not None and row.fault.outcome == "machine" and "NotADirectoryError" in str(row.fault)
     dask.start_worker("sound")
     assert all(row.conforms for row in spread(dask, *names))
+
+
+def test_a_job_that_failed_on_one_machine_and_lost_the_other_is_not_waited_for(
+    ports: Ports, dask: DaskCluster
+):
+    ports.add_gated("holder"), ports.add_gated()
+    sound = dask.start_worker("sound")
+    holding = InBackground(dask, "holder")
+    holding.until(lambda: ports.runs("holder"))
+    dask.start_worker("broken", CONFORM_CACHE="/dev/null/nowhere")
+    run = InBackground(dask, "gated")  # goes to the idle worker, fails there, and waits for the other
+    ports.open("holder")
+    assert [row.conforms for row in holding.rows()] == [True]
+    run.until(ports.runs)
+    sound.kill()
+    [row] = run.rows()
+    assert row.fault is not None and "NotADirectoryError" in row.fault.message
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])

@@ -90,13 +90,17 @@ class Cluster:
         alive = time.monotonic()
         while under_way.futures:
             ended = under_way.next(_TICK)
-            if ended is not None or self._workers():
-                alive = time.monotonic()
-            elif time.monotonic() - alive > WORKERLESS_SECONDS:
-                yield from ((label, self._no_workers()) for label in under_way.futures)
-                return
             if ended is None:
+                if workers := self._workers():
+                    alive = time.monotonic()
+                    for label, fault in under_way.stranded(workers):
+                        under_way.end(label)
+                        yield label, fault
+                elif time.monotonic() - alive > WORKERLESS_SECONDS:
+                    yield from ((label, self._no_workers()) for label in under_way.futures)
+                    return
                 continue
+            alive = time.monotonic()
             label, future = ended
             answer = self._answer(label, future)
             if answer is None:
@@ -105,19 +109,18 @@ class Cluster:
             if isinstance(answer.value, MachineFault):
                 if answer.value.code == worker.OTHER_VERSION:
                     raise answer.value
-                if answer.worker and under_way.begin_elsewhere(label, answer.worker, self._workers()):
+                if answer.worker and under_way.begin_elsewhere(label, answer, self._workers()):
                     continue
             under_way.end(label)
             yield label, answer.value
 
     def _submit(self, label: str, call: Call, attempt: int, among: Sequence[str]) -> Any:
-        """A future of the call, on one of the workers in `among` as long as there is one of them."""
+        """A future of the call, on one of the workers in `among`, or on any if that is empty."""
         return self._client.submit(
             *(worker.perform, self._version, self._run, label, *call),
             key=f"conform-{self._run}-{label}-{attempt}",
             pure=False,
             workers=list(among) or None,
-            allow_other_workers=bool(among),
         )
 
     def _answer(self, label: str, future: Any) -> worker.Answer | None:
@@ -204,21 +207,32 @@ class _UnderWay:
         self._calls, self._listener_for, self._submit = calls, listener_for, submit
         self._listeners: dict[str, Listener] = {}
         self._tried: dict[str, set[str]] = defaultdict(set)
+        self._elsewhere: dict[str, tuple[set[str], MachineFault]] = {}
         self._news: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
 
     def begin(self, label: str, among: Sequence[str] = ()) -> None:
         self.futures[label] = self._submit(label, self._calls[label], len(self._tried[label]), among)
         self.watch(label, self.futures[label])
 
-    def begin_elsewhere(self, label: str, failed: str, workers: Sequence[str]) -> bool:
+    def begin_elsewhere(self, label: str, failed: worker.Answer, workers: Sequence[str]) -> bool:
         """Begin a call again on a worker that has not tried it; false if that is no use."""
         tried = self._tried[label]
-        tried.add(failed)
+        again = failed.worker in tried
+        tried.add(failed.worker)
         others = [address for address in workers if address not in tried]
-        if not others or len(tried) >= TRIES:
+        if again or not others or len(tried) >= TRIES:
             return False
+        self._elsewhere[label] = set(others), failed.value
         self.begin(label, others)
         return True
+
+    def stranded(self, workers: Sequence[str]) -> list[tuple[str, MachineFault]]:
+        """The calls begun elsewhere whose workers are all gone, and what they came to the time before."""
+        return [
+            (label, fault)
+            for label, (others, fault) in self._elsewhere.items()
+            if label in self.futures and others.isdisjoint(workers)
+        ]
 
     def watch(self, label: str, future: Any) -> None:
         future.add_done_callback(lambda ended: self._news.put((label, ended)))
