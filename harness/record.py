@@ -187,7 +187,7 @@ def _head(manifest: Manifest, runner: str, image_bytes: int | None = None) -> Re
 def diagnosis_json(diagnosis: Diagnosis) -> Record:
     return {
         "case": diagnosis.case,
-        "variants": list(diagnosis.variants),
+        "variants": [" + ".join(names) for names in diagnosis.variants],
         "sentence": diagnosis.sentence,
     }
 
