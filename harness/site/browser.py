@@ -11,6 +11,7 @@ import gzip
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from harness import ladder, paths
@@ -65,7 +66,8 @@ class Golden:
     script: str
 
 
-def golden_scripts() -> list[Golden]:
+@cache
+def golden_scripts() -> tuple[Golden, ...]:
     """Every level's requests and golden traces; the long cases in scripts of their own."""
     found = []
     for level in ladder.levels():
@@ -75,7 +77,7 @@ def golden_scripts() -> list[Golden]:
                 stem = f"{level.number:02d}-{level.verb}{'-long' if long else ''}"
                 script = _script(stem, cases)
                 found.append(Golden(level.number, level.verb, long, f"{stem}.js", len(cases), script))
-    return found
+    return tuple(found)
 
 
 def _script(stem: str, cases: list[ladder.Case]) -> str:

@@ -11,7 +11,7 @@ import jinja2
 from harness import paths, report
 from harness.errors import MachineFault, ManifestError
 from harness.render import badges
-from harness.site import browser, data, pages
+from harness.site import browser, data, pages, plots
 
 MARK = '<meta name="generator" content="microgpt conformance">'
 """Every page carries it: a folder is only replaced if its index.html does."""
@@ -34,6 +34,7 @@ def site(results: data.Results) -> Iterator[tuple[str, str]]:
     )
     environment.filters["thousands"] = lambda number, digits=0: f"{number:,.{digits}f}"
     environment.globals.update(distance=report.distance, readable_call=report.readable_call)
+    environment.filters["scientific"] = plots.scientific
     goldens = browser.golden_scripts()
     for page in pages.all_pages(results, goldens):
         root = "../" * page.path.count("/")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness import ladder
 from harness.record import Record
 from harness.site import plots
 from harness.tolerance import Bounds
@@ -85,25 +85,70 @@ def trends(history: list[Record]) -> list[Trend]:
     return found
 
 
+SPREAD_LEVELS = ("forward", "backward", "adam", "train", "sample", "run")
+"""Levels on numbers of ordinary size; the others go to the ends of the range, where distances say little."""
+MANY_STEPS = 20
+_STEP_LOSS = re.compile(r"step (\d+): loss")
+
+
 @dataclass(frozen=True)
 class Spread:
-    """Of all quantities of one level: how many move, and the least, the middle and the greatest distance."""
+    """How far the quantities of one level move: the quarter that moves least ends at `low`, and so on."""
 
     verb: str
     quantities: int
-    least: float
+    low: float
     middle: float
-    most: float
+    high: float
 
 
 def spreads(bounds: Bounds) -> list[Spread]:
     """How far each level's quantities move when every function's result moves by an ulp."""
     made = []
-    for verb in ladder.VERBS:
+    for verb in SPREAD_LEVELS:
         digests = [digest for case, digest in bounds.digests.items() if case.startswith(f"{verb}/")]
-        moves = sorted(
+        moves = [
             move for digest in digests for move in bounds.spreads[digest].values() if 0 < move < math.inf
-        )
-        if moves:
-            made.append(Spread(verb, len(moves), moves[0], statistics.median(moves), moves[-1]))
+        ]
+        if len(moves) > 1:
+            made.append(Spread(verb, len(moves), *statistics.quantiles(moves, n=4)))
     return made
+
+
+@dataclass(frozen=True)
+class Growth:
+    """How far the loss of each step of one training moves."""
+
+    case: str
+    first: float
+    greatest: float
+    plot: Markup
+
+
+def growths(bounds: Bounds) -> list[Growth]:
+    """One for each training of many steps, the one that grows most first. All plots have the same scale."""
+    trainings: list[tuple[str, list[float]]] = []
+    for case, digest in bounds.digests.items():
+        found = ((_STEP_LOSS.fullmatch(name), move) for name, move in bounds.spreads[digest].items())
+        losses = [move for match, move in found if match and 0 < move < math.inf]
+        if len(losses) >= MANY_STEPS and case.startswith("train/"):
+            trainings.append((case, losses))
+    if not trainings:
+        return []
+    low = min(min(losses) for _, losses in trainings)
+    high = max(max(losses) for _, losses in trainings)
+    trainings.sort(key=lambda training: -max(training[1]))
+    return [
+        Growth(
+            case,
+            losses[0],
+            max(losses),
+            plots.log_line(
+                f"{case}: {plots.scientific(losses[0])} at first, {plots.scientific(max(losses))} at most",
+                losses,
+                low,
+                high,
+            ),
+        )
+        for case, losses in trainings
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,7 +209,7 @@ def wrong_port() -> Page:
     )
 
 
-def browser_page(goldens: list[browser.Golden]) -> Page:
+def browser_page(goldens: Sequence[browser.Golden]) -> Page:
     levels = [
         {
             "number": number,
@@ -237,7 +238,7 @@ def measurements(results: Results) -> Page:
         for row in speeds
     ]
     spreads = measured.spreads(results.tolerance)
-    ranges = [plots.Range(spread.verb, spread.least, spread.middle, spread.most) for spread in spreads]
+    ranges = [plots.Range(spread.verb, spread.low, spread.middle, spread.high) for spread in spreads]
     return Page(
         "measurements.html",
         "measurements.html",
@@ -248,6 +249,7 @@ def measurements(results: Results) -> Page:
             "accuracies": {name: measured.accuracy(entry) for name, entry in results.accuracy.items()},
             "tolerance": results.tolerance,
             "spreads": spreads,
+            "growths": measured.growths(results.tolerance),
             "spread_plot": plots.log_ranges("How far the quantities of each level move", ranges),
         },
     )
@@ -271,7 +273,7 @@ def mistakes(results: Results) -> Page:
     )
 
 
-def all_pages(results: Results, goldens: list[browser.Golden]) -> list[Page]:
+def all_pages(results: Results, goldens: Sequence[browser.Golden]) -> list[Page]:
     return [
         index(results),
         wrong_port(),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+_SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 ROW = 40  # pixels for one bar with its label
 
 
@@ -26,12 +27,12 @@ class Bar:
 
 @dataclass(frozen=True)
 class Range:
-    """A band from `least` to `most` with a mark at `middle`."""
+    """A band from `low` to `high` with a mark at `middle`."""
 
     label: str
-    least: float
+    low: float
     middle: float
-    most: float
+    high: float
 
 
 class _LogScale:
@@ -54,9 +55,19 @@ class _LogScale:
             )
 
 
+def power_of_ten(exponent: int) -> str:
+    return f"10{str(exponent).translate(_SUPERSCRIPT)}"
+
+
+def scientific(value: float) -> str:
+    """A number as one digit times a power of ten."""
+    digit, _, exponent = f"{value:.0e}".partition("e")
+    return f"{digit}×{power_of_ten(int(exponent))}"
+
+
 def duration(exponent: int) -> str:
     """A power of ten of microseconds in the unit that needs the fewest digits."""
-    size, unit = max(((0, "µs"), (3, "ms"), (6, "s")), key=lambda known: (known[0] <= exponent, known[0]))
+    size, unit = (0, "µs") if exponent < 3 else (3, "ms") if exponent < 6 else (6, "s")
     return f"{10.0 ** (exponent - size):g} {unit}"
 
 
@@ -79,22 +90,31 @@ def log_bars(title: str, bars: Sequence[Bar], name: Callable[[int], str]) -> Mar
 
 
 def log_ranges(title: str, ranges: Sequence[Range]) -> Markup | None:
-    """Bands on a logarithmic scale, labelled at their greatest value; None without ranges."""
+    """Bands on a logarithmic scale, labelled at their middle; None without ranges."""
     if not ranges:
         return None
-    scale = _LogScale(min(one.least for one in ranges), max(one.most for one in ranges))
+    scale = _LogScale(min(one.low for one in ranges), max(one.high for one in ranges))
     height = ROW * len(ranges) + 22
     every = max(1, math.ceil((scale.last - scale.first) / 6))
-    parts = list(scale.grid(height, lambda decade: f"1e{decade}", every))
+    parts = list(scale.grid(height, power_of_ten, every))
     for number, one in enumerate(ranges):
         y = ROW * number
-        start, middle, end = scale(one.least), scale(one.middle), scale(one.most)
+        start, middle, end = scale(one.low), scale(one.middle), scale(one.high)
         parts.append(
             Markup(
-                '<text x="0" y="{0}">{1} <tspan class="value">{2:.1e}</tspan></text>'
+                '<text x="0" y="{0}">{1} <tspan class="value">{2}</tspan></text>'
                 '<rect class="band" x="{3}%" y="{4}" width="{5:.2f}%" height="9" rx="2"/>'
                 '<circle class="point" cx="{6}%" cy="{7}" r="4.5"/>'
-            ).format(y + 15, one.label, one.most, start, y + 22, max(0.5, end - start), middle, y + 26.5)
+            ).format(
+                y + 15,
+                one.label,
+                scientific(one.middle),
+                start,
+                y + 22,
+                max(0.5, end - start),
+                middle,
+                y + 26.5,
+            )
         )
     return _svg(title, height, parts)
 
@@ -137,6 +157,31 @@ def sparkline(title: str, values: Sequence[float], height: int = 48) -> Markup:
         for start, end in zip(points, points[1:], strict=False)
     ]
     parts += [Markup('<circle class="point" cx="{}%" cy="{}" r="2.5"/>').format(*point) for point in points]
+    return _svg(title, height, parts)
+
+
+def log_line(title: str, values: Sequence[float], low: float, high: float, height: int = 72) -> Markup:
+    """A line on a logarithmic scale from `low` to `high`, with a grid line for every third decade."""
+    bottom, top = math.log10(low), math.log10(high)
+
+    def level(exponent: float) -> float:
+        return round(height - 3 - (height - 6) * (exponent - bottom) / (top - bottom or 1.0), 2)
+
+    places = [
+        (round(86 * number / max(1, len(values) - 1), 2), level(math.log10(value)))
+        for number, value in enumerate(values)
+    ]
+    parts = [
+        Markup(
+            '<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>'
+            '<text class="tick" x="100%" y="{1}" text-anchor="end">{2}</text>'
+        ).format(level(decade), level(decade) - 2, power_of_ten(decade))
+        for decade in range(math.ceil(bottom), math.floor(top) + 1, 3)
+    ]
+    parts += [
+        Markup('<line class="trend" x1="{}%" y1="{}" x2="{}%" y2="{}"/>').format(*start, *end)
+        for start, end in zip(places, places[1:], strict=False)
+    ]
     return _svg(title, height, parts)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from markupsafe import Markup, escape
 from pygments.lexers import TextLexer, get_lexer_for_filename
@@ -44,6 +45,7 @@ def source_files(port: Manifest) -> list[SourceFile]:
     return found
 
 
+@cache
 def highlighted(name: str, text: str) -> tuple[Markup, ...]:
     """One piece of HTML for each line."""
     try:
