@@ -358,6 +358,8 @@ def campaign(
     limits: Limits = LIMITS,
     on_line: Callable[[str], None] = lambda line: None,
     listener: Callable[[Campaign], None] = lambda campaign: None,
+    load: Callable[[str], manifest.Manifest] = manifest.load,
+    found_folder: Path | None = None,
 ) -> Record:
     """Build the ports, fuzz them all with the same requests, and say what came of it, as JSON has it.
 
@@ -370,7 +372,7 @@ def campaign(
     with ExitStack() as stack:
         targets = []
         for name in ports:
-            loaded = manifest.load(name)
+            loaded = load(name)
             if loaded.agreement != "bit" and "good" in kinds:
                 raise ManifestError(
                     f"{name} does not claim bits (agreement: {loaded.agreement}), and fuzzing compares bits",
@@ -382,7 +384,14 @@ def campaign(
             stack.callback(session.kill)
             targets.append(Target(name, session, ladder.VERBS[: loaded.level]))
         fuzzed = Campaign(
-            targets, seed=seed, kinds=kinds, verbs=verbs, seconds=seconds, count=count, listener=listener
+            targets,
+            seed=seed,
+            kinds=kinds,
+            verbs=verbs,
+            seconds=seconds,
+            count=count,
+            found_folder=found_folder,
+            listener=listener,
         )
         fuzzed.run()
     only = [] if set(verbs) == set(ladder.VERBS) else list(verbs)

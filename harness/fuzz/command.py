@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from harness import files, ladder, record
-from harness.errors import MachineFault
+from harness.errors import ConformError, MachineFault
 from harness.limits import Limits
 from harness.process import printable
+from harness.progress import progress
 
 if TYPE_CHECKING:
     from harness.fuzz.campaign import Campaign
@@ -41,6 +42,12 @@ ERR = Console(stderr=True, highlight=False)
     default=20.0,
     show_default=True,
 )
+@click.option(
+    "--scheduler", metavar="ADDRESS", help="Spread over a Dask scheduler's workers: tcp://host:8786."
+)
+@click.option(
+    "--shards", type=click.IntRange(min=1), help="With --scheduler: campaigns for each port.  [usually 1]"
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
 @click.option("--record", "keep", is_flag=True, help="Keep the result in results/fuzz.json.")
 def fuzz(
@@ -52,6 +59,8 @@ def fuzz(
     verbs: tuple[str, ...],
     runner: str,
     timeout: float,
+    scheduler: str | None,
+    shards: int | None,
     as_json: bool,
     keep: bool,
 ) -> None:
@@ -71,21 +80,23 @@ def fuzz(
         raise MachineFault(
             f"fuzzing needs the Python package {error.name}", hint=f"python3 -m pip install {error.name}"
         ) from None
+    if shards is not None and scheduler is None:
+        raise click.UsageError("--shards says how to spread a campaign: it needs --scheduler")
     if count is None and seconds is None:
         seconds = SECONDS
-    with _progress(seconds, count, quiet=as_json) as (on_line, listener):
-        result = campaign(
-            ports,
-            seconds,
-            count,
-            random.SystemRandom().randrange(10**6) if seed is None else seed,
-            kind,
-            verbs or ladder.VERBS,
-            runner,
-            Limits(request=timeout),
-            on_line,
-            listener,
-        )
+    if seed is None:
+        seed = random.SystemRandom().randrange(10**6)
+    verbs, limits = verbs or ladder.VERBS, Limits(request=timeout)
+    faults: list[ConformError] = []
+    if scheduler is not None:
+        from harness.cluster.fuzz import Plan, fuzz_over
+
+        plan = Plan(seconds, count, kind, verbs, runner, limits)
+        with progress(ERR, 0, quiet=as_json) as listener_for:
+            result, faults = fuzz_over(scheduler, ports, shards or 1, seed, plan, _note, listener_for)
+    else:
+        with _progress(seconds, count, quiet=as_json) as (on_line, listener):
+            result = campaign(ports, seconds, count, seed, kind, verbs, runner, limits, on_line, listener)
     if keep:
         path = record.results_dir() / "fuzz.json"
         kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -94,9 +105,15 @@ def fuzz(
         click.echo(json.dumps(result, indent=1))
     else:
         report.show(result, OUT)
+    if faults:
+        raise faults[0]
     if result["found"]:
         sys.exit(1)
     sys.exit(130 if result["ended"] == "interrupted" else 0)
+
+
+def _note(text: str) -> None:
+    ERR.print(text, style="dim", markup=False)
 
 
 @contextmanager

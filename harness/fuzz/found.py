@@ -18,6 +18,10 @@ def folder() -> Path:
     return paths.root() / "conformance" / "found"
 
 
+def conversations() -> Path:
+    return paths.cache_dir() / "fuzz" / "conversations"
+
+
 def save(verb: str, data: bytes, where: Path) -> Case:
     """Write a request, under an id of its own where it has a right one, and the reference's reply to it."""
     digest = hashlib.sha256(data).hexdigest()[:8]
@@ -34,7 +38,7 @@ def save(verb: str, data: bytes, where: Path) -> Case:
 def keep_conversation(port: str, verb: str, data: bytes) -> Case:
     """Keep what a port was sent up to a failure that the last request alone does not show."""
     digest = hashlib.sha256(data).hexdigest()[:8]
-    path = paths.cache_dir() / "fuzz" / "conversations" / f"{port}-{verb}-{digest}.requests"
+    path = conversations() / f"{port}-{verb}-{digest}.requests"
     return Case(level_of(verb), "conversation", files.write_whole(path, data))
 
 

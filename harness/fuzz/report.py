@@ -61,10 +61,16 @@ def sentences(result: Record) -> list[str]:
     findings = {0: "nothing found", 1: "1 finding"}.get(found, f"{found} findings")
     ended = {"time": "", "count": ""}.get(result["ended"], f", ended early: {result['ended']}")
     again = f", {result['tried_again']} that failed before" if result["tried_again"] else ""
+    shards = len(result.get("shards", ()))
+    same = (
+        f"in {shards} shards, whose seeds and counts --json shows"
+        if shards
+        else f"the same again: {command(result)}"
+    )
     return [
         f"{ports}: {result['requests']:,} requests in {result['seconds']:.0f} s, {rate:.0f} a second"
         f"{again}{ended}: {findings}",
-        f"the same again: {command(result)}",
+        same,
     ]
 
 
