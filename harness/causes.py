@@ -56,10 +56,17 @@ CAUSES = (
     ),
     Cause(r"math", r"", FEW, "The language's own function is close but not correctly rounded", "15"),
     Cause(
+        r"math",
+        r"",
+        None,
+        "A shortcut for small arguments goes too far, or the reduction, a subnormal, an infinity or NaN is wrong",
+        "15",
+    ),
+    Cause(
         r"random",
         r"words|state",
         None,
-        "Seeding (init_by_array with one word) or the making of new words",
+        "Seeding (init_by_array with one word), the making of new words, or their tempering",
         "3",
     ),
     Cause(
