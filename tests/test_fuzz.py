@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from threading import RLock
@@ -14,28 +13,24 @@ from unittest.mock import patch
 import pytest
 from click.testing import CliRunner
 from fakes import FunctionProcess
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from rich.console import Console
 
 from conformance.cases import LEVELS
 from conformance.golden import found_files
 from harness import cli, ladder, paths
 from harness.errors import MachineFault
+from harness.fuzz import campaign as campaign_module
 from harness.fuzz import found, report
-from harness.fuzz.campaign import Campaign, Target
-from harness.fuzz.damage import bad, requests_of
-from harness.fuzz.requests import LINES, good
+from harness.fuzz.campaign import Campaign
+from harness.fuzz.target import Target
 from harness.ladder import request_of
 from harness.process import Exit
-from harness.protocol import Request
 from harness.session import Session
 from harness.trace import golden_of
 from reference import conform, microgpt
 from reference.microgpt import Value
 
 Answer = Callable[[bytes], Iterable[bytes | Exit]]
-QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
 ONE_AT_A_TIME = RLock()  # a mistake is one of the whole process
@@ -81,6 +76,7 @@ def fuzzed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cam
         folder = tmp_path / (cache or f"cache-{len(list(tmp_path.iterdir()))}")
         folder.mkdir(exist_ok=True)
         monkeypatch.setenv("CONFORM_CACHE", str(folder))
+        monkeypatch.setattr(campaign_module, "SHRINK_SECONDS", 3600.0)  # a busy machine changes nothing
         targets = [
             Target(name, Session(lambda answer=answer: FunctionProcess(answer)))  # type: ignore[misc]
             for name, answer in answers.items()
@@ -128,7 +124,7 @@ def test_a_wrong_order_of_accumulation_is_found(fuzzed):
 
 def test_the_same_seed_finds_the_same(fuzzed):
     wrong = mistaken(Value, "exp", slope_of_exp_is_one)
-    first, second = (fuzzed({"wrong": wrong}, seed=7).result() for _ in range(2))
+    first, second = (fuzzed({"wrong": wrong}, seed=7, kinds=["good"]).result() for _ in range(2))
     for result in (first, second):
         del result["seconds"]
         for entry in result["found"]:
@@ -148,10 +144,10 @@ def test_the_same_seed_asks_the_same_and_another_seed_something_else(fuzzed):
         fuzzed({"right": answer}, seed=seed, count=count, verbs=["arith", "tokens"])
         return requests
 
-    first = heard(3, 200)
-    assert heard(3, 200) == first
-    assert heard(3, 100) == first[: len(heard(3, 100))]
-    assert heard(4, 200) != first
+    first, shorter = heard(3, 100), heard(3, 50)
+    assert heard(3, 100) == first
+    assert first[: len(shorter)] == shorter
+    assert heard(4, 100) != first
 
 
 def test_a_finding_belongs_to_the_suite_from_then_on(fuzzed):
@@ -180,7 +176,7 @@ def test_goldens_of_findings_are_kept_made_again_and_cleared_away(tmp_path: Path
 
 def test_a_failure_of_a_former_campaign_is_tried_again_first(fuzzed):
     wrong = mistaken(Value, "exp", slope_of_exp_is_one)
-    before = only_finding(fuzzed({"wrong": wrong}, cache="same"))
+    before = only_finding(fuzzed({"wrong": wrong}, cache="same", kinds=["good"]))
     again = fuzzed({"wrong": wrong}, cache="same", seed=99, kinds=["good"])
     assert again.requests == 0
     assert only_finding(again)["case"] == before["case"]
@@ -216,7 +212,8 @@ def test_several_ports_get_the_same_and_the_wrong_one_is_named(fuzzed):
 def forgiving(data: bytes) -> Iterable[bytes | Exit]:
     """Takes upper-case hex digits, as many a language's own reader does."""
     lines = data.split(b"\n")
-    yield answered(b"\n".join([lines[0], *(line.lower() for line in lines[1:])]))
+    folded = (line if line.strip().lower() == b"end" else line.lower() for line in lines[1:])
+    yield answered(b"\n".join([lines[0], *folded]))
 
 
 def test_a_port_that_takes_what_is_wrong_is_found(fuzzed):
@@ -262,87 +259,6 @@ def test_a_port_that_is_silent_when_its_input_ends_is_found(fuzzed):
     assert entry["repeats"] and not entry["saved"]
     assert not Path(entry["path"]).read_bytes().endswith(b"end\n")
     assert "no answer at all" in entry["failure"]["fault"]["message"]
-
-
-@pytest.mark.parametrize("verb", ladder.VERBS)
-def test_good_requests_are_answered_with_ok(verb: str):
-    @settings(QUIET, max_examples=min(200, 8 * LINES[verb].a_round))
-    @given(good(verb))
-    def is_ok(request: Request) -> None:
-        reply = golden_of(request)
-        assert reply.ok, reply.reason
-        assert max(map(len, request.text().split("\n"))) <= 65536
-
-    is_ok()
-
-
-def keys(verb: str, examples: int) -> Counter[str]:
-    """How often each key and each setting occurs."""
-    seen: Counter[str] = Counter()
-
-    @settings(QUIET, max_examples=examples, derandomize=True)
-    @given(good(verb))
-    def look(request: Request) -> None:
-        seen.update(line.split(" ")[0] for line in request.lines)
-        seen.update(line for line in request.lines if len(line) < 30)
-
-    look()
-    return seen
-
-
-def test_every_operation_occurs():
-    assert {*conform.EXPRESSIONS, "sum", "root"} <= keys("graph", 100).keys()
-    assert {*conform.ARITHMETIC, "sum", "dot"} <= keys("arith", 100).keys()
-    assert {"exp", "log", "sin", "cos", "pow"} <= keys("math", 100).keys()
-    assert {"words", "random", "gauss", "shuffle", "choices", "state"} <= keys("random", 100).keys()
-
-
-def test_models_are_of_many_shapes():
-    seen = keys("forward", 300)
-    assert {f"layers {n}" for n in (1, 2, 3)} <= seen.keys()
-    assert {"embedding 3", "embedding 15", "heads 1", "heads 5", "activation squared_relu"} <= seen.keys()
-    assert {"schedule linear", "schedule cosine"} <= keys("train", 60).keys()
-    assert {"preset seed", "preset classic"} <= keys("run", 10).keys()
-
-
-@pytest.mark.parametrize("verb", ["arith", "graph", "forward", "sample", "tokens"])
-def test_bad_requests_are_answered_by_the_reference_as_ports_must(verb: str):
-    refused = Counter[bool]()
-
-    @settings(QUIET, max_examples=150, derandomize=True)
-    @given(bad(verb))
-    def look(requests: list[Request]) -> None:
-        data = b"".join(request.data() for request in requests)
-        assert [golden_of(request).text() for request in requests] == split(answered(data))
-        refused.update(not golden_of(request).ok for request in requests)
-
-    look()
-    assert refused[True] > refused[False]
-
-
-def split(replies: bytes) -> list[str]:
-    return [f"{reply}\nend\n" for reply in replies.decode().split("\nend\n")[:-1]]
-
-
-@given(st.binary(max_size=200) | st.text("en\nd ab\r", max_size=40).map(str.encode))
-def test_any_bytes_are_cut_into_requests_that_add_up_to_them(data: bytes):
-    requests = requests_of(data)
-    sent = b"".join(request.data() for request in requests)
-    assert sent.startswith(data)
-    assert sent.removeprefix(data) in (b"", b"\n", b"end\n", b"\nend\n")
-    assert [golden_of(request).text() for request in requests] == split(answered(sent))
-
-
-@pytest.mark.parametrize(
-    "data",
-    [b"end\n", b"graph fuzz\r\nend\n", b"\xff fuzz\nend\n", b"graph fuzz\n\xe9\nend\n", b"graph\nend\n"],
-)
-def test_requests_that_break_every_rule_are_kept_byte_for_byte(data: bytes, tmp_path: Path):
-    case = found.save("graph", data, tmp_path)
-    assert case.request.data() == case.path.read_bytes()
-    assert case.path.read_bytes().replace(case.name.encode(), b"fuzz") == data
-    assert case.golden.id == case.request.id
-    assert not case.golden.ok
 
 
 # ---------------------------------------------------------------- the command

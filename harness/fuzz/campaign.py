@@ -15,11 +15,10 @@ from __future__ import annotations
 import hashlib
 import itertools
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -30,14 +29,15 @@ from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
 from harness import ladder, manifest, paths, runners
-from harness.compare import Comparison, compare
 from harness.errors import ConformError, ManifestError
 from harness.fuzz import found
 from harness.fuzz.damage import bad, cut_off, is_cut_off
 from harness.fuzz.requests import LINES, good
-from harness.judge import FAULTS, CaseResult, Verdict
+from harness.fuzz.shrink import shrunk
+from harness.fuzz.target import Failing, Target, failing_of
+from harness.judge import FAULTS
 from harness.limits import Limits
-from harness.protocol import Reply, Request
+from harness.protocol import Request
 from harness.record import Record, case_json, finding_json
 from harness.session import Session
 from harness.trace import Finding, golden_of, trace
@@ -47,46 +47,7 @@ KINDS: tuple[Kind, ...] = ("good", "bad")
 LIMITS = Limits(request=20.0)
 """Requests are small: a port that needs longer hangs."""
 SHRINK_SECONDS = 60.0
-VERDICTS: dict[str, Verdict] = {"protocol": "protocol", "crashed": "crashed", "limit": "limit"}
 CUT_OFF_A_ROUND = 3  # requests that the input ends within: each ends a process
-REMEMBERED = 200  # requests of a conversation, for what shows only after others
-
-
-@dataclass
-class Target:
-    """A port under test: the verbs that it claims, and the conversation with it."""
-
-    name: str
-    session: Session
-    verbs: Sequence[str] = ladder.VERBS
-    recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
-
-    def ask(self, request: Request) -> Reply:
-        self.recent.append(request.data())
-        return self.session.ask_last(request) if is_cut_off(request) else self.session.ask(request)
-
-    def afresh(self) -> None:
-        """The next request gets a fresh process."""
-        self.session.kill()
-        self.recent.clear()
-
-
-@dataclass(frozen=True)
-class Failing:
-    """A request that a port does not answer as the reference does."""
-
-    target: Target
-    request: Request
-    fault: ConformError | None = None
-    comparison: Comparison | None = None
-
-    def result(self, case: ladder.Case) -> CaseResult:
-        if self.fault is not None:
-            return CaseResult(case, VERDICTS[self.fault.outcome], fault=self.fault)
-        assert self.comparison is not None
-        seen = self.comparison
-        numbers = (seen.values, seen.different, seen.worst_ulps)
-        return CaseResult(case, "disagrees", *numbers, difference=seen.first)
 
 
 class _Drawn(list[Request]):
@@ -209,7 +170,6 @@ class Campaign:
         self._failing = None
         database = DirectoryBasedExampleDatabase(self._examples_folder / kind / verb)
 
-        @seeded(seed)
         @settings(
             max_examples=examples,
             database=database if strategy is None else None,
@@ -221,6 +181,7 @@ class Campaign:
             report_multiple_bugs=False,
             print_blob=False,
         )
+        @seeded(seed)  # below the settings, whose database it would take away
         @given((usual(kind, verb) if strategy is None else strategy).map(_Drawn))
         def agree(requests: _Drawn) -> None:
             self._check_end()
@@ -264,13 +225,12 @@ class Campaign:
         if before is not None:
             targets = [before.target]
         able = [t for t in targets if request.verb in t.verbs or request.verb not in ladder.VERBS]
-        for failing in list(self._pool.map(lambda target: _failing(target, request, golden), able)):
+        for failing in list(self._pool.map(lambda target: failing_of(target, request, golden), able)):
             if failing is None:
                 continue
             if before is None:
                 self._shrinking_ends = time.monotonic() + SHRINK_SECONDS
-            if before is None or len(request.data()) <= len(before.request.data()):
-                self._failing = failing
+            self._failing = failing
             raise _Disagreement
 
     def _keep(self, failing: Failing, kind: Kind, verb: str) -> None:
@@ -278,10 +238,12 @@ class Campaign:
         target, conversation = failing.target, b"".join(failing.target.recent)
         self._spoilt.add((target.name, verb))
         target.afresh()
-        repeats = _failing(target, failing.request, golden_of(failing.request)) is not None
+        repeats = failing_of(target, failing.request, golden_of(failing.request)) is not None
+        if repeats and kind == "good":
+            failing = self._simplest(failing)
         if repeats and not is_cut_off(failing.request):
             case = found.save(verb, failing.request.data(), self._found_folder)
-            failing = _failing(target, case.request, case.golden) or failing
+            failing = failing_of(target, case.request, case.golden) or failing
         else:
             case = found.keep_conversation(target.name, verb, conversation)
         finding = self._trace(failing)
@@ -302,6 +264,19 @@ class Campaign:
             }
         )
         self._failing = None
+
+    def _simplest(self, failing: Failing) -> Failing:
+        def fails(request: Request) -> bool:
+            nonlocal failing
+            self._check_end()
+            golden = golden_of(request)
+            again = failing_of(failing.target, request, golden) if golden.ok else None
+            failing = again or failing
+            return again is not None
+
+        with suppress(_ShrunkEnough):
+            shrunk(failing.request, fails)
+        return failing
 
     def _trace(self, failing: Failing) -> Finding | None:
         if failing.comparison is None or failing.comparison.first is None:
@@ -333,18 +308,6 @@ class Campaign:
 
 def usual(kind: Kind, verb: str) -> SearchStrategy[list[Request]]:
     return good(verb).map(lambda request: [request]) if kind == "good" else bad(verb)
-
-
-def _failing(target: Target, request: Request, golden: Reply) -> Failing | None:
-    """Ask, and compare. Raises MachineFault."""
-    try:
-        reply = target.ask(request)
-    except ConformError as fault:
-        if fault.outcome not in FAULTS:
-            raise
-        return Failing(target, request, fault=fault)
-    comparison = compare(request, golden, reply, target.name)
-    return None if comparison.agrees else Failing(target, request, comparison=comparison)
 
 
 def campaign(
