@@ -113,7 +113,8 @@ def by_one_ulp(source: random.Random) -> Move:
 
 
 def coarsely(source: random.Random) -> Move:
-    return lambda x: x * (1.0 + COARSE) if source.random() < 0.5 else x * (1.0 - COARSE)
+    """Up or down by up to COARSE: by a different part each time, lest the moves of two calls cancel."""
+    return lambda x: x * (1.0 + COARSE * source.uniform(-1.0, 1.0))
 
 
 @contextmanager

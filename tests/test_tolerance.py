@@ -102,6 +102,21 @@ def test_a_value_that_depends_on_a_function_has_at_least_an_ulp_even_if_no_move_
     assert measured["value[2]"] >= math.ulp(2.0**20)
 
 
+def test_two_moves_never_cancel_so_that_nothing_seems_to_depend_on_the_functions():
+    third = hexadecimal(3.0)
+    lines = (
+        "math exact",
+        f"leaf {ONE}",
+        f"leaf {third}",
+        "div 0 1",
+        "div 2 1",
+        "add_number 3 4010000000000000",
+    )
+    request = Request("graph", "divided-twice", (*lines, "root 4"))
+    golden = answer(request)
+    assert all("value[4]" in spread.spread_of(request, golden, 1, seed) for seed in range(40))
+
+
 def test_all_positions_layers_and_heads_are_one_quantity_and_checksums_are_none():
     lines = ["tensor pos3.layer1.head0.scores 1 1", f"row {ONE}", f"loss {ONE}"]
     assert spread.quantities("forward", lines) == [None, "pos*.layer*.head*.scores", "loss"]
