@@ -182,6 +182,8 @@ def test_a_failure_of_a_former_campaign_is_tried_again_first(fuzzed):
     assert only_finding(again)["case"] == before["case"]
     mended = fuzzed({"mended": right}, cache="same", count=1)
     assert mended.found == [] and mended.tried_again > 0
+    forgotten = fuzzed({"mended": right}, cache="same", count=1)
+    assert forgotten.found == [] and forgotten.tried_again <= mended.tried_again
 
 
 def crashing(data: bytes) -> Iterable[bytes | Exit]:

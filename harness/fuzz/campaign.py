@@ -21,6 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Literal
+from unittest import SkipTest
 
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as seeded
@@ -192,8 +193,8 @@ class Campaign:
 
         try:
             agree()
-        except (_Disagreement, _ShrunkEnough, Flaky):
-            pass
+        except (_Disagreement, _ShrunkEnough, Flaky, SkipTest):
+            pass  # skipped: there was nothing to try again
         finally:
             if self._failing is not None:
                 self._keep(self._failing, kind, verb)

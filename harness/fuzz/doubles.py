@@ -16,7 +16,7 @@ from reference.wire import double, hexadecimal
 
 T = TypeVar("T")
 
-PLAIN = (0.0, 1.0, -1.0, 2.0, 0.5, -0.5, 3.0, 0.1, -0.1, 10.0, 1e-5, 1e-8)
+PLAIN = (0.0, 1.0, -1.0, -0.0, 2.0, 0.5, -0.5, 3.0, 0.1, -0.1, 10.0, 1e-5, 1e-8)
 EDGES = (
     *("8000000000000000", "7ff0000000000000", "fff0000000000000", "7ff8000000000000"),  # -0 inf -inf nan
     *("fff8000000000000", "7ff0000000000001", "ffffffffffffffff"),  # other NaNs
