@@ -8,6 +8,7 @@ import records
 from harness import record
 from harness.accuracy import results as accuracy
 from harness.errors import BuildFailed, PortCrashed
+from harness.history import trend
 from harness.site import build, example
 
 FAILED = BuildFailed("the build of zig failed: exit code 1", command="zig build", log=("x.zig:1: error",))
@@ -32,13 +33,12 @@ def results_in(folder: Path) -> Path:
     (folder / "bench.json").write_text(json.dumps(_bench(speeds)))
     measured = accuracy.load()
     (folder / "accuracy.json").write_text(json.dumps({"schema": 1, "ports": measured}))
-    history = record.results_dir() / "history" / "lua.jsonl"
-    first = json.loads(history.read_text().splitlines()[0])
-    states = [
-        first | {"build": name, "step_us": speed} for name, speed in (("a" * 12, 5000.0), ("b" * 12, 4206.0))
-    ]
     (folder / "history").mkdir(exist_ok=True)
-    (folder / "history" / "lua.jsonl").write_text("".join(json.dumps(state) + "\n" for state in states))
+    states = [
+        trend.line_of(records.made(), speed) | {"build": name} for name, speed in (("a", 5e3), ("b", 4206.0))
+    ]
+    lines = "".join(json.dumps(state) + "\n" for state in states)
+    (folder / "history" / "lua.jsonl").write_text(lines)
     mutant = {"area": "adam", "what": "eps is <inside>", "why": "a & b", "rounding": True, "name": "eps"}
     caught = mutant | {"level": 9, "case": "adam/example", "checkpoint": "v[0]", "ulps": 1}
     survivor = mutant | {"level": None, "case": None, "checkpoint": None, "ulps": None}

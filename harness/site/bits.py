@@ -149,7 +149,9 @@ def short_distance(ulps: int) -> str:
 
 def usual_words(record: Record) -> Sequence[tuple[str, str]]:
     """(heading, sentence) pairs: what most likely is behind the record's first divergence."""
-    said = [("Diagnosis", entry["sentence"]) for entry in record["diagnosis"]]
+    said = [
+        ("Diagnosis", entry["sentence"][:1].upper() + entry["sentence"][1:]) for entry in record["diagnosis"]
+    ]
     failure = report.first_failure(record)
     if failure is None or failure[1]["difference"] is None:
         return said
