@@ -59,7 +59,7 @@ CAUSES = (
         r"math",
         r"",
         None,
-        "A shortcut for small arguments goes too far, or the reduction, a subnormal, an infinity or NaN is wrong",
+        "A shortcut for small arguments goes too far, or reduction, subnormals, infinities or NaN are wrong",
         "15",
     ),
     Cause(
