@@ -7,10 +7,10 @@ import sys
 
 import click
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from harness.ladder import VERBS
 from harness.mutants import hunt, table
 from harness.mutants.catalogue import MUTANTS
 
@@ -43,7 +43,7 @@ def mutants(patterns: tuple[str, ...], list_only: bool) -> None:
 
         catches = hunt.hunt_all(chosen, caught)
     OUT.print(_table(catches))
-    survivors = [catch.name for catch in catches if catch.level is None]
+    survivors = any(map(hunt.survives, catches))
     if not patterns:
         hunt.save(catches)
         table.save(catches)
@@ -54,13 +54,11 @@ def mutants(patterns: tuple[str, ...], list_only: bool) -> None:
 
 def _table(catches: list[hunt.Catch]) -> Table:
     rows = Table()
-    for heading in ("mutant", "caught by", "first wrong", "ulps"):
-        rows.add_column(heading, justify="right" if heading == "ulps" else "left")
+    for heading in ("mutant", "caught by", "first wrong", "ulps", "outside tolerance"):
+        rows.add_column(heading, justify="right" if heading == "ulps" else "left", overflow="fold")
     for catch in catches:
-        if catch.level is None:
-            rows.add_row(f"[red]{catch.name}[/]", "[red]nothing[/]", "", "")
-            continue
-        level = f"{catch.level:2} {VERBS[catch.level - 1]}"
         ulps = "" if catch.ulps is None else f"{catch.ulps:,}" if catch.ulps < 10**9 else "over 10⁹"
-        rows.add_row(catch.name, level, f"{catch.checkpoint}", ulps)
+        outside = "(by rounding)" if hunt.find(catch.name).rounding else table.level_name(catch.outside)
+        cells = (catch.name, table.level_name(catch.level), catch.checkpoint or "", ulps, outside)
+        rows.add_row(*map(escape, cells), style="red" if hunt.survives(catch) else "")
     return rows

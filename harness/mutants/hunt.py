@@ -10,7 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -20,13 +20,15 @@ from harness.files import write_whole
 from harness.mutants import mutant as mutants
 from harness.mutants.catalogue import MUTANTS
 from harness.mutants.mutant import Mutant
+from harness.tolerance import compare_within
 
 
 @dataclass(frozen=True)
 class Catch:
     """Where a mutant is caught first: level, case and checkpoint; all None for a survivor.
 
-    ulps: how far the first wrong double is off, None where it is no matter of ulps.
+    ulps: how far the first wrong double is off, None where it is no matter of ulps. outside: the first level
+    at which a judge with the measured tolerance catches it too; not looked for in mutants by rounding.
     """
 
     name: str
@@ -34,19 +36,33 @@ class Catch:
     case: str | None = None
     checkpoint: str | None = None
     ulps: int | None = None
+    outside: int | None = None
 
 
 def hunt(name: str) -> Catch:
-    """Send the mutant of this name up the ladder, until a case fails."""
-    answer = mutants.load(find(name).changes)
-    for level in ladder.levels():
-        for case in level.cases:
-            if case.long:
-                continue
-            found = compare(case.request, case.golden, answer(case.request))
-            if found.first is not None:
-                return Catch(name, level.number, case.id, found.first.checkpoint, found.first.ulps)
-    return Catch(name)
+    """Send the mutant of this name up the ladder, until a case fails; until one fails by more than the
+    tolerance, if it is not by rounding.
+    """
+    mutant = find(name)
+    answer = mutants.load(mutant.changes)
+    catch = Catch(name)
+    for case in (case for level in ladder.levels() for case in level.cases if not case.long):
+        reply = answer(case.request)
+        first = compare(case.request, case.golden, reply).first
+        if first is None:
+            continue
+        if catch.level is None:
+            catch = Catch(name, case.level.number, case.id, first.checkpoint, first.ulps)
+        if mutant.rounding:
+            return catch
+        if compare_within(case.request, case.golden, reply).first is not None:
+            return replace(catch, outside=case.level.number)
+    return catch
+
+
+def survives(catch: Catch) -> bool:
+    """Whether nothing catches it, or no judge with a tolerance although it is not by rounding."""
+    return catch.level is None or (catch.outside is None and not find(catch.name).rounding)
 
 
 def find(name: str) -> Mutant:

@@ -16,16 +16,21 @@ INTRODUCTION = """# What the suite catches
 
 Each mutant is the reference with one plausible mistake. All of them go up the ladder; a mutant that nothing
 catches would be a hole in the golden traces. `make mutants` writes this page. *By rounding* marks those that
-are right but for the last bits: a judge with a tolerance must let them pass.
+are right but for the last bits: a judge with a tolerance lets them pass.
 """
 
 
 def sentence(catches: Sequence[Catch]) -> str:
     """What a hunt comes to."""
-    survivors = [catch.name for catch in catches if catch.level is None]
+    survivors = [catch.name for catch in catches if hunt.survives(catch)]
     if survivors:
         return f"{len(survivors)} of {len(catches)} mutants survive: {', '.join(survivors)}"
-    return f"all {len(catches)} mutants are caught"
+    far = sum(catch.outside is not None for catch in catches)
+    return f"all {len(catches)} mutants are caught; the {far} not by rounding are outside the tolerance too"
+
+
+def level_name(number: int | None) -> str:
+    return f"{number} {VERBS[number - 1]}" if number else "**nothing**"
 
 
 def text(catches: Sequence[Catch]) -> str:
@@ -40,13 +45,16 @@ def text(catches: Sequence[Catch]) -> str:
     lines += [f"| {n} {verb} | {levels[n]} |" for n, verb in enumerate(VERBS, start=1) if levels[n]]
     for area in AREAS:
         lines += ["", f"## {area.capitalize()}", ""]
-        lines += ["| mutant | this is what you get when | why it happens | caught by |", "|---|---|---|---|"]
+        lines += [
+            "| mutant | this is what you get when | why it happens | caught by | outside the tolerance |"
+        ]
+        lines += ["|---|---|---|---|---|"]
         for catch in catches:
             mutant = hunt.find(catch.name)
             if mutant.area == area:
                 where = f"{catch.case}, `{catch.checkpoint}`" if catch.level else "**nothing**"
-                kind = " *by rounding*" if mutant.rounding else ""
-                cells = (mutant.name + kind, mutant.what, mutant.why, where)
+                outside = "by rounding" if mutant.rounding else level_name(catch.outside)
+                cells = (mutant.name, mutant.what, mutant.why, where, outside)
                 lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 

@@ -140,6 +140,21 @@ MUTANTS = [
         rounding=True,
     ),
     Mutant(
+        "roots-divided",
+        "the root of v is divided by the root of its correction",
+        "The correction of v is computed once for all parameters, and its root with it.",
+        (
+            Edit(
+                "microgpt",
+                UPDATE,
+                UPDATE.replace(
+                    "maths.pow(v_hat, 0.5)", "divide(maths.pow(v, 0.5), maths.pow(correction2, 0.5))"
+                ),
+            ),
+        ),
+        rounding=True,
+    ),
+    Mutant(
         "m-by-difference",
         "m moves by (1-b1)*(g - m)",
         "A lerp, as PyTorch does it.",

@@ -326,6 +326,21 @@ MUTANTS = [
         ),
     ),
     Mutant(
+        "attends-to-the-latest",
+        "a position attends to the latest positions, as many as its table has",
+        "The table's length is used and not its entries: right for causal attention and for windows.",
+        (
+            Edit(
+                "microgpt",
+                ATTEND,
+                ATTEND.replace(
+                    "config.attention[position]",
+                    "range(position + 1 - len(config.attention[position]), position + 1)",
+                ),
+            ),
+        ),
+    ),
+    Mutant(
         "attention-in-reverse",
         "a position attends to the earlier ones from the latest to the first",
         "A linked list as the cache: the sums run the other way.",

@@ -46,6 +46,12 @@ MUTANTS = [
         _order("lambda c: [(b ^ 0x80) for b in c.encode('utf-8')]"),
     ),
     Mutant(
+        "code-points-as-text",
+        "code points are sorted by their decimal digits",
+        "JavaScript's sort() turns numbers into text unless it is told otherwise.",
+        _order("lambda c: str(ord(c))"),
+    ),
+    Mutant(
         "characters-by-appearance",
         "characters are numbered as they appear",
         "A hash map that keeps the order of insertion, and no sort.",
