@@ -14,6 +14,7 @@ from harness import ladder
 from harness.fuzz import found
 from harness.fuzz.damage import bad, cut_off, is_cut_off, requests_of
 from harness.fuzz.requests import LINES, good
+from harness.fuzz.shrink import candidates, shrunk
 from harness.protocol import MAX_LINE, Request
 from harness.trace import golden_of
 from reference import conform
@@ -120,3 +121,19 @@ def test_a_request_that_the_input_ends_within_gets_an_error_under_its_own_id(ver
         assert golden_of(request).id == request.id and not golden_of(request).ok
 
     look()
+
+
+def test_a_node_in_the_middle_gives_way_to_its_child_and_numbers_to_plain_ones():
+    lines = ("math exact", "leaf 4000000000000000", "exp 0", "neg 1", "sum 1 2 2", "root 3")
+    simpler = [request.lines[1:] for request in candidates(Request("graph", "fuzz", lines))]
+    assert ("leaf 4000000000000000", "exp 0", "sum 1 1 1", "root 2") in simpler
+    assert ("leaf 4000000000000000", "neg 0", "sum 0 1 1", "root 2") in simpler
+    assert ("leaf 0000000000000000", *lines[2:]) in simpler
+    assert len(simpler) == 5
+
+
+@given(good("graph"))
+@settings(QUIET, max_examples=50)
+def test_every_simpler_graph_is_a_right_one_and_the_search_for_the_simplest_ends(request_: Request):
+    assert all(golden_of(simpler).ok for simpler in candidates(request_))
+    assert len(shrunk(request_, lambda simpler: True).lines) == 3

@@ -202,3 +202,18 @@ def test_every_fault_travels_between_processes(error: ConformError) -> None:
     copy = pickle.loads(pickle.dumps(error))
     assert type(copy) is type(error) and copy.__dict__ == error.__dict__ and str(copy) == "m"
     assert error.outcome in ("protocol", "crashed", "limit", "build", "machine", "usage")
+
+
+def test_a_port_whose_input_ends_within_a_request_answers_and_ends_well() -> None:
+    def complaining(code: int) -> Callable[[bytes], Pieces]:
+        return lambda data: [f"error {name_in(data)} cut off\nend\n".encode(), Exit(code=code)]
+
+    ports = Ports(complaining(0), complaining(3), honest)
+    session = Session(ports)
+    request = Request("arith", "cut", raw=b"arith cut\nadd")
+    assert session.ask_last(request).reason == "cut off"
+    with pytest.raises(PortCrashed, match="exit code 3"):
+        session.ask_last(request)
+    assert session.notes == []
+    assert ask(session, "next"), "a fresh process answers what comes after"
+    assert ports.started[0].received == [b"arith cut\nadd"]
