@@ -291,11 +291,16 @@ def test_a_port_that_does_not_exist_is_named():
 
 
 def test_a_fault_of_the_machine_is_not_held_against_the_port(fuzzed):
+    asked = 0
+
     def broken(data: bytes) -> Iterable[bytes | Exit]:
+        nonlocal asked
+        asked += 1
         raise MachineFault("the engine is gone")
 
     with pytest.raises(MachineFault, match="the engine is gone"):
         fuzzed({"port": broken})
+    assert asked == 1, "nobody tries to make the request smaller"
 
 
 def test_control_c_ends_with_what_was_found(fuzzed):

@@ -66,6 +66,14 @@ class _Over(KeyboardInterrupt):
     """The campaign has come to its end. Hypothesis lets a Ctrl-C pass as it is, and so this."""
 
 
+class _Broken(KeyboardInterrupt):
+    """This machine is at fault, which no smaller request would mend."""
+
+    def __init__(self, fault: ConformError) -> None:
+        super().__init__(fault.message)
+        self.fault = fault
+
+
 class _ShrunkEnough(KeyboardInterrupt):
     """No more time is spent on making a finding smaller."""
 
@@ -118,6 +126,8 @@ class Campaign:
                     return
         except _Over:
             self.ended = "time" if self._count is None else "count"
+        except _Broken as broken:
+            raise broken.fault from None
         except KeyboardInterrupt:
             self.ended = "interrupted"
         finally:
@@ -186,8 +196,11 @@ class Campaign:
         @given((usual(kind, verb) if strategy is None else strategy).map(_Drawn))
         def agree(requests: _Drawn) -> None:
             self._check_end()
-            for request in requests:
-                self._ask(targets, request)
+            try:
+                for request in requests:
+                    self._ask(targets, request)
+            except ConformError as fault:
+                raise _Broken(fault) from None
             if self._failing is None:
                 self._count_one(verb, kind)
 
