@@ -214,7 +214,13 @@ CAUSES = (
         "choice draws one random() per token, BOS included, and ends a sample at BOS",
         "9",
     ),
-    Cause(r"run", r"print", None, "The text, its widths and the rounding of the four decimals", "10"),
+    Cause(
+        r"run",
+        r"print",
+        None,
+        "Steps: the text, its widths, four decimals. Samples: the temperature, or draws before them",
+        "10",
+    ),
     Cause(r"run", r"", None, "The order on the one stream: shuffle, draw the parameters, sample", "10"),
 )
 

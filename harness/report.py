@@ -188,7 +188,7 @@ def failure_panel(record: Record, level: Record, failure: Record, repeat: str) -
 def diagnosis_text(mistake: Record) -> str:
     """One entry of a record's diagnosis as a sentence."""
     names = ", ".join(mistake["variants"])
-    return f"{mistake['sentence']} ({names}; just these bits in {mistake['case']})"
+    return f"{mistake['sentence']} ({names})"
 
 
 def _add_difference(rows: Table, difference: Record, failure: Record | None) -> None:

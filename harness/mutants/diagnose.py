@@ -47,7 +47,13 @@ class Diagnosis:
     def sentence(self) -> str:
         """Ends in no full stop."""
         meanings = [" and ".join(hunt.find(name).what for name in names) for names in self.variants]
-        return "this is what you get when " + ", or when ".join(meanings[:3])
+        wide = "all" if self.reproduced == self.tried else f"{self.reproduced} of"
+        cases = (
+            f"bit by bit in {wide} {self.tried} failed cases that were tried"
+            if self.tried > 1
+            else "bit by bit"
+        )
+        return f"this is what you get when {', or when '.join(meanings[:3])}: {cases}"
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,8 @@ class _Search:
         if not matches:
             return False
         matches, count = self._best(matches, evidence)
+        if 2 * count < len(evidence):  # a coincidence in small cases
+            return False
         matches = self._told_apart(matches)
         new = [tuple(name for name in names if name not in self._mistakes) for names in matches]
         self.diagnoses.append(Diagnosis(tuple(new), evidence[0].case, count, len(evidence)))

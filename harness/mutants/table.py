@@ -26,7 +26,8 @@ def sentence(catches: Sequence[Catch]) -> str:
     if survivors:
         return f"{len(survivors)} of {len(catches)} mutants survive: {', '.join(survivors)}"
     far = sum(catch.outside is not None for catch in catches)
-    return f"all {len(catches)} mutants are caught; the {far} not by rounding are outside the tolerance too"
+    beyond = f"; the {far} not by rounding are outside the tolerance too" if far else ""
+    return f"all {len(catches)} mutants are caught{beyond}"
 
 
 def level_name(number: int | None) -> str:

@@ -129,6 +129,13 @@ MUTANTS = [
         rounding=True,
     ),
     Mutant(
+        "inverse-times-exponential",
+        "softmax multiplies 1/total by the exponential, in this order",
+        "Multiplication commutes; but then the first logit is visited first, and gradients add up in another order.",
+        (Edit("microgpt", SHARE, "    return [total**-1.0 * e for e in exps]\n"),),
+        rounding=True,
+    ),
+    Mutant(
         "softmax-guarded",
         "softmax adds 1e-10 to its total",
         "A guard against dividing by zero.",
