@@ -27,6 +27,9 @@ from reference import conform, exactmath, microgpt
 from reference.requests import read_run
 from reference.wire import Fields, hexadecimal
 
+FACTOR = 16
+"""How many times its spread a value may be off. To first order a spread grows with the moves, so this is also
+how many ulps a function may be off."""
 COARSE = 2.0**-26  # the relative move that shows what depends on a function at all
 COARSE_RUNS = 2
 CHECKSUM = "a checksum"
@@ -133,7 +136,8 @@ def spread_of(request: Request, golden: Reply, runs: int, seed: int) -> Spread:
     """The spread of every quantity of a reply, from `runs` runs. The same for the same arguments.
 
     A quantity that depends on a function has at least one ulp of its greatest value: any move may tip a
-    rounding. Changes the reference's functions meanwhile: only for a process with nothing else to do.
+    rounding. Raises ArithmeticError if the reply's text may be another one, which no tolerance can allow.
+    Changes the reference's functions meanwhile: only for a process with nothing else to do.
     """
     if not golden.ok or request.verb in ("hello", "arith", "math", "tokens"):
         return {}
@@ -148,7 +152,21 @@ def spread_of(request: Request, golden: Reply, runs: int, seed: int) -> Spread:
         with suppress(ArithmeticError):  # so great a move may well draw another token
             _widen(depending, names, wanted, moved)
     least = {name: math.ulp(scale) for name, scale in scales(names, wanted).items() if name in depending}
-    return {name: _rounded_up(max(spread.get(name, 0.0), least[name])) for name in least}
+    found = {name: _rounded_up(max(spread.get(name, 0.0), least[name])) for name in least}
+    if request.verb == "run":
+        check_printed(names, wanted, found)
+    return found
+
+
+def check_printed(names: Sequence[str | None], lines: Sequence[str], spread: Spread) -> None:
+    """Raises ArithmeticError if a loss is so near to a rounding boundary that its four decimals may tip."""
+    for name, line in zip(names, lines, strict=True):
+        if name in spread:
+            loss, limit = double_of(line.split(" ")[1]), FACTOR * spread[name]
+            if f"{loss - limit:.4f}" != f"{loss + limit:.4f}":
+                raise ArithmeticError(
+                    f"the printed {name.replace(': ', ' ')}, {loss!r}, may be rounded either way"
+                )
 
 
 def scales(names: Sequence[str | None], lines: Sequence[str]) -> dict[str, float]:

@@ -26,11 +26,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from conformance.spread import Spread, quantities, scales, spread_of
+from conformance.spread import FACTOR, Spread, quantities, scales, spread_of
 from harness import ladder
 from harness.files import write_whole
 from harness.ladder import Case
-from harness.tolerance import BOUNDS, FACTOR, RUNS, SEED, Bounds, digest, load
+from harness.tolerance import BOUNDS, RUNS, SEED, Bounds, digest, load
 
 HERE = Path(__file__).parent
 SPEC = HERE / "SPEC.md"
