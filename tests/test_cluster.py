@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -161,6 +162,11 @@ def timeless(value: Any) -> Any:
     return [timeless(entry) for entry in value] if isinstance(value, list) else value
 
 
+def folders_of(port: str) -> list[Path]:
+    """Where workers keep the files of a port that they are at work on."""
+    return list(Path(tempfile.gettempdir()).glob(f"microgpt-conformance-*/*/{port}"))
+
+
 def findings(rows: list[matrix.Row]) -> list[Any]:
     return [timeless(row.record) if row.record else (row.port, str(row.fault)) for row in rows]
 
@@ -170,21 +176,22 @@ def test_a_worker_killed_in_the_middle_of_a_job_changes_no_result(
 ):
     names = [ports.add(name, source) for name, source in FAKES.items()]
     names += [ports.add("unbuildable", "", "build: 'false'\n"), ports.add("misspelt", "", "bulid: make\n")]
-    names.append(ports.add_gated())
+    names.append(ports.add_gated("doomed"))
     for name in ("one", "two"):
         dask.start_worker(name)
     spread_run = InBackground(dask, *names)
-    spread_run.until(ports.runs)
-    [(first_process, first_worker)] = ports.runs()
+    spread_run.until(lambda: ports.runs("doomed"))
+    [(first_process, first_worker)] = ports.runs("doomed")
+    assert len(folders_of("doomed")) == 1
     os.kill(first_worker, signal.SIGKILL)
-    ports.open()
+    ports.open("doomed")
     rows = spread_run.rows()
 
     assert first_worker in {daemon.pid for daemon in dask.workers.values()}
-    [_, (_, second_worker)] = ports.runs()
+    [_, (_, second_worker)] = ports.runs("doomed")
     assert second_worker != first_worker
     assert saved == Counter({name: 1 for name in names if name != "misspelt"})
-    wait_until(lambda: not alive(first_process))
+    wait_until(lambda: not alive(first_process) and not folders_of("doomed"))
     here = matrix.run_matrix(names, LIMITS, LEVEL_2, lambda name: Listener(), force=True)
     assert [row.conforms for row in rows].count(True) >= 3
     assert findings(rows) == findings(here)
@@ -480,3 +487,5 @@ def test_a_killed_worker_leaves_no_container_behind(
     wait_until(lambda: not containers())
     [row] = run.rows()
     assert row.fault is not None and row.fault.outcome == "machine"
+    for image in client.images("microgpt-conformance/sleeper", quiet=True):
+        client.remove_image(image, force=True)

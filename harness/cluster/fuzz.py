@@ -6,7 +6,6 @@ What a shard finds comes back as data and is saved here, in the client's checkou
 from __future__ import annotations
 
 import hashlib
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 
 from harness import files, manifest, paths
 from harness.cluster.client import Cluster
-from harness.cluster.parcel import Parcel, pack, unpacked
+from harness.cluster.parcel import Parcel, pack, scratch, unpacked
 from harness.cluster.worker import Stage
 from harness.conform import Listener
 from harness.errors import ConformError
@@ -47,7 +46,7 @@ def fuzz_there(plan: Plan, seed: int, parcel: Parcel, stage: Stage) -> Record:
     def show(running: Campaign) -> None:
         stage.show(f"{running.requests // 100 * 100:,} requests, {len(running.found)} found")
 
-    with unpacked(parcel) as port, tempfile.TemporaryDirectory() as folder:
+    with unpacked(parcel) as port, scratch() as folder:
         result = campaign(
             [port.name],
             **vars(plan),
@@ -55,7 +54,7 @@ def fuzz_there(plan: Plan, seed: int, parcel: Parcel, stage: Stage) -> Record:
             on_line=stage.building,
             listener=show,
             load=lambda name: port,
-            found_folder=Path(folder),
+            found_folder=folder,
         )
         for entry in result["found"]:
             path = Path(entry["path"])

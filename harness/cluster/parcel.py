@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from harness.manifest import Manifest
+from harness.reaper import owner
 
 
 class File(NamedTuple):
@@ -39,10 +40,22 @@ def pack(manifest: Manifest) -> Parcel:
 
 
 @contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that is gone afterwards, even if this worker is killed: its reaper removes it then."""
+    name = owner().hold()
+    folder = owner().scratch(name)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        owner().release(name)
+
+
+@contextmanager
 def unpacked(parcel: Parcel) -> Iterator[Manifest]:
     """The port in a folder of its own, for as long as it is needed."""
-    with tempfile.TemporaryDirectory(prefix="microgpt-conformance-port-") as scratch:
-        folder = Path(scratch) / parcel.manifest.name
+    with scratch() as above:
+        folder = above / parcel.manifest.name
         folder.mkdir()
         for file in parcel.files:
             path = folder / file.inside
