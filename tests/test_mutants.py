@@ -81,7 +81,8 @@ def test_a_survivor_is_a_failure(monkeypatch):
     monkeypatch.setitem(hunt._BY_NAME, "harmless", survivor)
     monkeypatch.setattr(ladder, "levels", lambda: real()[:2])
     assert hunt.hunt("harmless") == Catch("harmless")
-    assert table.sentence([Catch("harmless"), Catch("x", 1)]) == "1 of 2 mutants survive: harmless"
+    caught = Catch("greedy", 11, "sample/example", "token", None, 11)
+    assert table.sentence([Catch("harmless"), caught]) == "1 of 2 mutants survive: harmless"
     assert "**nothing**" in table.text([Catch("harmless")])
 
 
