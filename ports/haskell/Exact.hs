@@ -331,9 +331,11 @@ exactPow x y
     isNegative n = n < 0 || 1 / n < 0
 
 -- | The power 1/2. It is the square root, but for -0.0 (+0.0) and -infinity (+infinity).
+--
+-- A literal 0 would not do: where this is inlined, GHC takes 0 + y for y, which it is not if y is -0.0.
 exactRoot :: Double -> Double
 exactRoot x
-  | x == 0 = 0
+  | x == 0 = abs x
   | x == -infinity = infinity
   | otherwise = sqrt x
 {-# INLINE exactRoot #-}
