@@ -21,9 +21,10 @@ DIES_OF_TOKENS = RIGHT.replace(
 
 
 def fuzzed(dask: DaskCluster, *arguments: str) -> tuple[int, dict[str, Any]]:
-    wanted = "--seed 5 --count 30 --shards 2 --kind good --verb tokens --verb arith".split()
-    spread_over = ("--runner", "local", "--scheduler", dask.address, "--json")
-    result = conform("fuzz", *arguments, *wanted, *spread_over)
+    wanted = ("--seed", "5", "--count", "30", "--shards", "2")
+    asked = ("--kind", "good", "--verb", "tokens", "--verb", "arith")
+    where = ("--runner", "local", "--scheduler", dask.address)
+    result = conform("fuzz", *arguments, *wanted, *asked, *where, "--json")
     return result.exit_code, json.loads(result.stdout)
 
 
