@@ -137,3 +137,10 @@ def test_a_node_in_the_middle_gives_way_to_its_child_and_numbers_to_plain_ones()
 def test_every_simpler_graph_is_a_right_one_and_the_search_for_the_simplest_ends(request_: Request):
     assert all(golden_of(simpler).ok for simpler in candidates(request_))
     assert len(shrunk(request_, lambda simpler: True).lines) == 3
+
+
+def test_what_was_found_is_kept_with_the_reference_s_own_replies():
+    for level in ladder.levels():
+        for path in level.found_files("request"):
+            case = level.found_case(path)
+            assert case.golden == golden_of(case.request), case.id
