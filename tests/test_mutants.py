@@ -130,7 +130,7 @@ def test_two_mistakes_are_both_named(names):
 def test_a_mistake_that_nobody_knows_gets_no_diagnosis(monkeypatch):
     unknown = Mutant("unknown", "x", "y.", (Edit("microgpt", "+ 1e-5) ** -0.5", "+ 3e-5) ** -0.5"),))
     monkeypatch.setitem(hunt._BY_NAME, "unknown", unknown)
-    assert diagnose._search(list(climb(("unknown",))), map, seconds=60.0) == []
+    assert diagnose.search(list(climb(("unknown",))), map, 60.0) == []
 
 
 def test_single_precision_is_that_of_binary32():

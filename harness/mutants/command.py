@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import fnmatch
+import random
 import sys
+from typing import NoReturn
 
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, track
 from rich.table import Table
 
-from harness.mutants import hunt, table
+from harness.mutants import hunt, table, trial
 from harness.mutants.catalogue import MUTANTS
 
 OUT = Console(highlight=False)
@@ -21,7 +23,13 @@ ERR = Console(stderr=True, highlight=False)
 @click.command()
 @click.argument("patterns", nargs=-1)
 @click.option("--list", "list_only", is_flag=True, help="Say what they are and run none.")
-def mutants(patterns: tuple[str, ...], list_only: bool) -> None:
+@click.option(
+    "--diagnose",
+    "count",
+    type=click.IntRange(1),
+    help="Try the diagnosis on so many of them, drawn at random.",
+)
+def mutants(patterns: tuple[str, ...], list_only: bool, count: int | None) -> None:
     """Send the mutants named by PATTERNS ('gauss-*'; all by default) up the ladder: each must be caught.
 
     \b
@@ -34,6 +42,8 @@ def mutants(patterns: tuple[str, ...], list_only: bool) -> None:
         for name in chosen:
             click.echo(f"{name:40} {hunt.find(name).what}")
         return
+    if count is not None:
+        _try_diagnosis(random.Random(42).sample(chosen, min(count, len(chosen))))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True) as bars:
         task = bars.add_task("mutants", total=len(chosen))
@@ -50,6 +60,20 @@ def mutants(patterns: tuple[str, ...], list_only: bool) -> None:
     style = "bold red" if survivors else "bold green"
     OUT.print(f"[{style}]{table.sentence(catches)}[/]", soft_wrap=True)
     sys.exit(1 if survivors else 0)
+
+
+def _try_diagnosis(names: list[str]) -> NoReturn:
+    """Is the right one named first? Prints every one that is not, and how long the slowest took."""
+    trials = []
+    for done in track(trial.try_all([(name,) for name in names]), "diagnosing", len(names), console=ERR):
+        trials.append(done)
+        if not done.right:
+            named = [" + ".join(first[0]) for first in done.named]
+            OUT.print(f"{done.planted[0]}: {', '.join(named) or 'nothing'} was named", soft_wrap=True)
+    right = sum(done.right for done in trials)
+    slowest = max(done.seconds for done in trials)
+    OUT.print(f"named rightly: {right} of {len(trials)}; the slowest diagnosis took {slowest:.1f} s")
+    sys.exit(0 if right == len(trials) else 1)
 
 
 def _table(catches: list[hunt.Catch]) -> Table:

@@ -75,12 +75,13 @@ def diagnose(found: Sequence[LevelResult], seconds: float = BUDGET) -> list[Diag
     if not any(_speaks(result) for level in found for result in level.results):
         return []
     if current_process().daemon:  # such a process may not have children
-        return _search(found, map, seconds)
+        return search(found, map, seconds)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        return _search(found, pool.map, seconds)
+        return search(found, pool.map, seconds)
 
 
-def _search(found: Sequence[LevelResult], parallel: Map, seconds: float) -> list[Diagnosis]:
+def search(found: Sequence[LevelResult], parallel: Map, seconds: float) -> list[Diagnosis]:
+    """As `diagnose`, with `parallel` to map a function over jobs."""
     passed = [_evidence(result) for level in found for result in level.results if result.verdict == "agrees"]
     failed = [
         (level.level.number, _evidence(result))

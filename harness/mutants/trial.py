@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -21,8 +21,7 @@ ALWAYS = 9  # levels that are climbed whatever happens; above them, up to the fi
 class Trial:
     """What the diagnosis made of a port with these mistakes.
 
-    named: the names it gave, in order. right: whether it named first what was planted, and nothing else.
-    seconds: how long it took.
+    named: for each mistake that it found, the variants that nothing tells apart. seconds: how long it took.
     """
 
     planted: tuple[str, ...]
@@ -33,25 +32,17 @@ class Trial:
     def right(self) -> bool:
         """Each mistake that was planted is one of the variants of an entry, and there is no other entry."""
         planted = set(self.planted)
-        return (
-            len(self.named) > 0
-            and all(any(set(names) <= planted for names in variants) for variants in self.named)
-            and planted
-            == {
-                name
-                for variants in self.named
-                for names in variants
-                if set(names) <= planted
-                for name in names
-            }
-        )
+        chosen: list[set[str] | None] = [
+            next((set(names) for names in variants if set(names) <= planted), None) for variants in self.named
+        ]
+        return None not in chosen and set().union(*filter(None, chosen)) == planted
 
 
 def trial(planted: tuple[str, ...]) -> Trial:
     """Climb with a port that has these mistakes, and diagnose it."""
     found = list(climb(planted))
     began = time.monotonic()
-    named = diagnose._search(found, map, seconds=diagnose.BUDGET)
+    named = diagnose.search(found, map, diagnose.BUDGET)
     return Trial(planted, tuple(diagnosis.variants for diagnosis in named), time.monotonic() - began)
 
 
@@ -75,15 +66,7 @@ def climb(planted: tuple[str, ...]) -> Iterator[LevelResult]:
         yield LevelResult(level, "agrees" if right else "disagrees", tuple(results))
 
 
-def try_all(
-    planted: Iterable[tuple[str, ...]],
-    on_trial: Callable[[Trial], None] = lambda trial: None,
-    processes: int | None = None,
-) -> list[Trial]:
-    """Try them in parallel; the result is in their order."""
+def try_all(planted: Iterable[tuple[str, ...]], processes: int | None = None) -> Iterator[Trial]:
+    """Try them in parallel; the results come in their order."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        trials = []
-        for done in pool.map(trial, list(planted)):
-            on_trial(done)
-            trials.append(done)
-        return trials
+        yield from pool.map(trial, list(planted))
