@@ -143,7 +143,8 @@ def test_a_record_that_cannot_be_written_is_one_sentence(ports: Path, tmp_path: 
         *("--record", str(tmp_path / "file" / "record.json")),
     )
     assert result.exit_code == 3
-    assert "record.json cannot be written: " in " ".join(result.stderr.split())
+    said = "".join(result.stderr.split())  # a long path is broken anywhere
+    assert "record.jsoncannotbewritten:" in said
 
 
 @pytest.mark.parametrize(
