@@ -24,9 +24,10 @@ from harness.mutants.mutant import Answer, EditFails, load
 from harness.protocol import Reply, Request
 
 BUDGET = 15.0  # seconds, after which what was found so far has to do
-PROBES = 6  # failed cases of a level that are tried, the smallest ones
+PROBES = 6  # failed cases that a mutant is tried on, the smallest ones
+MOST = 40  # failed cases of a level that must be explained
 FURTHER = 60  # cases that are asked to tell equal ones apart
-FIRSTS = 6  # mutants to try as the first of a pair
+FIRSTS = 12  # mutants to try as the first of a pair
 PER_LEVEL = 2  # mistakes that are looked for in one level
 Names = tuple[str, ...]
 Map = Callable[..., Iterable[list[float]]]
@@ -120,14 +121,14 @@ class _Search:
 
         What does so in fewer than half of the cases is a coincidence of small cases, and forgotten.
         """
-        probes = sorted(evidence, key=lambda item: item.size)[:PROBES]
+        evidence = sorted(evidence, key=lambda item: item.size)[:MOST]
         mistakes, diagnoses = self._mistakes, list(self.diagnoses)
-        rest = self._unexplained(probes)
+        rest = self._unexplained(evidence)
         for _ in range(PER_LEVEL):
-            if not rest or not self._explain(level, rest):
+            if not rest or not self._explain(level, rest[:PROBES]):
                 break
             rest = self._unexplained(rest)
-        if 2 * len(rest) > len(probes):
+        if 2 * len(rest) > len(evidence):
             self._mistakes, self.diagnoses = mistakes, diagnoses
 
     def _unexplained(self, evidence: Sequence[Evidence]) -> list[Evidence]:
@@ -169,7 +170,7 @@ class _Search:
         rows = [(share, names) for names, share in zip(singles, shares, strict=True) if share >= 0.0]
         rows.sort(key=lambda row: -row[0])
         for share, first in rows[:FIRSTS]:
-            if share <= base or time.monotonic() > self._deadline:
+            if share < base or time.monotonic() > self._deadline:
                 break
             pairs = [(*first, *second) for _, second in rows if second != first]
             if matches := self._matching(pairs, item):
