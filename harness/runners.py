@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from harness import base, commands, images, paths, source, toolchain
 from harness.commands import OnLine, silent
@@ -104,6 +104,7 @@ class LocalRunner:
         self._folder: Path | None = None
         self._run = ""
         self._path: tuple[Path, ...] = ()
+        self._in_use: IO[str] | None = None
 
     def content_hash(self, manifest: Manifest) -> str:
         """What `prepare` would call the port's content, without building it."""
@@ -117,6 +118,7 @@ class LocalRunner:
             self._path = (toolchain.programs(manifest.toolchain, unpacked),)
         digest = self.content_hash(manifest)
         folder = paths.cache_dir() / "local" / f"{manifest.name}-{digest[:12]}"
+        self._in_use = _mark_used(folder)
         with _only_one(folder.with_suffix(".lock")):
             ready = folder.with_suffix(".ready")
             reused = ready.exists() and not self._force
@@ -240,9 +242,20 @@ def _only_one(lock: Path) -> Iterator[None]:
         yield
 
 
+def _mark_used(folder: Path) -> IO[str]:
+    """As long as this file is open, no other harness removes the folder."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    file = folder.with_suffix(".used").open("w")
+    fcntl.flock(file, fcntl.LOCK_SH)
+    return file
+
+
 def _remove_older(folder: Path, name: str) -> None:
-    """Remove the builds of other contents of the same port."""
+    """Remove the builds of other contents of the same port that nobody uses."""
     for other in folder.parent.glob(f"{name}-????????????"):
-        if other != folder and other.is_dir():
+        if other == folder or not other.is_dir():
+            continue
+        with other.with_suffix(".used").open("w") as file, contextlib.suppress(BlockingIOError):
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             other.with_suffix(".ready").unlink(missing_ok=True)
             shutil.rmtree(other, ignore_errors=True)

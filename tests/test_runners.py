@@ -67,7 +67,11 @@ def test_a_port_is_built_in_a_copy_and_reused(tmp_path: Path, monkeypatch: pytes
     (port.folder / "port.sh").write_text(SCRIPT + "# changed\n")
     second = LocalRunner(Limits()).prepare(port)
     assert not second.reused and second.content_hash != first.content_hash
-    assert first.folder is not None and not first.folder.exists(), "the older build of the port is removed"
+    assert first.folder is not None and first.folder.exists(), "somebody still uses the older build"
+    del runner
+    (port.folder / "port.sh").write_text(SCRIPT + "# changed again\n")
+    LocalRunner(Limits()).prepare(port)
+    assert not first.folder.exists() and second.folder is not None and not second.folder.exists()
 
 
 def test_a_failed_local_build_shows_its_command_and_last_lines(tmp_path: Path) -> None:
