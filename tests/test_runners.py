@@ -68,7 +68,7 @@ def test_a_port_is_built_in_a_copy_and_reused(tmp_path: Path, monkeypatch: pytes
     second = LocalRunner(Limits()).prepare(port)
     assert not second.reused and second.content_hash != first.content_hash
     assert first.folder is not None and first.folder.exists(), "somebody still uses the older build"
-    del runner
+    runner = LocalRunner(Limits())  # the one that used it is gone
     (port.folder / "port.sh").write_text(SCRIPT + "# changed again\n")
     LocalRunner(Limits()).prepare(port)
     assert not first.folder.exists() and second.folder is not None and not second.folder.exists()
