@@ -18,6 +18,7 @@ from harness import ladder, paths
 from harness.compare import compare
 from harness.files import write_whole
 from harness.mutants import mutant as mutants
+from harness.mutants import rounding
 from harness.mutants.catalogue import MUTANTS
 from harness.mutants.mutant import Mutant
 from harness.tolerance import compare_within
@@ -95,9 +96,9 @@ def hunt_all(
 def version() -> str:
     """Names all that a catch depends on: the catalogue, the reference that it changes, and the suite."""
     digest = hashlib.sha256(ladder.content_hash(levels()).encode())
-    here = Path(__file__).parent
-    for path in (here / "mutant.py", here / "rounding.py", *sorted((here / "catalogue").glob("*.py"))):
-        digest.update(path.read_bytes())
+    for mutant in sorted(MUTANTS, key=lambda mutant: mutant.name):
+        digest.update(repr((mutant.name, mutant.rounding, mutant.changes)).encode())
+    digest.update(Path(rounding.__file__).read_bytes())
     for name in mutants.MODULES:
         digest.update(mutants.source(name).encode())
     return digest.hexdigest()

@@ -34,10 +34,10 @@ class Edit:
 
 @dataclass(frozen=True)
 class Rewrite:
-    """Every operation of a module becomes another one (see rounding.Throughout)."""
+    """Every operation of a module becomes another one: which, is a key of rounding.THROUGHOUT."""
 
     module: str
-    replace: Callable[[ast.BinOp], ast.expr]
+    operation: str
 
 
 Change = Edit | Rewrite
@@ -119,7 +119,7 @@ def _compiled(name: str, changes: tuple[Change, ...]) -> CodeType:
     tree = ast.parse(text.replace("from reference", f"from {PACKAGE}"))
     for change in changes:
         if isinstance(change, Rewrite):
-            tree = ast.fix_missing_locations(rounding.Throughout(change.replace).visit(tree))
+            tree = ast.fix_missing_locations(rounding.Throughout(change.operation).visit(tree))
     return compile(tree, f"{PACKAGE}/{name}.py", "exec")
 
 

@@ -94,10 +94,10 @@ def _nearest(x: Fraction) -> float:
 
 
 class Throughout(ast.NodeTransformer):
-    """Replaces every + - * / of a module by what `replace` makes of it."""
+    """Replaces every + - * / of a module by what THROUGHOUT makes of it."""
 
-    def __init__(self, replace: Callable[[ast.BinOp], ast.expr]) -> None:
-        self._replace = replace
+    def __init__(self, operation: str) -> None:
+        self._replace = THROUGHOUT[operation]
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
@@ -132,3 +132,11 @@ def each_fused(node: ast.BinOp) -> ast.expr:
 
 def _call(name: str, *arguments: ast.expr) -> ast.expr:
     return ast.Call(ast.Name(name, ast.Load()), list(arguments), [])
+
+
+THROUGHOUT: dict[str, Callable[[ast.BinOp], ast.expr]] = {
+    "extended": each_extended,
+    "flushed": each_rounded("flushed"),
+    "fused": each_fused,
+    "single": each_rounded("single"),
+}

@@ -7,6 +7,7 @@ from dataclasses import replace
 from harness.mutants.catalogue import (
     adam,
     arithmetic,
+    attention,
     autograd,
     formatting,
     functions,
@@ -28,6 +29,7 @@ AREAS = {
     "tokenizer": tokenizer,
     "autograd": autograd,
     "model": model,
+    "attention": attention,
     "loss": loss,
     "Adam and schedule": adam,
     "sampling": sampling,

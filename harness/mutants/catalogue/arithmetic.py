@@ -1,7 +1,6 @@
 """Arithmetic that is not binary64 with one rounding for each operation."""
 
 from harness.mutants.mutant import Edit, Mutant, Rewrite
-from harness.mutants.rounding import each_extended, each_fused, each_rounded
 
 FLOAT_FROM_WIRE = "    return math.nan if number != number else number\n"
 FUNCTIONS = 'FUNCTIONS = {"exact": exactmath, "native": nativemath}\n'
@@ -28,8 +27,8 @@ def _rounds_everything(name: str) -> tuple[Edit | Rewrite, ...]:
     return (
         Edit("wire", FLOAT_FROM_WIRE, f"    return math.nan if number != number else {name}(number)\n"),
         Edit("microgpt", FUNCTIONS, FUNCTIONS + EVERY_FUNCTION.replace("ROUNDING", name)),
-        Rewrite("microgpt", each_rounded(name)),
-        Rewrite("conform", each_rounded(name)),
+        Rewrite("microgpt", name),
+        Rewrite("conform", name),
     )
 
 
@@ -38,7 +37,7 @@ MUTANTS = [
         "fused-everywhere",
         "every a*b + c is computed with one rounding, as a fused multiply-add",
         "C compilers contract expressions by default on ARM and POWER, Go on arm64, and -march=native does on x86.",
-        (Rewrite("microgpt", each_fused), Rewrite("conform", each_fused)),
+        (Rewrite("microgpt", "fused"), Rewrite("conform", "fused")),
         rounding=True,
     ),
     Mutant(
@@ -170,7 +169,7 @@ MUTANTS = [
         "x87-double-rounding",
         "every operation is rounded to 64 bits and then to 53",
         "32-bit x86 builds compute in x87 registers and store doubles.",
-        (Rewrite("microgpt", each_extended), Rewrite("conform", each_extended)),
+        (Rewrite("microgpt", "extended"), Rewrite("conform", "extended")),
         rounding=True,
     ),
     Mutant(
@@ -191,8 +190,8 @@ MUTANTS = [
         "subnormal results are flushed to zero",
         "-ffast-math and some runtimes set the FTZ bit of the whole process.",
         (
-            Rewrite("microgpt", each_rounded("flushed")),
-            Rewrite("conform", each_rounded("flushed")),
+            Rewrite("microgpt", "flushed"),
+            Rewrite("conform", "flushed"),
         ),
     ),
     Mutant(

@@ -2,7 +2,6 @@
 
 from harness.mutants.mutant import Edit, Mutant
 
-ADD = "return Value(self.data + other.data, (self, other), (1.0, 1.0))"
 MUL = "return Value(self.data * other.data, (self, other), (other.data, self.data))"
 SLOPE = "        slope = exponent * maths.pow(self.data, exponent - 1.0)\n"
 LOG = "return Value(maths.log(self.data), (self,), (divide(1.0, self.data),))"

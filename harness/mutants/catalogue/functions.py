@@ -3,7 +3,6 @@
 from harness.mutants.mutant import Edit, Mutant
 
 NAMES = ("exp", "log", "sin", "cos", "pow")
-IMPORT = "from math import inf, nan\n"
 UP = """
 
 def one_up(function):
