@@ -129,7 +129,8 @@ def accuracy_of(
         ulps_between(hexadecimal(true.nearest), hexadecimal(got))
         for true, got in zip(known, results, strict=True)
     ]
-    at = max(range(len(errors)), key=lambda i: math.inf if errors[i] is None else errors[i])  # type: ignore[arg-type,return-value]
+    sizes = [math.inf if error is None else error for error in errors]
+    at = sizes.index(max(sizes))
     return Accuracy(
         inputs=len(errors),
         max_ulps=round(max(finite, default=0.0), 4),

@@ -178,5 +178,6 @@ def line(known: Entry) -> str:
     wrong = sum(functions[name]["wrong"] for name in FUNCTIONS)
     asked = sum(functions[name]["inputs"] for name in FUNCTIONS)
     return (
-        f"its own functions: up to {listed} ulps off; {wrong:,} of {asked:,} answers are not the right double"
+        f"for comparison, the language's own functions: up to {listed} ulps off; "
+        f"{wrong:,} of {asked:,} answers are not the right double"
     )
