@@ -17,10 +17,9 @@ from pathlib import Path
 
 from conformance.cases import LEVELS, LevelCases
 from conformance.cases.case import Case
-from harness.ladder import request_of
-from harness.trace import golden_of
-from reference import conform
-from reference.wire import checksum, hexadecimal
+from conformance.messages import golden_of, request_of
+from reference.protocol import replies
+from reference.protocol.wire import checksum, hexadecimal
 
 HERE = Path(__file__).parent
 LEVELS_FOLDER = HERE / "levels"
@@ -32,13 +31,13 @@ CHECKSUM_EXAMPLE = (0.0, -0.0, 1.0, 0.1)
 
 
 def reply_to(case: Case) -> str:
-    lines = conform.answer(case.request().splitlines()[:-1])
+    lines = replies.answer(case.request().splitlines()[:-1])
     return "".join(line + "\n" for line in lines)
 
 
 def chosen_cases(levels: Sequence[LevelCases]) -> Iterator[tuple[str, Case]]:
     """Folder and case, the long ones first, since they take longest."""
-    found = [(level.folder, case) for level in levels for case in level.cases()]
+    found = [(level.verb.folder, case) for level in levels for case in level.cases()]
     names = [(folder, case.name) for folder, case in found]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -64,10 +63,10 @@ def found_files(
     wanted: dict[Path, str] = {}
     present: set[Path] = set()
     for level in levels:
-        for path in folder.glob(f"{level.verb}-*.request"):
+        for path in folder.glob(f"{level.verb.name}-*.request"):
             reply = golden_of(request_of(path.read_bytes()))
             wanted[path.with_suffix(".golden")] = reply.text()
-        present |= {*folder.glob(f"{level.verb}-*.golden")}
+        present |= {*folder.glob(f"{level.verb.name}-*.golden")}
     return wanted, present
 
 
@@ -80,8 +79,8 @@ def spec_with_examples(spec: str, files: dict[Path, str]) -> str:
             doubles = " ".join(map(hexadecimal, CHECKSUM_EXAMPLE))
             text = f"the doubles  {doubles}\nthe checksum {checksum(CHECKSUM_EXAMPLE)}\n"
         else:
-            [level] = [level for level in LEVELS if level.verb == verb]
-            stem = LEVELS_FOLDER / level.folder / "example"
+            [level] = [level for level in LEVELS if level.verb.name == verb]
+            stem = LEVELS_FOLDER / level.verb.folder / "example"
             text = f"{files[stem.with_suffix('.request')]}\n{files[stem.with_suffix('.golden')]}"
         shown = "".join(shortened(line) + "\n" for line in text.splitlines())
         return f"<!-- example {verb} -->\n\n```text\n{shown}```\n<!-- end of example -->\n"
@@ -101,13 +100,13 @@ def main() -> int:
     parser.add_argument("--level", type=int, choices=range(1, 13), metavar="N", help="this level only")
     arguments = parser.parse_args()
 
-    levels = [level for level in LEVELS if arguments.level in (None, level.number)]
+    levels = [level for level in LEVELS if arguments.level in (None, level.verb.number)]
     wanted: dict[Path, str] = {}
     for path, text in golden_files(levels):
         wanted[path] = text
         if sys.stderr.isatty():
             print(f"\r{len(wanted)} files", end="", file=sys.stderr)
-    present = {path for level in levels for path in (LEVELS_FOLDER / level.folder).glob("*")}
+    present = {path for level in levels for path in (LEVELS_FOLDER / level.verb.folder).glob("*")}
     found, found_present = found_files(levels)
     stale = (present | found_present) - (wanted | found).keys()
     others = {path: path.read_text() for path in LEVELS_FOLDER.glob("*/example.*") if path not in wanted}

@@ -26,11 +26,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from conformance.spread import FACTOR, Spread, quantities, scales, spread_of
-from harness import ladder
-from harness.files import write_whole
-from harness.ladder import Case
-from harness.tolerance import BOUNDS, RUNS, SEED, Bounds, digest, load
+from conformance import ladder
+from conformance.bounds import BOUNDS, RUNS, SEED, Bounds, digest, load
+from conformance.ladder import Case
+from conformance.spread import FACTOR, Spread, needs_measuring, quantities, scales, spread_of
 
 HERE = Path(__file__).parent
 SPEC = HERE / "SPEC.md"
@@ -40,7 +39,7 @@ WHOLE_RUN_PART = 16  # of the runs: level 12 is slow, and its losses are judged 
 
 def judged_cases() -> list[Case]:
     """Every case with an answer that a function may have a part in."""
-    levels = [level for level in ladder.levels() if level.verb not in ("hello", "arith", "math", "tokens")]
+    levels = [level for level in ladder.levels() if needs_measuring(level.verb)]
     return [case for level in levels for case in level.cases if case.golden.ok]
 
 
@@ -222,10 +221,10 @@ def save(cases: Sequence[Case], spreads: dict[str, Spread], runs: int, seed: int
     kept = {name: found for name, found in digests.items() if found in spreads}
     bounds = Bounds(runs, seed, kept, {found: spreads[found] for found in kept.values()})
     spec = SPEC.read_text(encoding="utf-8")
-    write_whole(BOUNDS, text_of(bounds))
+    BOUNDS.write_text(text_of(bounds), encoding="utf-8")
     new = TABLE.sub(lambda _: table(bounds, [case for case in cases if case.id in kept]), spec)
     if new != spec:
-        write_whole(SPEC, new)
+        SPEC.write_text(new, encoding="utf-8")
     return bounds
 
 
