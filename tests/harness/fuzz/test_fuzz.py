@@ -30,6 +30,7 @@ from harness.run.process import Exit
 from harness.run.session import Session
 from reference import microgpt
 from reference.microgpt import Value
+from reference.protocol import replies
 
 Answer = Callable[[bytes], Iterable[bytes | Exit]]
 
