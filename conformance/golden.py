@@ -4,11 +4,13 @@
     python -m conformance.golden --check    write nothing; exit with 1 if anything would change
     python -m conformance.golden --level 9  only one level (the long cases of level 12 take minutes)
 
-The requests come from `conformance/cases/`; those in `conformance/found/` are kept, with new replies. Running
+The requests come from `conformance/cases/`: those of a level go to `levels/`, those that test nothing but the
+protocol to `robust/`. What is in `found/` is kept, with new replies. Running
 it twice gives the same bytes, on every machine.
 """
 
 import argparse
+import io
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -24,6 +26,7 @@ from reference.wire import checksum, hexadecimal
 
 HERE = Path(__file__).parent
 LEVELS_FOLDER = HERE / "levels"
+ROBUST_FOLDER = HERE / "robust"
 FOUND_FOLDER = HERE / "found"
 SPEC = HERE / "SPEC.md"
 EXAMPLE = re.compile(r"<!-- example (\w+) -->\n(?:\n```text\n.*?```\n<!-- end of example -->\n)?", re.DOTALL)
@@ -31,9 +34,10 @@ SHOWN = 20  # names of changed files
 CHECKSUM_EXAMPLE = (0.0, -0.0, 1.0, 0.1)
 
 
-def reply_to(case: Case) -> str:
-    lines = conform.answer(case.request().splitlines()[:-1])
-    return "".join(line + "\n" for line in lines)
+def reply_to(case: Case) -> bytes:
+    reply = io.BytesIO()
+    conform.answer_all(io.BytesIO(case.request()), reply)
+    return reply.getvalue()
 
 
 def chosen_cases(levels: Sequence[LevelCases]) -> Iterator[tuple[str, Case]]:
@@ -46,32 +50,32 @@ def chosen_cases(levels: Sequence[LevelCases]) -> Iterator[tuple[str, Case]]:
     yield from sorted(found, key=lambda pair: not pair[1].name.startswith("long-"))
 
 
-def golden_files(levels: Sequence[LevelCases]) -> Iterator[tuple[Path, str]]:
-    """Every file of these levels with its text."""
+def golden_files(levels: Sequence[LevelCases]) -> Iterator[tuple[Path, bytes]]:
+    """Every file of these levels with its content."""
     found = list(chosen_cases(levels))
     with ProcessPoolExecutor() as pool:
         replies = pool.map(reply_to, [case for _, case in found])
         for (folder, case), reply in zip(found, replies, strict=True):
-            stem = LEVELS_FOLDER / folder / case.name
+            stem = (ROBUST_FOLDER / folder[3:] if case.robust else LEVELS_FOLDER / folder) / case.name
             yield stem.with_suffix(".request"), case.request()
             yield stem.with_suffix(".golden"), reply
 
 
 def found_files(
     levels: Sequence[LevelCases], folder: Path = FOUND_FOLDER
-) -> tuple[dict[Path, str], set[Path]]:
-    """The golden traces that belong to what fuzzing found, with their text, and those that are there."""
-    wanted: dict[Path, str] = {}
+) -> tuple[dict[Path, bytes], set[Path]]:
+    """The golden traces that belong to what fuzzing found, with their content, and those that are there."""
+    wanted: dict[Path, bytes] = {}
     present: set[Path] = set()
     for level in levels:
         for path in folder.glob(f"{level.verb}-*.request"):
             reply = golden_of(request_of(path.read_bytes()))
-            wanted[path.with_suffix(".golden")] = reply.text()
+            wanted[path.with_suffix(".golden")] = reply.text().encode()
         present |= {*folder.glob(f"{level.verb}-*.golden")}
     return wanted, present
 
 
-def spec_with_examples(spec: str, files: dict[Path, str]) -> str:
+def spec_with_examples(spec: str, files: dict[Path, bytes]) -> str:
     """SPEC.md with its worked examples written anew."""
 
     def example(match: re.Match[str]) -> str:
@@ -82,7 +86,8 @@ def spec_with_examples(spec: str, files: dict[Path, str]) -> str:
         else:
             [level] = [level for level in LEVELS if level.verb == verb]
             stem = LEVELS_FOLDER / level.folder / "example"
-            text = f"{files[stem.with_suffix('.request')]}\n{files[stem.with_suffix('.golden')]}"
+            request, golden = (files[stem.with_suffix(kind)].decode() for kind in (".request", ".golden"))
+            text = f"{request}\n{golden}"
         shown = "".join(shortened(line) + "\n" for line in text.splitlines())
         return f"<!-- example {verb} -->\n\n```text\n{shown}```\n<!-- end of example -->\n"
 
@@ -102,18 +107,21 @@ def main() -> int:
     arguments = parser.parse_args()
 
     levels = [level for level in LEVELS if arguments.level in (None, level.number)]
-    wanted: dict[Path, str] = {}
-    for path, text in golden_files(levels):
-        wanted[path] = text
+    wanted: dict[Path, bytes] = {}
+    for path, content in golden_files(levels):
+        wanted[path] = content
         if sys.stderr.isatty():
             print(f"\r{len(wanted)} files", end="", file=sys.stderr)
-    present = {path for level in levels for path in (LEVELS_FOLDER / level.folder).glob("*")}
+    folders = [
+        path for level in levels for path in (LEVELS_FOLDER / level.folder, ROBUST_FOLDER / level.verb)
+    ]
+    present = {path for folder in folders for path in folder.glob("*")}
     found, found_present = found_files(levels)
     stale = (present | found_present) - (wanted | found).keys()
-    others = {path: path.read_text() for path in LEVELS_FOLDER.glob("*/example.*") if path not in wanted}
+    others = {path: path.read_bytes() for path in LEVELS_FOLDER.glob("*/example.*") if path not in wanted}
     spec = SPEC.read_text(encoding="utf-8")
-    wanted_spec = {SPEC: spec_with_examples(spec, wanted | others)}
-    changed = [path for path, text in (wanted | found | wanted_spec).items() if not is_same(path, text)]
+    files = wanted | found | {SPEC: spec_with_examples(spec, wanted | others).encode()}
+    changed = [path for path, content in files.items() if not is_same(path, content)]
     differing = sorted({*stale, *changed})
     for path in differing[:SHOWN]:
         print(("would change " if arguments.check else "changed ") + str(path.relative_to(HERE.parent)))
@@ -125,14 +133,14 @@ def main() -> int:
         path.unlink()
     for path in changed:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((wanted | found | wanted_spec)[path].encode())
-    size = sum(len(text) for text in wanted.values())
+        path.write_bytes(files[path])
+    size = sum(map(len, wanted.values()))
     print(f"{len(wanted) // 2} cases, {size / 1e6:.1f} MB, {len(changed) + len(stale)} files changed")
     return 0
 
 
-def is_same(path: Path, text: str) -> bool:
-    return path.exists() and path.read_bytes() == text.encode()
+def is_same(path: Path, content: bytes) -> bool:
+    return path.exists() and path.read_bytes() == content
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def judge_case(session: Session, case: Case, port_name: str | None, compare: Com
     began = time.monotonic()
     timeout = session.limits.request * (LONG_CASE_TIMEOUT_FACTOR if case.long else 1)
     try:
-        reply = session.ask(case.request, timeout)
+        reply = session.ask(case.request, timeout, last=case.request.ends_input)
     except ConformError as fault:
         if fault.outcome not in FAULTS:
             raise

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -52,20 +52,35 @@ class Case:
 class Level:
     """One rung. Its folder is named `<number>-<verb>`.
 
-    `found` is the folder with what fuzzing found, of all levels: `<verb>-<hash>.request`, if there is one.
+    found: the folder with what fuzzing found, of all levels: `<verb>-<hash>.request`. robust: the folder with
+    the requests of this verb that test nothing but the protocol. Either may be missing.
     """
 
     number: int
     verb: str
     folder: Path
     found: Path | None = None
+    robust: Path | None = None
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
-        """Every case, the example first, then by name, the errors last, and then what fuzzing found."""
+        """What makes the level: the example first, then by name, and then what fuzzing found."""
         made = [Case(self, path.stem, path) for path in self.folder.glob("*.request")]
-        made.sort(key=lambda c: (c.name != "example", c.name.startswith("error-"), c.name))
-        return (*made, *(self.found_case(path) for path in self.found_files("request")))
+        made.sort(key=lambda c: (c.name != "example", c.name))
+        return (*made, *(case for case in self._found_cases if case.golden.ok))
+
+    @cached_property
+    def robust_cases(self) -> tuple[Case, ...]:
+        """Bad requests of this verb, and good ones of an unusual form; they belong to no level."""
+        made = [Case(self, path.stem, path) for path in sorted(self.robust_files("request"))]
+        return (*made, *(case for case in self._found_cases if not case.golden.ok))
+
+    @cached_property
+    def _found_cases(self) -> tuple[Case, ...]:
+        return tuple(self.found_case(path) for path in self.found_files("request"))
+
+    def robust_files(self, kind: str) -> list[Path]:
+        return sorted(self.robust.glob(f"*.{kind}")) if self.robust else []
 
     def found_files(self, kind: str) -> list[Path]:
         """What fuzzing found for this level: files that end in `.request` or `.golden`."""
@@ -78,28 +93,31 @@ class Level:
 def request_of(data: bytes) -> Request:
     """The request in these bytes, whatever is wrong with it: wrong requests are cases too.
 
-    Raises ValueError if they do not hold one block, from its first line to `end`.
+    One that ends before its `end` is to be the last of the input. Raises ValueError if there are several.
     """
     [(lines, complete)] = wire.blocks(io.BytesIO(data))
-    if not complete:
-        raise ValueError(f"the last line of a request must be 'end', not {lines[-1]!r}")
     try:
         verb, name = wire.Fields(lines).header()
     except wire.BadRequest:
         verb, name = "-", "-"
     request = Request(verb, name, tuple(lines[1:]))
-    is_plain = data.isascii() and request.text().encode("latin-1") == data
+    is_plain = complete and data.isascii() and request.text().encode("latin-1") == data
     return request if is_plain else replace(request, raw=data)
 
 
 def levels(folder: Path | None = None) -> tuple[Level, ...]:
     """The twelve levels in order."""
     folder = folder or paths.root() / "conformance" / "levels"
-    found = folder.parent / "found"
+    found, robust = folder.parent / "found", folder.parent / "robust"
     return tuple(
-        Level(number, verb, folder / f"{number:02d}-{verb}", found)
+        Level(number, verb, folder / f"{number:02d}-{verb}", found, robust / verb)
         for number, verb in enumerate(VERBS, start=1)
     )
+
+
+def robust(folder: Path | None = None) -> tuple[Case, ...]:
+    """The cases beside the levels: how a port answers bad requests. `folder` is that of the levels."""
+    return tuple(case for level in levels(folder) for case in level.robust_cases)
 
 
 def find_case(name: str) -> Case:
@@ -108,19 +126,24 @@ def find_case(name: str) -> Case:
     level = next((level for level in levels() if level.verb == verb), None)
     if level is None:
         raise ManifestError(f"there is no level {verb!r}; the levels are {', '.join(VERBS)}")
-    case = next((case for case in level.cases if case.name == case_name), None)
+    cases = (*level.cases, *level.robust_cases)
+    case = next((case for case in cases if case.name == case_name), None)
     if case is None:
-        listed = ", ".join(case.name for case in level.cases)
+        listed = ", ".join(case.name for case in cases)
         raise ManifestError(f"the level {verb} has no case {case_name!r}; it has {listed}")
     return case
+
+
+def _both(files: Callable[[str], list[Path]]) -> list[Path]:
+    return [*files("request"), *files("golden")]
 
 
 def content_hash(chosen: Iterable[Level]) -> str:
     """One SHA-256 over all requests and golden traces: the version of the suite."""
     digest = hashlib.sha256()
     for level in chosen:
-        found = [*level.found_files("request"), *level.found_files("golden")]
-        for path in (*sorted(level.folder.iterdir()), *found):
+        beside = [path for files in (level.robust_files, level.found_files) for path in _both(files)]
+        for path in (*sorted(level.folder.iterdir()), *beside):
             digest.update(f"{path.parent.name}/{path.name}\n".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()

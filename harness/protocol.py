@@ -51,6 +51,11 @@ class Request:
         """The bytes to be sent."""
         return self.raw or self.text().encode("ascii")
 
+    @property
+    def ends_input(self) -> bool:
+        """Whether nothing can follow: its last line is not `end`, or has no LF."""
+        return bool(self.raw) and self.raw != b"end\n" and not self.raw.endswith(b"\nend\n")
+
 
 @dataclass(frozen=True)
 class Reply:

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except Refusal as problem:
         tell(str(problem).replace("\n", " "))
-        return REFUSED
+        return problem.status
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

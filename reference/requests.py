@@ -152,5 +152,6 @@ def check_exponent(y: float, limit: int) -> float:
 
 
 def check_vocabulary(tokenizer: microgpt.Tokenizer) -> None:
-    if tokenizer.vocabulary > 2048:
-        raise BadRequest(f"the documents have {tokenizer.bos} distinct characters; 2047 are the most")
+    if tokenizer.bos > microgpt.MOST_CHARACTERS:
+        most = microgpt.MOST_CHARACTERS
+        raise BadRequest(f"the documents have {tokenizer.bos} distinct characters; {most} are the most")

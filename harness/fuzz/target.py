@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from harness import ladder
 from harness.compare import Comparison, compare
 from harness.errors import ConformError
-from harness.fuzz.damage import is_cut_off
 from harness.judge import FAULTS, CaseResult, Verdict
 from harness.protocol import Reply, Request
 from harness.session import Session
@@ -29,7 +28,7 @@ class Target:
 
     def ask(self, request: Request) -> Reply:
         self.recent.append(request.data())
-        return self.session.ask_last(request) if is_cut_off(request) else self.session.ask(request)
+        return self.session.ask(request, last=request.ends_input)
 
     def afresh(self) -> None:
         """The next request gets a fresh process."""
