@@ -83,7 +83,7 @@ def tensor_lines(name: str, rows: Sequence[Sequence[float]]) -> Iterator[str]:
 
 def excerpt(text: str) -> str:
     """What came, in quotes, cut and made safe for a line of printable ASCII with single spaces."""
-    safe = re.sub(r"[^!-~]+", "?", text[:60])
+    safe = re.sub(r"[^ -~]| (?= )", "?", text[:60])
     return f"'{safe[:40]}...'" if len(safe) > 43 else f"'{safe}'"
 
 

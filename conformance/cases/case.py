@@ -25,8 +25,8 @@ SPECIAL = (0.0, -0.0, 1.0, -1.0, LEAST, -LEAST, LEAST_NORMAL, GREATEST, -GREATES
 class Case:
     """A request without its id, which is the case's name, and without its `end`.
 
-    A name that begins with `long-` is left out of the default climb. robust: the case belongs to no level, but
-    to `conformance/robust/`. raw: the whole request, where its lines do not have the usual form.
+    A name that begins with `long-` is left out of the default climb. robust: the case belongs to no level,
+    but to `conformance/robust/`. raw: the whole request, where its lines do not have the usual form.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Level 1: a port says who it is. Beside it: what a first line may be, how long a line, and where the input ends."""
+"""Level 1: a port says who it is. Beside it: what a first line may be, how long a line, where input ends."""
 
 from collections.abc import Iterator
 
