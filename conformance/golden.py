@@ -5,20 +5,22 @@
     python -m conformance.golden --level 9  only one level (the long cases of level 12 take minutes)
 
 The requests come from `conformance/cases/`: those of a level go to `levels/`, those that test nothing but the
-protocol to `robust/`. What is in `found/` is kept, with new replies. Running
-it twice gives the same bytes, on every machine.
+protocol to `robust/`; of large ones, only hashes are stored, in `large.json`. What is in `found/` is kept,
+with new replies. Running it twice gives the same bytes, on every machine.
 """
 
 import argparse
 import io
+import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from conformance.cases import LEVELS, LevelCases
+from conformance.cases import LEVELS, LevelCases, large
 from conformance.cases.case import Case
+from harness import ladder
 from harness.ladder import request_of
 from harness.trace import golden_of
 from reference import conform
@@ -28,6 +30,7 @@ HERE = Path(__file__).parent
 LEVELS_FOLDER = HERE / "levels"
 ROBUST_FOLDER = HERE / "robust"
 FOUND_FOLDER = HERE / "found"
+LARGE_FILE = HERE / "large.json"
 SPEC = HERE / "SPEC.md"
 EXAMPLE = re.compile(r"<!-- example (\w+) -->\n(?:\n```text\n.*?```\n<!-- end of example -->\n)?", re.DOTALL)
 SHOWN = 20  # names of changed files
@@ -59,6 +62,21 @@ def golden_files(levels: Sequence[LevelCases]) -> Iterator[tuple[Path, bytes]]:
             stem = (ROBUST_FOLDER / folder[3:] if case.robust else LEVELS_FOLDER / folder) / case.name
             yield stem.with_suffix(".request"), case.request()
             yield stem.with_suffix(".golden"), reply
+
+
+def hashes_of(name: str) -> tuple[str, dict[str, str]]:
+    case = large.RULES[name]()
+    return name, {"request": ladder.hash_of(case.request()), "golden": ladder.hash_of(reply_to(case))}
+
+
+def large_file(levels: Sequence[LevelCases], path: Path = LARGE_FILE) -> bytes:
+    """The hashes of large cases: those of these levels computed, the others as they are in the file."""
+    verbs = [level.verb for level in levels]
+    asked = [name for name in large.RULES if name.partition("/")[0] in verbs]
+    kept: dict[str, dict[str, str]] = json.loads(path.read_bytes()) if path.exists() else {}
+    with ProcessPoolExecutor() as pool:
+        kept |= dict(pool.map(hashes_of, asked))
+    return (json.dumps({name: kept[name] for name in large.RULES if name in kept}, indent=1) + "\n").encode()
 
 
 def found_files(
@@ -121,6 +139,7 @@ def main() -> int:
     others = {path: path.read_bytes() for path in LEVELS_FOLDER.glob("*/example.*") if path not in wanted}
     spec = SPEC.read_text(encoding="utf-8")
     files = wanted | found | {SPEC: spec_with_examples(spec, wanted | others).encode()}
+    files[LARGE_FILE] = large_file(levels)
     changed = [path for path, content in files.items() if not is_same(path, content)]
     differing = sorted({*stale, *changed})
     for path in differing[:SHOWN]:

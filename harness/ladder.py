@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from conformance.cases import large
 from harness import paths
 from harness.errors import ManifestError
+from harness.files import write_whole
 from harness.protocol import Reply, Request, parse_reply
-from reference import wire
+from reference import conform, wire
 
 VERBS = (
     *("hello", "arith", "math", "random", "tokens", "graph"),
@@ -39,6 +42,10 @@ class Case:
     def long(self) -> bool:
         return self.name.startswith("long-")
 
+    @property
+    def large(self) -> bool:
+        return isinstance(self, LargeCase)
+
     @cached_property
     def request(self) -> Request:
         return request_of(self.path.read_bytes())
@@ -47,13 +54,58 @@ class Case:
     def golden(self) -> Reply:
         return parse_reply(self.path.with_suffix(".golden").read_text(encoding="utf-8"))
 
+    def golden_for(self, reply: Reply) -> Reply:
+        """What `reply` is to be compared with."""
+        return self.golden
+
+
+@dataclass(frozen=True)
+class LargeCase(Case):
+    """A case made by rule. Only the SHA-256 of its golden trace is stored: the trace is computed when a reply
+    has another one, to say where they differ, and kept in `.cache/`. `path` is that of the file of hashes.
+    """
+
+    request_hash: str
+    reply_hash: str
+
+    @cached_property
+    def request(self) -> Request:
+        """Raises ManifestError if the rule makes another request than the one whose hashes are stored."""
+        data = large.RULES[self.id]().request()
+        if hash_of(data) != self.request_hash:
+            raise ManifestError(
+                f"the rule of {self.id} makes another request than {paths.shown(self.path)} was written for",
+                hint="make golden",
+            )
+        return request_of(data)
+
+    @cached_property
+    def golden(self) -> Reply:
+        kept = paths.cache_dir() / "large" / f"{self.reply_hash}.golden"
+        if not kept.exists() or hash_of(kept.read_bytes()) != self.reply_hash:
+            reply = io.BytesIO()
+            conform.answer_all(io.BytesIO(self.request.data()), reply)
+            write_whole(kept, reply.getvalue().decode("ascii"))
+        return parse_reply(kept.read_text(encoding="ascii"))
+
+    def golden_for(self, reply: Reply) -> Reply:
+        """The reply itself if it has the right hash; nothing is computed for an error either."""
+        if not reply.ok:
+            return Reply(self.name, ok=True)
+        return reply if hash_of(reply.text().encode("ascii")) == self.reply_hash else self.golden
+
+
+def hash_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
 
 @dataclass(frozen=True)
 class Level:
     """One rung. Its folder is named `<number>-<verb>`.
 
     found: the folder with what fuzzing found, of all levels: `<verb>-<hash>.request`. robust: the folder with
-    the requests of this verb that test nothing but the protocol. Either may be missing.
+    the requests of this verb that test nothing but the protocol. hashes: the file with those of large cases,
+    of all levels. Each may be missing.
     """
 
     number: int
@@ -61,19 +113,27 @@ class Level:
     folder: Path
     found: Path | None = None
     robust: Path | None = None
+    hashes: Path | None = None
 
     @cached_property
     def cases(self) -> tuple[Case, ...]:
-        """What makes the level: the example first, then by name, and then what fuzzing found."""
+        """What makes the level: the example first, then by name, what fuzzing found, and the large cases."""
         made = [Case(self, path.stem, path) for path in self.folder.glob("*.request")]
         made.sort(key=lambda c: (c.name != "example", c.name))
-        return (*made, *(case for case in self._found_cases if case.golden.ok))
+        return (*made, *(case for case in self._found_cases if case.golden.ok), *self._large_cases())
 
     @cached_property
     def robust_cases(self) -> tuple[Case, ...]:
         """Bad requests of this verb, and good ones of an unusual form; they belong to no level."""
         made = [Case(self, path.stem, path) for path in sorted(self.robust_files("request"))]
         return (*made, *(case for case in self._found_cases if not case.golden.ok))
+
+    def _large_cases(self) -> Iterator[Case]:
+        if self.hashes and self.hashes.exists():
+            for name, hashes in json.loads(self.hashes.read_text(encoding="utf-8")).items():
+                verb, _, case = name.partition("/")
+                if verb == self.verb:
+                    yield LargeCase(self, case, self.hashes, hashes["request"], hashes["golden"])
 
     @cached_property
     def _found_cases(self) -> tuple[Case, ...]:
@@ -108,9 +168,9 @@ def request_of(data: bytes) -> Request:
 def levels(folder: Path | None = None) -> tuple[Level, ...]:
     """The twelve levels in order."""
     folder = folder or paths.root() / "conformance" / "levels"
-    found, robust = folder.parent / "found", folder.parent / "robust"
+    found, robust, hashes = (folder.parent / name for name in ("found", "robust", "large.json"))
     return tuple(
-        Level(number, verb, folder / f"{number:02d}-{verb}", found, robust / verb)
+        Level(number, verb, folder / f"{number:02d}-{verb}", found, robust / verb, hashes)
         for number, verb in enumerate(VERBS, start=1)
     )
 
@@ -143,6 +203,8 @@ def content_hash(chosen: Iterable[Level]) -> str:
     digest = hashlib.sha256()
     for level in chosen:
         beside = [path for files in (level.robust_files, level.found_files) for path in _both(files)]
+        if level.hashes and level.hashes.exists():
+            beside.append(level.hashes)
         for path in (*sorted(level.folder.iterdir()), *beside):
             digest.update(f"{path.parent.name}/{path.name}\n".encode())
             digest.update(hashlib.sha256(path.read_bytes()).digest())

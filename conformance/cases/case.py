@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from struct import unpack
 from zlib import crc32
 
@@ -83,6 +84,11 @@ def round_exactly(x: Fraction) -> float:
 
 def text_line(text: str) -> str:
     return line("line", *map(ord, text))
+
+
+def dataset(name: str) -> list[str]:
+    """The lines of a file in `data/`, whose README says where it comes from."""
+    return (Path(__file__).parent / "data" / name).read_text(encoding="utf-8").splitlines()
 
 
 # ---------------------------------------------------------------- models

@@ -28,7 +28,7 @@ class Target:
 
     def ask(self, request: Request) -> Reply:
         self.recent.append(request.data())
-        return self.session.ask(request, last=request.ends_input)
+        return self.session.ask_last(request) if request.ends_input else self.session.ask(request)
 
     def afresh(self) -> None:
         """The next request gets a fresh process."""
