@@ -1,4 +1,4 @@
-"""Measure the tolerance of every case of the ladder: conformance/tolerance.json, and the table of SPEC.md.
+"""Measure the tolerance of every case of the ladder: conformance/tolerance.json, and the table of docs/JUDGING.md.
 
     python -m conformance.tolerance            measure what is new or has changed
     python -m conformance.tolerance --long     the long cases too (some minutes)
@@ -33,7 +33,7 @@ from harness.ladder import Case
 from harness.tolerance import BOUNDS, RUNS, SEED, Bounds, digest, load
 
 HERE = Path(__file__).parent
-SPEC = HERE / "SPEC.md"
+PAGE = HERE.parent / "docs" / "JUDGING.md"
 TABLE = re.compile(r"<!-- tolerance -->\n.*?<!-- end of tolerance -->\n", re.DOTALL)
 WHOLE_RUN_PART = 16  # of the runs: level 12 is slow, and its losses are judged to four decimals only
 
@@ -147,7 +147,7 @@ def table_rows(bounds: Bounds, cases: Iterable[Case]) -> list[Row]:
 
 
 def table(bounds: Bounds, cases: Iterable[Case]) -> str:
-    """The part of SPEC.md between its markers."""
+    """The part of docs/JUDGING.md between its markers."""
     head = (
         "level",
         "quantity",
@@ -217,20 +217,20 @@ def main() -> int:
 
 
 def save(cases: Sequence[Case], spreads: dict[str, Spread], runs: int, seed: int) -> Bounds:
-    """Write conformance/tolerance.json, as far as there is a spread for a case, and the table of SPEC.md."""
+    """Write conformance/tolerance.json, as far as there is a spread for a case, and the table of docs/JUDGING.md."""
     digests = {case.id: digest(case.request, case.golden) for case in cases}
     kept = {name: found for name, found in digests.items() if found in spreads}
     bounds = Bounds(runs, seed, kept, {found: spreads[found] for found in kept.values()})
-    spec = SPEC.read_text(encoding="utf-8")
+    spec = PAGE.read_text(encoding="utf-8")
     write_whole(BOUNDS, text_of(bounds))
     new = TABLE.sub(lambda _: table(bounds, [case for case in cases if case.id in kept]), spec)
     if new != spec:
-        write_whole(SPEC, new)
+        write_whole(PAGE, new)
     return bounds
 
 
 def check(known: Bounds, cases: Sequence[Case]) -> int:
-    """Whether every case has its bounds, no other has, and SPEC.md shows them; without measuring."""
+    """Whether every case has its bounds, no other has, and docs/JUDGING.md shows them; without measuring."""
     wanted = {case.id: digest(case.request, case.golden) for case in cases}
     stale = sorted(
         name for name in wanted.keys() | known.digests.keys() if wanted.get(name) != known.digests.get(name)
@@ -238,8 +238,8 @@ def check(known: Bounds, cases: Sequence[Case]) -> int:
     if stale:
         print(f"conformance/tolerance.json is stale for {', '.join(stale)}; run make tolerance")
         return 1
-    if table(known, cases) not in SPEC.read_text(encoding="utf-8"):
-        print("the table of tolerances in conformance/SPEC.md is stale; run make tolerance")
+    if table(known, cases) not in PAGE.read_text(encoding="utf-8"):
+        print("the table of tolerances in docs/JUDGING.md is stale; run make tolerance")
         return 1
     print(f"the tolerances of {len(wanted)} cases are up to date")
     return 0
