@@ -4,18 +4,22 @@
     python -m conformance.golden --check    write nothing; exit with 1 if anything would change
     python -m conformance.golden --level 9  only one level (the long cases of level 12 take minutes)
 
-The requests come from `conformance/cases/`; those in `conformance/found/` are kept, with new replies. Running
-it twice gives the same bytes, on every machine.
+The requests come from `conformance/cases/`: those of a level go to `levels/`, those that test nothing but the
+protocol to `robust/`; of large ones, only hashes are stored, in `large.json`. What is in `found/` is kept,
+with new replies. Running it twice gives the same bytes, on every machine.
 """
 
 import argparse
+import io
+import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from conformance.cases import LEVELS, LevelCases
+from conformance import ladder
+from conformance.cases import LEVELS, LevelCases, large
 from conformance.cases.case import Case
 from conformance.messages import golden_of, request_of
 from reference.protocol import replies
@@ -23,16 +27,19 @@ from reference.protocol.wire import checksum, hexadecimal
 
 HERE = Path(__file__).parent
 LEVELS_FOLDER = HERE / "levels"
+ROBUST_FOLDER = HERE / "robust"
 FOUND_FOLDER = HERE / "found"
+LARGE_FILE = HERE / "large.json"
 SPEC = HERE / "SPEC.md"
 EXAMPLE = re.compile(r"<!-- example (\w+) -->\n(?:\n```text\n.*?```\n<!-- end of example -->\n)?", re.DOTALL)
 SHOWN = 20  # names of changed files
 CHECKSUM_EXAMPLE = (0.0, -0.0, 1.0, 0.1)
 
 
-def reply_to(case: Case) -> str:
-    lines = replies.answer(case.request().splitlines()[:-1])
-    return "".join(line + "\n" for line in lines)
+def reply_to(case: Case) -> bytes:
+    reply = io.BytesIO()
+    replies.answer_all(io.BytesIO(case.request()), reply)
+    return reply.getvalue()
 
 
 def chosen_cases(levels: Sequence[LevelCases]) -> Iterator[tuple[str, Case]]:
@@ -45,32 +52,47 @@ def chosen_cases(levels: Sequence[LevelCases]) -> Iterator[tuple[str, Case]]:
     yield from sorted(found, key=lambda pair: not pair[1].name.startswith("long-"))
 
 
-def golden_files(levels: Sequence[LevelCases]) -> Iterator[tuple[Path, str]]:
-    """Every file of these levels with its text."""
+def golden_files(levels: Sequence[LevelCases]) -> Iterator[tuple[Path, bytes]]:
+    """Every file of these levels with its content."""
     found = list(chosen_cases(levels))
     with ProcessPoolExecutor() as pool:
         replies = pool.map(reply_to, [case for _, case in found])
         for (folder, case), reply in zip(found, replies, strict=True):
-            stem = LEVELS_FOLDER / folder / case.name
+            stem = (ROBUST_FOLDER / folder[3:] if case.robust else LEVELS_FOLDER / folder) / case.name
             yield stem.with_suffix(".request"), case.request()
             yield stem.with_suffix(".golden"), reply
 
 
+def hashes_of(name: str) -> tuple[str, dict[str, str]]:
+    case = large.RULES[name]()
+    return name, {"request": ladder.hash_of(case.request()), "golden": ladder.hash_of(reply_to(case))}
+
+
+def large_file(levels: Sequence[LevelCases], path: Path = LARGE_FILE) -> bytes:
+    """The hashes of large cases: those of these levels computed, the others as they are in the file."""
+    verbs = [level.verb.name for level in levels]
+    asked = [name for name in large.RULES if name.partition("/")[0] in verbs]
+    kept: dict[str, dict[str, str]] = json.loads(path.read_bytes()) if path.exists() else {}
+    with ProcessPoolExecutor() as pool:
+        kept |= dict(pool.map(hashes_of, asked))
+    return (json.dumps({name: kept[name] for name in large.RULES if name in kept}, indent=1) + "\n").encode()
+
+
 def found_files(
     levels: Sequence[LevelCases], folder: Path = FOUND_FOLDER
-) -> tuple[dict[Path, str], set[Path]]:
-    """The golden traces that belong to what fuzzing found, with their text, and those that are there."""
-    wanted: dict[Path, str] = {}
+) -> tuple[dict[Path, bytes], set[Path]]:
+    """The golden traces that belong to what fuzzing found, with their content, and those that are there."""
+    wanted: dict[Path, bytes] = {}
     present: set[Path] = set()
     for level in levels:
         for path in folder.glob(f"{level.verb.name}-*.request"):
             reply = golden_of(request_of(path.read_bytes()))
-            wanted[path.with_suffix(".golden")] = reply.text()
+            wanted[path.with_suffix(".golden")] = reply.text().encode()
         present |= {*folder.glob(f"{level.verb.name}-*.golden")}
     return wanted, present
 
 
-def spec_with_examples(spec: str, files: dict[Path, str]) -> str:
+def spec_with_examples(spec: str, files: dict[Path, bytes]) -> str:
     """SPEC.md with its worked examples written anew."""
 
     def example(match: re.Match[str]) -> str:
@@ -81,7 +103,8 @@ def spec_with_examples(spec: str, files: dict[Path, str]) -> str:
         else:
             [level] = [level for level in LEVELS if level.verb.name == verb]
             stem = LEVELS_FOLDER / level.verb.folder / "example"
-            text = f"{files[stem.with_suffix('.request')]}\n{files[stem.with_suffix('.golden')]}"
+            request, golden = (files[stem.with_suffix(kind)].decode() for kind in (".request", ".golden"))
+            text = f"{request}\n{golden}"
         shown = "".join(shortened(line) + "\n" for line in text.splitlines())
         return f"<!-- example {verb} -->\n\n```text\n{shown}```\n<!-- end of example -->\n"
 
@@ -101,18 +124,24 @@ def main() -> int:
     arguments = parser.parse_args()
 
     levels = [level for level in LEVELS if arguments.level in (None, level.verb.number)]
-    wanted: dict[Path, str] = {}
-    for path, text in golden_files(levels):
-        wanted[path] = text
+    wanted: dict[Path, bytes] = {}
+    for path, content in golden_files(levels):
+        wanted[path] = content
         if sys.stderr.isatty():
             print(f"\r{len(wanted)} files", end="", file=sys.stderr)
-    present = {path for level in levels for path in (LEVELS_FOLDER / level.verb.folder).glob("*")}
+    folders = [
+        path
+        for level in levels
+        for path in (LEVELS_FOLDER / level.verb.folder, ROBUST_FOLDER / level.verb.name)
+    ]
+    present = {path for folder in folders for path in folder.glob("*")}
     found, found_present = found_files(levels)
     stale = (present | found_present) - (wanted | found).keys()
-    others = {path: path.read_text() for path in LEVELS_FOLDER.glob("*/example.*") if path not in wanted}
+    others = {path: path.read_bytes() for path in LEVELS_FOLDER.glob("*/example.*") if path not in wanted}
     spec = SPEC.read_text(encoding="utf-8")
-    wanted_spec = {SPEC: spec_with_examples(spec, wanted | others)}
-    changed = [path for path, text in (wanted | found | wanted_spec).items() if not is_same(path, text)]
+    files = wanted | found | {SPEC: spec_with_examples(spec, wanted | others).encode()}
+    files[LARGE_FILE] = large_file(levels)
+    changed = [path for path, content in files.items() if not is_same(path, content)]
     differing = sorted({*stale, *changed})
     for path in differing[:SHOWN]:
         print(("would change " if arguments.check else "changed ") + str(path.relative_to(HERE.parent)))
@@ -124,14 +153,14 @@ def main() -> int:
         path.unlink()
     for path in changed:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes((wanted | found | wanted_spec)[path].encode())
-    size = sum(len(text) for text in wanted.values())
+        path.write_bytes(files[path])
+    size = sum(map(len, wanted.values()))
     print(f"{len(wanted) // 2} cases, {size / 1e6:.1f} MB, {len(changed) + len(stale)} files changed")
     return 0
 
 
-def is_same(path: Path, text: str) -> bool:
-    return path.exists() and path.read_bytes() == text.encode()
+def is_same(path: Path, content: bytes) -> bool:
+    return path.exists() and path.read_bytes() == content
 
 
 if __name__ == "__main__":

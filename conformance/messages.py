@@ -33,6 +33,11 @@ class Request:
         """The bytes to be sent."""
         return self.raw or self.text().encode("ascii")
 
+    @property
+    def ends_input(self) -> bool:
+        """Whether nothing can follow: its last line is not `end`, or has no LF."""
+        return bool(self.raw) and self.raw != b"end\n" and not self.raw.endswith(b"\nend\n")
+
 
 @dataclass(frozen=True)
 class Reply:
@@ -51,17 +56,15 @@ class Reply:
 def request_of(data: bytes) -> Request:
     """The request in these bytes, whatever is wrong with it: wrong requests are cases too.
 
-    Raises ValueError if they do not hold one block, from its first line to `end`.
+    One that ends before its `end` is to be the last of the input. Raises ValueError if there are several.
     """
     [(lines, complete)] = wire.blocks(io.BytesIO(data))
-    if not complete:
-        raise ValueError(f"the last line of a request must be 'end', not {lines[-1]!r}")
     try:
         verb, name = wire.Fields(lines).header()
     except wire.BadRequest:
         verb, name = "-", "-"
     request = Request(verb, name, tuple(lines[1:]))
-    is_plain = data.isascii() and request.text().encode("latin-1") == data
+    is_plain = complete and data.isascii() and request.text().encode("latin-1") == data
     return request if is_plain else replace(request, raw=data)
 
 

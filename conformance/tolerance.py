@@ -1,4 +1,4 @@
-"""Measure the tolerance of every case of the ladder: conformance/tolerance.json, and the table of SPEC.md.
+"""Measure the tolerance of every case: conformance/tolerance.json, and the table of docs/JUDGING.md.
 
     python -m conformance.tolerance            measure what is new or has changed
     python -m conformance.tolerance --long     the long cases too (some minutes)
@@ -32,7 +32,7 @@ from conformance.ladder import Case
 from conformance.spread import FACTOR, Spread, needs_measuring, quantities, scales, spread_of
 
 HERE = Path(__file__).parent
-SPEC = HERE / "SPEC.md"
+PAGE = HERE.parent / "docs" / "JUDGING.md"
 TABLE = re.compile(r"<!-- tolerance -->\n.*?<!-- end of tolerance -->\n", re.DOTALL)
 WHOLE_RUN_PART = 16  # of the runs: level 12 is slow, and its losses are judged to four decimals only
 
@@ -40,7 +40,7 @@ WHOLE_RUN_PART = 16  # of the runs: level 12 is slow, and its losses are judged 
 def judged_cases() -> list[Case]:
     """Every case with an answer that a function may have a part in."""
     levels = [level for level in ladder.levels() if needs_measuring(level.verb)]
-    return [case for level in levels for case in level.cases if case.golden.ok]
+    return [case for level in levels for case in level.cases if not case.large]
 
 
 def runs_of(case: Case, runs: int) -> int:
@@ -146,7 +146,7 @@ def table_rows(bounds: Bounds, cases: Iterable[Case]) -> list[Row]:
 
 
 def table(bounds: Bounds, cases: Iterable[Case]) -> str:
-    """The part of SPEC.md between its markers."""
+    """The part of docs/JUDGING.md between its markers."""
     head = (
         "level",
         "quantity",
@@ -216,20 +216,20 @@ def main() -> int:
 
 
 def save(cases: Sequence[Case], spreads: dict[str, Spread], runs: int, seed: int) -> Bounds:
-    """Write conformance/tolerance.json, as far as there is a spread for a case, and the table of SPEC.md."""
+    """Write tolerance.json, as far as there is a spread for a case, and the table of docs/JUDGING.md."""
     digests = {case.id: digest(case.request, case.golden) for case in cases}
     kept = {name: found for name, found in digests.items() if found in spreads}
     bounds = Bounds(runs, seed, kept, {found: spreads[found] for found in kept.values()})
-    spec = SPEC.read_text(encoding="utf-8")
+    page = PAGE.read_text(encoding="utf-8")
     BOUNDS.write_text(text_of(bounds), encoding="utf-8")
-    new = TABLE.sub(lambda _: table(bounds, [case for case in cases if case.id in kept]), spec)
-    if new != spec:
-        SPEC.write_text(new, encoding="utf-8")
+    new = TABLE.sub(lambda _: table(bounds, [case for case in cases if case.id in kept]), page)
+    if new != page:
+        PAGE.write_text(new, encoding="utf-8")
     return bounds
 
 
 def check(known: Bounds, cases: Sequence[Case]) -> int:
-    """Whether every case has its bounds, no other has, and SPEC.md shows them; without measuring."""
+    """Whether every case has its bounds, no other has, and docs/JUDGING.md shows them; without measuring."""
     wanted = {case.id: digest(case.request, case.golden) for case in cases}
     stale = sorted(
         name for name in wanted.keys() | known.digests.keys() if wanted.get(name) != known.digests.get(name)
@@ -237,8 +237,8 @@ def check(known: Bounds, cases: Sequence[Case]) -> int:
     if stale:
         print(f"conformance/tolerance.json is stale for {', '.join(stale)}; run make tolerance")
         return 1
-    if table(known, cases) not in SPEC.read_text(encoding="utf-8"):
-        print("the table of tolerances in conformance/SPEC.md is stale; run make tolerance")
+    if table(known, cases) not in PAGE.read_text(encoding="utf-8"):
+        print("the table of tolerances in docs/JUDGING.md is stale; run make tolerance")
         return 1
     print(f"the tolerances of {len(wanted)} cases are up to date")
     return 0

@@ -6,7 +6,7 @@ the same bits on every machine. And each order is fixed: children are tuples, su
 gradients accumulate in one stated order.
 
 Not here: reading files, saving models, the command line (`commands.py`) and the protocol of the ports
-(`conform.py`). After Andrej Karpathy's microgpt. The words of section and step are those of
+(`protocol/`). After Andrej Karpathy's microgpt. The words of section and step are those of
 `conformance/SPEC.md`.
 """
 
@@ -22,6 +22,7 @@ maths = exactmath  # where exp, log, sin, cos and pow come from: `use_math` chan
 
 PI = 3.141592653589793
 WHITE_SPACE = "\t\n\v\f\r "
+MOST_CHARACTERS = 2047  # distinct ones, of all documents
 
 
 def use_math(kind: str) -> None:
@@ -464,6 +465,11 @@ def sample(
 # ---------------------------------------------------------------- a whole run
 
 
+def four_decimals(x: float) -> str:
+    """As a loss is printed: rounded once from the exact value, ties to even; also nan, inf, -inf, -0.0000."""
+    return f"{x:.4f}"
+
+
 @dataclass(frozen=True)
 class Preset:
     """Everything about a run but its dataset. `config.vocabulary` is a placeholder until that is known."""
@@ -540,7 +546,7 @@ class Run:
         yield f"num params: {len(flatten(self.training.parameters))}"
         steps = self.training.optimizer.steps
         for step, loss in enumerate(self.losses(), start=self.training.step + 1):
-            yield f"step {step:4d} / {steps:4d} | loss {loss:.4f}"
+            yield f"step {step:4d} / {steps:4d} | loss {four_decimals(loss)}"
         yield ""
         yield "--- inference (new, hallucinated names) ---"
         for number in range(1, self.preset.samples + 1):

@@ -2,10 +2,10 @@
 arithmetic shows.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import product
-from math import isqrt
 from random import Random
 
 from conformance.cases.case import (
@@ -61,6 +61,8 @@ def cases() -> Iterator[Case]:
     yield Case("muladd-fused", "arith", tuple(fused()))
     yield Case("sum-order", "arith", tuple(sums()))
     yield Case("dot-order", "arith", tuple(dots()))
+    yield Case("nan-patterns", "arith", tuple(f"{key} {words}" for key, words in nan_patterns()))
+    yield Case("decimals", "arith", tuple(line("decimals", x) for x in printed()))
     yield from bad(
         "arith",
         {
@@ -82,6 +84,11 @@ def cases() -> Iterator[Case]:
             "trailing-space": ["sqrt 3ff0000000000000 "],
             "tab": ["sqrt\t3ff0000000000000"],
             "empty-line": ["", "sqrt 3ff0000000000000"],
+            "long-word": ["sqrt " + "3" * 5000],
+            "long-key": ["square-root" * 500 + " 3ff0000000000000"],
+            "decimals-too-large": [line("decimals", 2.0**53 + 2.0)],
+            "decimals-too-small": [line("decimals", -1e300)],
+            "decimals-of-two": [line("decimals", 1.0, 1.0)],
         },
     )
 
@@ -205,7 +212,7 @@ def hard_roots() -> Iterator[float]:
         root = (source.getrandbits(52) | 1 << 52) * 2 + 1  # 54 bits: half-way between two doubles
         yield round_exactly(Fraction(root * root, 2**106))
         number = source.getrandbits(105) | 1 << 105
-        yield round_exactly(Fraction(isqrt(number) ** 2, 2**104))
+        yield round_exactly(Fraction(math.isqrt(number) ** 2, 2**104))
     for _ in range(60):
         yield from_bits(source.randrange(0x7FF << 52))
 
@@ -249,3 +256,30 @@ def dots() -> Iterator[str]:
     for count in (1, 2, 4, 5, 16, 27, 64, 100):
         for _ in range(5):
             yield line("dot", *(ordinary(source) for _ in range(2 * count)))
+
+
+def nan_patterns() -> Iterator[tuple[str, str]]:
+    """Signalling, negative and full NaNs: every one is read as the quiet NaN."""
+    for pattern in ("7ff0000000000001", "fff0000000000001", "7ff7ffffffffffff", "ffffffffffffffff"):
+        for other in ("3ff0000000000000", "0000000000000000", pattern):
+            yield from ((key, f"{pattern} {other}") for key in BINARY)
+        yield "sqrt", pattern
+        yield "sum", pattern
+        yield "muladd", f"{pattern} {pattern} {pattern}"
+        yield "decimals", pattern
+
+
+def printed() -> Iterator[float]:
+    """Ties of four decimals and what lies next to them, both ends, and what a float32 prints differently."""
+    yield from (NAN, INF, -INF, 0.0, -0.0, LEAST, -LEAST, LEAST_NORMAL, 1e-5, -1e-5, 2.0**53, -(2.0**53))
+    for tie in (0.03125, 0.09375, 0.15625, 2.40625, 1234.53125, 0.5 + 2.0**-5, 2.0**48 + 0.03125):
+        for x in neighbours(tie, 1):
+            yield from (x, -x)
+    for decimal in (0.00005, 0.00015, 0.00025, 2.41265, 2.74145, 1.00005, 3.99995, 9.99995, 99999.99995):
+        yield from neighbours(decimal, 1)
+    source = chance("decimals")
+    for _ in range(60):
+        yield source.uniform(0.0, 4.0)
+        yield math.ldexp(1.0 + source.random(), source.randrange(-20, 53))
+    for _ in range(60):  # odd multiples of 2^-5: each is a tie
+        yield (2 * source.randrange(2**30) + 1) / 32.0

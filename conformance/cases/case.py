@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 from struct import unpack
 from zlib import crc32
 
@@ -25,19 +26,25 @@ SPECIAL = (0.0, -0.0, 1.0, -1.0, LEAST, -LEAST, LEAST_NORMAL, GREATEST, -GREATES
 class Case:
     """A request without its id, which is the case's name, and without its `end`.
 
-    A name that begins with `long-` is left out of the default climb.
+    A name that begins with `long-` is left out of the default climb. robust: the case belongs to no level,
+    but to `conformance/robust/`. raw: the whole request, where its lines do not have the usual form.
     """
 
     name: str
     verb: str
-    lines: tuple[str, ...]
+    lines: tuple[str, ...] = ()
+    robust: bool = False
+    raw: bytes = b""
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[a-z0-9-]*", self.name):
             raise ValueError(f"a case is named with a-z, 0-9 and hyphens, since files are, not {self.name!r}")
 
-    def request(self) -> str:
-        return "".join(line + "\n" for line in (f"{self.verb} {self.name}", *self.lines, "end"))
+    def request(self) -> bytes:
+        if self.raw:
+            return self.raw
+        lines = (f"{self.verb} {self.name}", *self.lines, "end")
+        return "".join(line + "\n" for line in lines).encode("latin-1")
 
 
 def line(key: str, *values: object) -> str:
@@ -48,7 +55,7 @@ def line(key: str, *values: object) -> str:
 def bad(verb: str, faults: dict[str, Sequence[str]]) -> Iterator[Case]:
     """Requests that must be answered with an error."""
     for name, lines in faults.items():
-        yield Case(f"error-{name}", verb, tuple(lines))
+        yield Case(f"error-{name}", verb, tuple(lines), robust=True)
 
 
 def chance(name: str) -> random.Random:
@@ -77,6 +84,11 @@ def round_exactly(x: Fraction) -> float:
 
 def text_line(text: str) -> str:
     return line("line", *map(ord, text))
+
+
+def dataset(name: str) -> list[str]:
+    """The lines of a file in `data/`, whose README says where it comes from."""
+    return (Path(__file__).parent / "data" / name).read_text(encoding="utf-8").splitlines()
 
 
 # ---------------------------------------------------------------- models

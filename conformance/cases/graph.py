@@ -19,7 +19,7 @@ def cases() -> Iterator[Case]:
         )
     for key in PLAIN:
         lines = [line("leaf", 1.7), line("leaf", -0.0)]
-        lines += [line(key, i % 2, c) for i, c in enumerate((3.0, 0.1, -0.1, 7.0, 0.0, -0.0, 1e300, LEAST))]
+        lines += [plain(key, i % 2, c) for i, c in enumerate((3.0, 0.1, -0.1, 7.0, 0.0, -0.0, 1e300, LEAST))]
         yield case(key.replace("_", "-"), [*lines, "sum 2 3 4 5", "root 10"])
     yield case("neg", [line("leaf", 0.0), line("leaf", -2.5), "neg 0", "neg 1", "neg 2", "sum 4 3", "root 5"])
     yield case(
@@ -152,12 +152,19 @@ def cases() -> Iterator[Case]:
             "pow-too-large": ["math exact", ONE, line("pow", 0, 1024.5), "root 1"],
             "begins-with-operation": ["math exact", "exp 0", "root 0"],
             "no-math": [ONE, "root 0"],
+            "number-after-node": ["math exact", ONE, line("number_sub", 0, 1.0), "root 1"],
+            "node-after-number": ["math exact", ONE, line("sub_number", 1.0, 0), "root 1"],
         },
     )
 
 
 def case(name: str, lines: Sequence[str]) -> Case:
     return Case(name, "graph", ("math exact", *lines))
+
+
+def plain(key: str, node: int, number: float) -> str:
+    """An expression of a node and a plain number, in the order in which its key names them."""
+    return line(key, number, node) if key.startswith("number_") else line(key, node, number)
 
 
 def pairs(key: str) -> list[str]:
@@ -230,7 +237,7 @@ def random_graph(source: Random, count: int) -> Iterator[str]:
         elif key == "sum":
             yield f"sum {a} {b} {source.randrange(i)} {a}"
         elif key in PLAIN:
-            yield line(key, a, source.uniform(0.2, 2.0))
+            yield plain(key, a, source.uniform(0.2, 2.0))
         else:
             yield f"{key} {a}"
     yield f"root {count - 1}"

@@ -22,6 +22,7 @@ from conformance.cases.case import (
     round_exactly,
 )
 from conformance.hard_inputs import HARD_INPUTS
+from reference.protocol.wire import hexadecimal
 
 HALF_PI = "1.5707963267948966192313216916397514420985846996875529104874722961539082"
 TRAINING_POWERS = {
@@ -80,6 +81,7 @@ def cases() -> Iterator[Case]:
     yield case("pow-exact", [("pow", x, y) for x, y in exact_powers()])
     yield case("pow-half-way", [("pow", x, y) for x, y in half_way_powers(source)])
     yield case("pow-extremes", [("pow", x, y) for x, y in extreme_powers(source)])
+    yield Case("signalling-nan", "math", ("math exact", *signalling_nans()))
     yield from bad(
         "math",
         {
@@ -93,6 +95,7 @@ def cases() -> Iterator[Case]:
             "cos-infinite": ["math exact", line("cos", INF)],
             "pow-quarter": ["math exact", line("pow", 2.0, 0.25)],
             "pow-nan": ["math exact", line("pow", 1.0, NAN)],
+            "native-wrong-line": ["math native", "exp 1.0"],
             "pow-outside": ["math exact", line("pow", 1.0, 4096.5)],
         },
     )
@@ -100,6 +103,13 @@ def cases() -> Iterator[Case]:
 
 def case(name: str, calls: list[tuple[object, ...]]) -> Case:
     return Case(name, "math", ("math exact", *(line(*map(str, call[:1]), *call[1:]) for call in calls)))
+
+
+def signalling_nans() -> Iterator[str]:
+    """What a NaN may look like when it is read; to the power 0 each is 1."""
+    for pattern in ("7ff0000000000001", "fff0000000000001", "7ff8000000000001", "ffffffffffffffff"):
+        yield from (f"{key} {pattern}" for key in ("exp", "log", "sin", "cos"))
+        yield from (f"pow {pattern} {hexadecimal(y)}" for y in (0.0, -0.0, 1.0, -1.0, 0.5, 2.0))
 
 
 def any_positive(source: Random) -> float:

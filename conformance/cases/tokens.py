@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from conformance.cases.case import Case, bad, text_line
+from conformance.cases.case import Case, bad, dataset, text_line
 
 
 def cases() -> Iterator[Case]:
@@ -15,6 +15,8 @@ def cases() -> Iterator[Case]:
     yield case("digits-and-signs", "3-2=1", "~tilde~", "#1", "(x)", "a.b,c")
     yield case("non-ascii", "žofie", "łucja", "ñandú", "δάφνη", "мария", "さくら", "李雷", "fatıma")
     yield case("beyond-16-bits", "😀a😀", "𝔘𝔫𝔦", "\U0010ffff", "\uffff", "\ue000z")
+    yield case("emoji", *dataset("emoji.txt"))
+    yield case("kana", *dataset("kana.txt"))
     yield case("combining", "e\u0301", "é", "\u0301e")
     yield case("control-characters", "\x00a", "b\x7f", "\x01")
     yield case("repeated-lines", "ann", "ann", "bob", "ann")

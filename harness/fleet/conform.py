@@ -89,6 +89,8 @@ def conform(
     within = manifest.agreement == "tolerance"
     judge_by: Compare = tolerance.compare_within if within else compare
     chosen = choice.cases()
+    if within:  # no bounds are measured for large cases
+        chosen = [(level, [case for case in cases if not case.large]) for level, cases in chosen]
     known = {ladder.find_case(entry.case).id for entry in manifest.known}
     suite_hash = ladder.content_hash(ladder.levels())
     try:

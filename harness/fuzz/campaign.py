@@ -36,7 +36,7 @@ from harness.build import manifest, runners
 from harness.errors import ConformError, ManifestError
 from harness.explain.trace import Finding, trace
 from harness.fuzz import found
-from harness.fuzz.damage import bad, cut_off, is_cut_off
+from harness.fuzz.damage import bad, cut_off
 from harness.fuzz.requests import good
 from harness.fuzz.shrink import shrunk
 from harness.fuzz.target import Failing, Target, failing_of
@@ -257,7 +257,7 @@ class Campaign:
         repeats = failing_of(target, failing.request, golden_of(failing.request)) is not None
         if repeats and kind == "good":
             failing = self._simplest(failing)
-        if repeats and not is_cut_off(failing.request):
+        if repeats and not failing.request.ends_input:
             case = found.save(verb, failing.request.data(), self._found_folder)
             failing = failing_of(target, case.request, case.golden) or failing
         else:

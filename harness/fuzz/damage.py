@@ -195,10 +195,6 @@ def cut_off(draw: DrawFn, verb: str) -> list[Request]:
     return [Request(verb, ID, raw=data[:place])]
 
 
-def is_cut_off(request: Request) -> bool:
-    return not request.data().endswith(b"\nend\n") and request.data() != b"end\n"
-
-
 def bad(verb: str) -> SearchStrategy[list[Request]]:
     return damaged(verb)
 

@@ -7,6 +7,7 @@ requests of the model verbs are made of stands in `models.py`; how they are dama
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from math import inf
 from typing import TypeVar
 
 from hypothesis import strategies as st
@@ -48,7 +49,16 @@ def pairs(words: SearchStrategy[str]) -> SearchStrategy[str]:
 def arith_lines(numbers: SearchStrategy[str]) -> SearchStrategy[Lines]:
     operations = one_each(ARITHMETIC, lambda key: keyed(key, *[numbers] * ARITHMETIC[key][0]))
     sums = listed("sum", numbers, 1, 8) | listed("dot", pairs(numbers), 1, 5)
+    sums |= keyed("decimals", numbers.filter(can_be_printed) | ties)
     return st.lists(operations | sums, min_size=1, max_size=10)
+
+
+ties = st.integers(-(2**30), 2**30).map(lambda n: hexadecimal((2 * n + 1) / 32.0))
+"""Numbers half-way between two with four decimals."""
+
+
+def can_be_printed(word: str) -> bool:
+    return not 2.0**53 < abs(doubles.number_of(word)) < inf
 
 
 def math_lines(numbers: SearchStrategy[str]) -> SearchStrategy[Lines]:
@@ -124,8 +134,9 @@ def document_lines(strategy: SearchStrategy[str], most: int) -> SearchStrategy[L
 
 UNARY = ("neg", "exp", "log", "relu")
 BINARY = ("add", "sub", "mul", "div")
-WITH_NUMBER = ("add_number", "sub_number", "mul_number", "div_number", "number_sub", "number_div")
-assert {"leaf", "pow", *UNARY, *BINARY, *WITH_NUMBER} == set(EXPRESSIONS)
+WITH_NUMBER = ("add_number", "sub_number", "mul_number", "div_number")
+NUMBER_WITH = ("number_sub", "number_div")
+assert {"leaf", "pow", *UNARY, *BINARY, *WITH_NUMBER, *NUMBER_WITH} == set(EXPRESSIONS)
 
 back = st.sampled_from((0, 1, 2, 3, 4, 0, 1, 2, 3, 4, 5, 6, 7, 9, 11, 14, 18, 23, 30, 37))
 """How many expressions before the present one a node stands: mostly a few, so that nodes are shared."""
@@ -140,6 +151,7 @@ def graph_lines(numbers: SearchStrategy[str]) -> SearchStrategy[Lines]:
         binary,
         unary,
         st.tuples(st.sampled_from(WITH_NUMBER), back, numbers),
+        st.tuples(st.sampled_from(NUMBER_WITH), numbers, back),
         st.tuples(st.just("pow"), back, doubles.exponents(1024)),
         st.lists(back, min_size=1, max_size=6).map(lambda drawn: ("sum", *drawn)),
     )

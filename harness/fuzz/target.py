@@ -10,7 +10,6 @@ from conformance import ladder
 from conformance.messages import Reply, Request
 from conformance.verbs import NAMES
 from harness.errors import ConformError
-from harness.fuzz.damage import is_cut_off
 from harness.judge.climb import FAULTS, CaseResult, Verdict
 from harness.judge.compare import Comparison, compare
 from harness.run.session import Session
@@ -30,7 +29,7 @@ class Target:
 
     def ask(self, request: Request) -> Reply:
         self.recent.append(request.data())
-        return self.session.ask_last(request) if is_cut_off(request) else self.session.ask(request)
+        return self.session.ask_last(request) if request.ends_input else self.session.ask(request)
 
     def afresh(self) -> None:
         """The next request gets a fresh process."""

@@ -99,15 +99,17 @@ def judge_case(session: Session, case: Case, port_name: str | None, compare: Com
     began = time.monotonic()
     timeout = session.limits.request * (LONG_CASE_TIMEOUT_FACTOR if case.long else 1)
     try:
-        reply = session.ask(case.request, timeout)
+        last = case.request.ends_input
+        reply = session.ask_last(case.request) if last else session.ask(case.request, timeout)
     except ConformError as fault:
         if fault.outcome not in FAULTS:
             raise
         return CaseResult(case, _verdict_of(fault), seconds=time.monotonic() - began, fault=fault)
     seconds = time.monotonic() - began
-    if not reply.ok and reply.reason == "unsupported" and case.golden.reason != "unsupported":
+    golden = case.golden_for(reply)
+    if not reply.ok and reply.reason == "unsupported" and golden.ok:
         return CaseResult(case, "unsupported", seconds=seconds)
-    found = compare(case.request, case.golden, reply, port_name)
+    found = compare(case.request, golden, reply, port_name)
     return CaseResult(
         case,
         "agrees" if found.agrees else "disagrees",

@@ -15,6 +15,7 @@ from typing import Literal
 from conformance import verbs
 from conformance.doubles import ulps_between
 from conformance.messages import Reply, Request
+from reference.protocol.wire import REASON_LIMIT
 
 Kind = Literal["value", "text", "shape", "error"]
 
@@ -100,17 +101,25 @@ def compare(
     Every bit must be equal, but for what `allow` lets pass.
     """
     if golden.ok != reply.ok or not golden.ok:
-        first = _compare_errors(golden, reply)
+        first = _compare_errors(request, golden, reply)
         return Comparison(1, 1 if first else 0, 0, first)
     if request.verb == "hello":
         return _compare_hello(golden, reply, port_name)
     return _compare_lines(request, golden, reply, allow)
 
 
-def _compare_errors(golden: Reply, reply: Reply) -> Difference | None:
-    """Any reason is right for a bad request, but 'unsupported' only where the golden trace says it."""
+def _compare_errors(request: Request, golden: Reply, reply: Reply) -> Difference | None:
+    """Any short reason is right for a bad request, but 'unsupported' only where the golden trace says it.
+
+    A port without its own functions says it to every request for them, right or wrong.
+    """
     wanted, came = (_verdict(golden), _verdict(reply))
-    if not golden.ok and not reply.ok and (golden.reason == "unsupported") == (reply.reason == "unsupported"):
+    if not reply.ok and len(reply.reason) > REASON_LIMIT:
+        limit = f"a reason of at most {REASON_LIMIT} bytes"
+        return Difference("error", "the reason", limit, _cut(came), line=1)
+    unsupported = reply.reason == "unsupported"
+    may_be = "math native" in request.lines
+    if not golden.ok and not reply.ok and (may_be or unsupported == (golden.reason == "unsupported")):
         return None
     return Difference("error", "the reply", wanted, came, line=1)
 
@@ -199,8 +208,9 @@ def _lines(request: Request, golden: Reply, reply: Reply) -> Iterator[tuple[str,
             yield name, max(1, expected.count(" ")), ()
             continue
         wanted_words, got_words = expected.split(" "), got.split(" ")
-        if wanted_words[0] == got_words[0] == "print":
-            yield name, 1, [Difference("text", name, _printed(expected), _printed(got), line=number + 2)]
+        if wanted_words[0] == got_words[0] and wanted_words[0] in _TEXT:
+            said = _printed(expected), _printed(got)
+            yield name, 1, [Difference("text", name, *said, line=number + 2, asked=asked)]
             continue
         if len(wanted_words) != len(got_words) or wanted_words[0] != got_words[0]:
             shape = Difference("shape", name, _cut(expected), _cut(got), line=number + 2, asked=asked)
@@ -226,7 +236,7 @@ def _difference(wanted: str, came: str) -> tuple[Kind, int | None] | None:
 
 
 def _printed(line: str) -> str:
-    """What a line `print` says: its code points as text; the line itself if they are none."""
+    """What a line `print` or `decimals` says: its code points as text; the line itself if they are none."""
     try:
         return repr("".join(chr(int(word)) for word in line.split(" ")[1:]))
     except (ValueError, OverflowError):
@@ -238,6 +248,7 @@ def _cut(line: str, width: int = 100) -> str:
 
 
 _HEADINGS = ("the shape of ", "the number of the ")  # lines that name what follows: nothing is computed there
+_TEXT = ("print", "decimals")  # lines of code points
 _NUMBERED = ("value", "gradient", "encoded", "print", "probabilities", "token")
 
 

@@ -1,4 +1,4 @@
-"""Judges a reply within the measured tolerance: what SPEC.md, section 14, calls agreement `tolerance`.
+"""Judges a reply within the measured tolerance: what docs/JUDGING.md calls agreement `tolerance`.
 
 The spread of every quantity of every case, when each function's result moves by one ulp, is kept in
 `conformance/tolerance.json`. Each value of a quantity may be off by FACTOR times its spread: an absolute

@@ -104,7 +104,7 @@ class Session:
             self.timing.total += time.monotonic() - began
 
     def ask_last(self, request: Request) -> Reply:
-        """Send a request that its `end` is missing from, end the input, and read the reply.
+        """Send a request, end the input, and read the reply: the request lacks its `end`, or that its LF.
 
         Raises what `ask` raises, and PortCrashed if the port does not end as it should.
         """

@@ -1,7 +1,7 @@
 """The command line `microgpt`: each command is one function from its options to an exit status.
 
 What can be typed stands in `options.py`. The work is done elsewhere: `microgpt.py` (the algorithm),
-`dataset.py`, `trainer.py`, `modelfile.py` (models on disk), `sampler.py` and `conform.py` (the protocol).
+`dataset.py`, `trainer.py`, `modelfile.py` (models on disk), `sampler.py` and `protocol/` (the protocol).
 They are imported where they are needed, so that `conform` starts quickly.
 """
 
@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return status
     except Refusal as problem:
         tell(str(problem).replace("\n", " "))
-        return REFUSED
+        return problem.status
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

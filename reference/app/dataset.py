@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reference import microgpt
-from reference.app.refusal import Refusal
+from reference.app.refusal import BadDataset, Refusal
 
 GARDEN = Path(__file__).parent.parent / "garden" / "names.txt"
 
@@ -50,18 +50,23 @@ def read_standard_input() -> Dataset:
 
 
 def of_bytes(name: str, data: bytes, called: str) -> Dataset:
-    """The dataset in these bytes, which error messages call `called`."""
+    """The dataset in these bytes, which error messages call `called`. Raises BadDataset."""
     try:
         lines = data.decode("utf-8").split("\n")
     except UnicodeDecodeError as problem:
         line = data.count(b"\n", 0, problem.start) + 1
         byte = data[problem.start]
-        raise Refusal(
+        raise BadDataset(
             f"{called} is not UTF-8: line {line} has a stray byte {byte:02x}; save it as UTF-8 text"
         ) from None
     documents = microgpt.documents_of(lines)
     if not documents:
-        raise Refusal(f"{called} has no documents: every line is empty, and at least one is needed")
+        raise BadDataset(f"{called} has no documents: every line is empty, and at least one is needed")
+    characters = len({character for document in documents for character in document})
+    if characters > microgpt.MOST_CHARACTERS:
+        raise BadDataset(
+            f"{called} has {characters} distinct characters: {microgpt.MOST_CHARACTERS} are the most"
+        )
     return Dataset(
         name, hashlib.sha256(data).hexdigest(), len(documents), sum(map(len, documents)), tuple(lines)
     )

@@ -29,8 +29,9 @@ examples:
   microgpt run classic < my-names.txt         the original program on your own names
   microgpt conform < case.request | diff - case.golden
 
-Each command has its own manual: microgpt train --help. The exit status is 0 if all went well, 2 if something
-was wrong, which one sentence on standard error explains, and 130 after Ctrl-C."""
+Each command has its own manual: microgpt train --help. The exit status is 0 if all went well, 1 if the
+dataset was wrong and 2 if something else was, which one sentence on standard error explains, and 130 after
+Ctrl-C."""
 
 RUN_MANUAL = """\
 Train from scratch and draw 20 samples, printing the loss of each step. Nothing is saved.

@@ -6,7 +6,7 @@ how results are judged.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from math import nan, sqrt
+from math import inf, nan, sqrt
 from typing import BinaryIO
 
 from reference import microgpt
@@ -35,6 +35,7 @@ from reference.protocol.wire import (
     decimal,
     double,
     hexadecimal,
+    reason,
     tensor_lines,
 )
 
@@ -64,7 +65,7 @@ def answer(lines: list[str], complete: bool = True) -> list[str]:
     except Unsupported:
         return [f"error {name} unsupported", "end"]
     except BadRequest as problem:
-        return [f"error {name} {problem}", "end"]
+        return [f"error {name} {reason(problem)}", "end"]
     return [f"ok {name}", *reply, "end"]
 
 
@@ -101,7 +102,13 @@ ARITHMETIC: dict[str, tuple[int, Callable[..., float]]] = {
 
 
 def arith(fields: Fields) -> Iterator[str]:
-    for key in fields.remaining_keys((*ARITHMETIC, "sum", "dot")):
+    for key in fields.remaining_keys((*ARITHMETIC, "sum", "dot", "decimals")):
+        if key == "decimals":
+            [number] = fields.doubles(key, 1)
+            if 2.0**53 < abs(number) < inf:
+                raise BadRequest(f"decimals takes |x| up to 2^53, infinities and NaN, not {number!r}")
+            yield words_line(key, map(ord, microgpt.four_decimals(number)))
+            continue
         if key == "sum":
             result = add_from_left(fields.doubles(key, at_least=1))
         elif key == "dot":
@@ -182,23 +189,23 @@ def tokens(fields: Fields) -> Iterator[str]:
 
 
 Expression = Callable[..., Value]
-EXPRESSIONS: dict[str, tuple[int, int, Expression]] = {  # how many nodes and plain numbers it takes
-    "leaf": (0, 1, Value),
-    "add": (2, 0, lambda a, b: a + b),
-    "sub": (2, 0, lambda a, b: a - b),
-    "mul": (2, 0, lambda a, b: a * b),
-    "div": (2, 0, lambda a, b: a / b),
-    "neg": (1, 0, lambda a: -a),
-    "pow": (1, 1, lambda a, c: a ** check_exponent(c, 1024)),
-    "exp": (1, 0, lambda a: a.exp()),
-    "log": (1, 0, lambda a: a.log()),
-    "relu": (1, 0, lambda a: a.relu()),
-    "add_number": (1, 1, lambda a, c: a + c),
-    "sub_number": (1, 1, lambda a, c: a - c),
-    "mul_number": (1, 1, lambda a, c: a * c),
-    "div_number": (1, 1, lambda a, c: a / c),
-    "number_sub": (1, 1, lambda a, c: c - a),
-    "number_div": (1, 1, lambda a, c: c / a),
+EXPRESSIONS: dict[str, tuple[str, Expression]] = {  # its operands: n is a node, x a plain number
+    "leaf": ("x", Value),
+    "add": ("nn", lambda a, b: a + b),
+    "sub": ("nn", lambda a, b: a - b),
+    "mul": ("nn", lambda a, b: a * b),
+    "div": ("nn", lambda a, b: a / b),
+    "neg": ("n", lambda a: -a),
+    "pow": ("nx", lambda a, c: a ** check_exponent(c, 1024)),
+    "exp": ("n", lambda a: a.exp()),
+    "log": ("n", lambda a: a.log()),
+    "relu": ("n", lambda a: a.relu()),
+    "add_number": ("nx", lambda a, c: a + c),
+    "sub_number": ("nx", lambda a, c: a - c),
+    "mul_number": ("nx", lambda a, c: a * c),
+    "div_number": ("nx", lambda a, c: a / c),
+    "number_sub": ("xn", lambda c, a: c - a),
+    "number_div": ("xn", lambda c, a: c / a),
 }
 
 
@@ -214,11 +221,13 @@ def graph(fields: Fields) -> Iterator[str]:
             chosen = fields.integers(key, 0, len(nodes) - 1, at_least=1)
             nodes.append(microgpt.add_up(nodes[i] for i in chosen))
             continue
-        node_count, number_count, build = EXPRESSIONS[key]
-        words = fields.values(key, node_count + number_count)
-        operands = [nodes[decimal(key, word, 0, len(nodes) - 1)] for word in words[:node_count]]
-        numbers = [double(key, word) for word in words[node_count:]]
-        nodes.append(build(*operands, *numbers))
+        kinds, build = EXPRESSIONS[key]
+        words = zip(kinds, fields.values(key, len(kinds)), strict=True)
+        operands = [
+            nodes[decimal(key, word, 0, len(nodes) - 1)] if kind == "n" else double(key, word)
+            for kind, word in words
+        ]
+        nodes.append(build(*operands))
     root = nodes[fields.integer("root", 0, len(nodes) - 1)]
     fields.finish()
     root.backward()

@@ -1,6 +1,6 @@
 """What requests hold: the lines that several verbs share, read into the reference's own types.
 
-`wire.py` reads a line, this file knows what it means, `conform.py` answers.
+`wire.py` reads a line, this file knows what it means, `replies.py` answers.
 """
 
 from collections.abc import Iterable, Iterator
@@ -152,5 +152,6 @@ def check_exponent(y: float, limit: int) -> float:
 
 
 def check_vocabulary(tokenizer: microgpt.Tokenizer) -> None:
-    if tokenizer.vocabulary > 2048:
-        raise BadRequest(f"the documents have {tokenizer.bos} distinct characters; 2047 are the most")
+    if tokenizer.bos > microgpt.MOST_CHARACTERS:
+        most = microgpt.MOST_CHARACTERS
+        raise BadRequest(f"the documents have {tokenizer.bos} distinct characters; {most} are the most")

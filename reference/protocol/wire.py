@@ -2,7 +2,7 @@
 11 and 13).
 
 Reading checks everything and says in one sentence what was wrong. What the fields mean stands in
-`conform.py`.
+`replies.py`.
 """
 
 import math
@@ -11,7 +11,8 @@ import struct
 from collections.abc import Iterable, Iterator, Sequence
 from typing import BinaryIO
 
-LINE_LIMIT = 65536  # bytes
+LINE_LIMIT = 65536  # bytes, without the LF
+REASON_LIMIT = 200  # bytes
 TEXT_LIMIT = 10000  # code points
 CHECKSUM_MODULUS = 4294967291  # the greatest prime below 2^32
 IDENTIFIER = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -31,17 +32,14 @@ class Unsupported(Exception):
 def blocks(source: BinaryIO) -> Iterator[tuple[list[str], bool]]:
     """The lines of each block, without its `end`, and whether that `end` came before the input ended.
 
-    A byte that is no printable ASCII becomes '?' with a mark that `Fields` turns into an error; so does a
-    long line.
+    The last line of the input may lack its LF. A line that is too long is cut one byte above the limit, where
+    `Fields` refuses it.
     """
     lines: list[str] = []
-    while raw := source.readline(LINE_LIMIT + 1):
-        while len(raw) > LINE_LIMIT and not raw.endswith(b"\n"):
-            rest = source.readline(LINE_LIMIT)
-            if not rest or rest.endswith(b"\n"):
-                raw = raw[:LINE_LIMIT] + b"\x00\n"
-                break
-        line = raw.rstrip(b"\n") if raw.endswith(b"\n") else raw + b"\x00"
+    while line := source.readline(LINE_LIMIT + 1):
+        if len(line) > LINE_LIMIT and not line.endswith(b"\n"):
+            skip_line(source)
+        line = line.removesuffix(b"\n")
         if line == b"end":
             yield lines, True
             lines = []
@@ -49,6 +47,12 @@ def blocks(source: BinaryIO) -> Iterator[tuple[list[str], bool]]:
             lines.append(line.decode("latin-1"))
     if lines:
         yield lines, False
+
+
+def skip_line(source: BinaryIO) -> None:
+    """Read on to the next LF or the end of the input."""
+    while (rest := source.readline(LINE_LIMIT)) and not rest.endswith(b"\n"):
+        pass
 
 
 def bits(x: float) -> int:
@@ -78,9 +82,15 @@ def tensor_lines(name: str, rows: Sequence[Sequence[float]]) -> Iterator[str]:
 
 
 def excerpt(text: str) -> str:
-    """What came, in quotes, made safe for a line of printable ASCII with single spaces."""
-    safe = re.sub(r"[^!-~]+", "?", text)
+    """What came, in quotes, cut and made safe for a line of printable ASCII with single spaces."""
+    safe = re.sub(r"[^ -~]| (?= )", "?", text[:60])
     return f"'{safe[:40]}...'" if len(safe) > 43 else f"'{safe}'"
+
+
+def reason(problem: BadRequest) -> str:
+    """The reason that a reply gives: it is short, whatever the request held."""
+    text = str(problem)
+    return text if len(text) <= REASON_LIMIT else f"{text[: REASON_LIMIT - 3].rstrip()}..."
 
 
 def double(key: str, word: str) -> float:
@@ -98,6 +108,10 @@ def decimal(key: str, word: str, low: int, high: int) -> int:
     return int(word)
 
 
+def listed(keys: Sequence[str]) -> str:
+    return " ".join(keys) if len(keys) < 10 else f"{' '.join(keys[:4])} ... {keys[-1]}"
+
+
 class Fields:
     """The lines of one request, read in order. What is not as it should be raises BadRequest."""
 
@@ -108,6 +122,8 @@ class Fields:
     def header(self) -> tuple[str, str]:
         words = self.lines[0].split(" ") if self.lines else []
         self.next = 1
+        if self.lines and len(self.lines[0]) > LINE_LIMIT:
+            raise BadRequest(f"a line has at most {LINE_LIMIT} bytes; the first one has more")
         if len(words) != 2 or not VERB.fullmatch(words[0]) or not IDENTIFIER.fullmatch(words[1]):
             came = excerpt(self.lines[0]) if self.lines else "'end'"
             raise BadRequest(
@@ -125,7 +141,7 @@ class Fields:
             key = self.next_key()
             if key is None or key not in known:
                 came = "the end" if key is None else excerpt(key)
-                raise BadRequest(f"expected one of {' '.join(known)} and not {came}")
+                raise BadRequest(f"expected a line {listed(known)} and not {came}")
             yield key
             if self.next_key() is None:
                 return
@@ -200,8 +216,8 @@ class Fields:
     def tensor(self, name: str, rows: int, columns: int) -> list[list[float]]:
         words = self.values("tensor", 3)
         if words != [name, str(rows), str(columns)]:
-            came = excerpt(" ".join(words)).replace("?", " ")
-            raise BadRequest(f"expected tensor {name} {rows} {columns} and not {came}")
+            came = " ".join(word[:20] for word in words)
+            raise BadRequest(f"expected tensor {name} {rows} {columns} and not tensor {came}")
         return [self.doubles("row", columns) for _ in range(rows)]
 
     def finish(self) -> None:

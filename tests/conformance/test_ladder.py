@@ -11,15 +11,22 @@ import pytest
 
 from conformance import ladder, verbs
 from conformance.cases import LEVELS
-from conformance.golden import EXAMPLE, LEVELS_FOLDER, SPEC, reply_to, spec_with_examples
+from conformance.golden import (
+    EXAMPLE,
+    LEVELS_FOLDER,
+    ROBUST_FOLDER,
+    SPEC,
+    reply_to,
+    spec_with_examples,
+)
 from harness.build import base
 from harness.run.protocol import MAX_LINE
 from reference.protocol.wire import checksum
 
 ROOT = Path(__file__).parents[2]
-FOUND = [case for level in ladder.levels() for case in level.cases if case.name.startswith("found-")]
-ALL = [case for level in ladder.levels() for case in level.cases if case not in FOUND]
-QUICK = [case for case in ALL if not case.long]
+LEVEL_CASES = [case for level in ladder.levels() for case in level.cases]
+ALL = [case for case in (*LEVEL_CASES, *ladder.robust()) if not case.name.startswith("found-")]
+QUICK = [case for case in ALL if not case.long and not case.request.ends_input]
 
 
 def test_there_are_twelve_levels_in_the_order_of_the_verbs():
@@ -29,9 +36,10 @@ def test_there_are_twelve_levels_in_the_order_of_the_verbs():
 
 @pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.verb.name)
 def test_the_requests_are_those_that_the_generator_makes(level):
-    made = {case.name: case.request() for case in level.cases()}
-    files = {path.stem: path.read_text() for path in (LEVELS_FOLDER / level.verb.folder).glob("*.request")}
-    assert made == files
+    folders = {False: LEVELS_FOLDER / level.verb.folder, True: ROBUST_FOLDER / level.verb.name}
+    for is_robust, folder in folders.items():
+        made = {case.name: case.request() for case in level.cases() if case.robust == is_robust}
+        assert made == {path.stem: path.read_bytes() for path in folder.glob("*.request")}
 
 
 @pytest.mark.parametrize(
@@ -39,17 +47,18 @@ def test_the_requests_are_those_that_the_generator_makes(level):
 )
 def test_the_golden_traces_are_what_the_reference_replies(level):
     for case in level.cases():
-        golden = (LEVELS_FOLDER / level.verb.folder / f"{case.name}.golden").read_text()
-        assert reply_to(case) == golden, case.name
+        folder = ROBUST_FOLDER / level.verb.name if case.robust else LEVELS_FOLDER / level.verb.folder
+        assert reply_to(case) == (folder / f"{case.name}.golden").read_bytes(), case.name
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.id)
 def test_every_file_keeps_to_the_protocol(case):
-    assert case.golden.id == case.request.id == case.name
-    assert case.golden.ok == (not case.name.startswith(("error-", "unknown-verb")))
-    for text in (case.path.read_text("ascii"), case.path.with_suffix(".golden").read_text("ascii")):
-        assert text.endswith("end\n")
-        assert max(map(len, text.split("\n"))) <= MAX_LINE
+    golden = case.path.with_suffix(".golden").read_text("ascii")
+    assert case.golden.id == case.request.id
+    assert golden.endswith("end\n") and max(map(len, golden.split("\n"))) <= MAX_LINE
+    if not case.name.startswith("error-"):
+        assert case.request.id == case.name or len(case.request.id) == 64
+        assert max(map(len, case.path.read_text("ascii").split("\n"))) <= MAX_LINE
 
 
 def test_the_ladder_fits_into_the_repository():
@@ -57,9 +66,16 @@ def test_the_ladder_fits_into_the_repository():
 
 
 @pytest.mark.parametrize("level", ladder.levels(), ids=lambda level: level.verb)
-def test_every_level_has_an_example_and_requests_that_must_be_refused(level):
+def test_every_level_has_an_example_and_bad_requests_beside_it(level):
     assert level.cases[0].name == "example"
-    assert sum(not case.golden.ok for case in level.cases) >= 4
+    assert all(case.golden.ok for case in level.cases)
+    assert sum(not case.golden.ok for case in level.robust_cases) >= 4
+
+
+def test_what_is_beside_the_levels_is_bad_or_of_an_unusual_form():
+    assert [case.name for case in ladder.robust() if case.golden.ok] == ["last-line-without-lf"]
+    assert all(1 <= len(case.golden.reason) <= 200 for case in ladder.robust() if not case.golden.ok)
+    assert ladder.find_case("run/error-preset") in ladder.robust()
 
 
 def test_arith_and_math_have_hundreds_of_hard_patterns_each():
@@ -69,7 +85,7 @@ def test_arith_and_math_have_hundreds_of_hard_patterns_each():
 
 def test_the_examples_of_the_specification_are_up_to_date():
     text = SPEC.read_text()
-    files = {path: path.read_text() for path in LEVELS_FOLDER.glob("*/example.*")}
+    files = {path: path.read_bytes() for path in LEVELS_FOLDER.glob("*/example.*")}
     assert len(EXAMPLE.findall(text)) == 13
     assert spec_with_examples(text, files) == text
 
@@ -100,13 +116,12 @@ def pythons() -> list[str]:
     return found or [sys.executable]
 
 
-def answers(command: list[str], seed: str) -> str:
-    requests = "".join(case.path.read_text() for case in QUICK)
+def answers(command: list[str], seed: str) -> bytes:
+    requests = b"".join(case.request.data() for case in QUICK)
     finished = subprocess.run(
         command,
         input=requests,
         capture_output=True,
-        text=True,
         cwd=ROOT,
         env=os.environ | {"PYTHONHASHSEED": seed},
         check=True,
@@ -114,7 +129,7 @@ def answers(command: list[str], seed: str) -> str:
     return finished.stdout
 
 
-GOLDEN = "".join(case.path.with_suffix(".golden").read_text() for case in QUICK)
+GOLDEN = b"".join(case.path.with_suffix(".golden").read_bytes() for case in QUICK)
 
 
 @pytest.mark.parametrize("python", pythons())

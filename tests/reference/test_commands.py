@@ -325,6 +325,10 @@ def test_a_bad_option_is_one_sentence(
         (b"anna\nbob\nzo\xe9\n", "is not UTF-8: line 3 has a stray byte e9"),
         (b"anna\xff", "is not UTF-8: line 1 has a stray byte ff"),
         (b"a\n\xed\xa0\x80\n", "is not UTF-8: line 2"),
+        (
+            "".join(map(chr, range(0x4E00, 0x5600))).encode(),
+            "has 2048 distinct characters: 2047 are the most",
+        ),
     ],
 )
 def test_a_bad_dataset_is_one_sentence(
@@ -337,7 +341,8 @@ def test_a_bad_dataset_is_one_sentence(
     elif content:
         path.mkdir()
     arguments = [str(tmp_path / "model.json") if word == "MODEL" else word for word in command]
-    sentence = refusal([*arguments, "--dataset", str(path)], capsys)
+    status = 1 if isinstance(content, bytes) else 2
+    sentence = refusal([*arguments, "--dataset", str(path)], capsys, status)
     assert f"the dataset {path} {reason}" in sentence
     assert not (tmp_path / "model.json").exists()
 
@@ -346,7 +351,7 @@ def test_a_bad_standard_input_is_one_sentence() -> None:
     for content, reason in ((b"", b"has no documents"), (b"a\nb\n\x80", b"line 3 has a stray byte 80")):
         process = child("run")
         printed, said = process.communicate(content)
-        assert (process.returncode, printed) == (2, b"")
+        assert (process.returncode, printed) == (1, b"")
         assert said.startswith(b"microgpt: standard input ") and reason in said and said.count(b"\n") == 1
 
 

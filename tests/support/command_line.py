@@ -29,10 +29,10 @@ def child(*arguments: str, env: Mapping[str, str] = MappingProxyType({}), **opti
     return subprocess.Popen([sys.executable, "-c", CHILD, *arguments], cwd=ROOT, env=environment, **options)
 
 
-def refusal(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> str:
+def refusal(arguments: Sequence[str], capsys: pytest.CaptureFixture[str], status: int = 2) -> str:
     """The one sentence with which the command line refuses."""
     capsys.readouterr()
-    assert main(arguments) == 2
+    assert main(arguments) == status
     printed, sentence = capsys.readouterr()
     assert printed == ""
     assert sentence.startswith("microgpt: ") and sentence.count("\n") == 1

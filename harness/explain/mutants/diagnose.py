@@ -83,7 +83,8 @@ def diagnose(found: Sequence[LevelResult], seconds: float = BUDGET) -> list[Diag
 
 def search(found: Sequence[LevelResult], parallel: Map, seconds: float) -> list[Diagnosis]:
     """As `diagnose`, with `parallel` to map a function over jobs."""
-    passed = [_evidence(result) for level in found for result in level.results if result.verdict == "agrees"]
+    results = [result for level in found for result in level.results if not result.case.large]
+    passed = [_evidence(result) for result in results if result.verdict == "agrees"]
     failed = [
         (level.level.number, _evidence(result))
         for level in found
@@ -97,7 +98,9 @@ def search(found: Sequence[LevelResult], parallel: Map, seconds: float) -> list[
 
 
 def _speaks(result: CaseResult) -> bool:
-    return result.verdict == "disagrees" and result.reply is not None and result.reply.ok
+    """Whether a mutant could give this very reply; large requests would keep them busy for too long."""
+    is_wrong = result.verdict == "disagrees" and result.reply is not None and result.reply.ok
+    return is_wrong and not result.case.large
 
 
 def _evidence(result: CaseResult) -> Evidence:

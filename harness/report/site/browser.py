@@ -73,7 +73,7 @@ def golden_scripts() -> tuple[Golden, ...]:
     found = []
     for level in ladder.levels():
         for long in (False, True):
-            cases = [case for case in level.cases if case.long == long]
+            cases = [case for case in level.cases if case.long == long and not case.large]
             if cases:
                 stem = f"{level.number:02d}-{level.verb}{'-long' if long else ''}"
                 script = _script(stem, cases)

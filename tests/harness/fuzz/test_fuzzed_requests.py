@@ -14,7 +14,7 @@ from conformance import ladder, verbs
 from conformance.messages import Request, golden_of
 from conformance.verbs import verb_of
 from harness.fuzz import found
-from harness.fuzz.damage import bad, cut_off, is_cut_off, requests_of
+from harness.fuzz.damage import bad, cut_off, requests_of
 from harness.fuzz.requests import good
 from harness.fuzz.shrink import candidates, shrunk
 from harness.run.protocol import MAX_LINE
@@ -117,7 +117,7 @@ def test_a_request_that_the_input_ends_within_gets_an_error_under_its_own_id(ver
     @given(cut_off(verb))
     def look(requests: list[Request]) -> None:
         [request] = requests
-        assert is_cut_off(request)
+        assert request.ends_input
         assert golden_of(request).text().encode() == answered(request.data())
         assert golden_of(request).id == request.id and not golden_of(request).ok
 

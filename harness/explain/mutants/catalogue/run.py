@@ -8,7 +8,8 @@ NEXT = "            document = self.documents[training.step % len(self.documents
 SIGMA = '        return preset.output_sigma if name.endswith(("attn_wo", "mlp_fc2")) else preset.sigma\n'
 DRAWN = "        name: [[Value(generator.gauss(0.0, sigma(name))) for _ in range(columns)] for _ in range(rows)]\n"
 SHAPES = '        shapes = [("wte", self.vocabulary, e), ("wpe", self.block, e), ("lm_head", self.vocabulary, e)]\n'
-PRINTED = '            yield f"step {step:4d} / {steps:4d} | loss {loss:.4f}"\n'
+PRINTED = '            yield f"step {step:4d} / {steps:4d} | loss {four_decimals(loss)}"\n'
+DECIMALS = '    return f"{x:.4f}"\n'
 SAMPLED = '            yield f"sample {number:2d}: {self.sample()}"\n'
 SAMPLE = "            sample(training.config, training.parameters, self.preset.temperature, self.generator)\n"
 
@@ -178,7 +179,7 @@ MUTANTS = [
         "losses-truncated",
         "printed losses are cut after four decimals",
         "floor(x * 10000) / 10000 as a way to print.",
-        (Edit("microgpt", PRINTED, PRINTED.replace("{loss:.4f}", "{int(loss * 10000.0) / 10000.0:.4f}")),),
+        (Edit("microgpt", DECIMALS, DECIMALS.replace("{x:.4f}", "{int(x * 10000.0) / 10000.0:.4f}")),),
     ),
     Mutant(
         "steps-printed-from-0",
