@@ -14,7 +14,7 @@ from reference.protocol import replies, wire
 LONG = wire.LINE_LIMIT
 
 
-def replies(text: bytes) -> list[str]:
+def firsts(text: bytes) -> list[str]:
     """The first lines of all replies to this input."""
     output = io.BytesIO()
     replies.answer_all(io.BytesIO(text), output)
@@ -29,12 +29,12 @@ def result(verb: str, *lines: str) -> tuple[str, ...]:
 
 
 def test_the_last_lf_of_the_input_is_optional():
-    assert replies(b"hello a\nend\nhello b\nend") == ["ok a", "ok b"]
+    assert firsts(b"hello a\nend\nhello b\nend") == ["ok a", "ok b"]
 
 
 @pytest.mark.parametrize("text", [b"hello a", b"hello a\n", b"hello a\nen", b"sing a\n", b"hello a\nend "])
 def test_an_input_that_ends_within_a_request_is_answered_once(text: bytes):
-    assert replies(b"hello b\nend\n" + text) == ["ok b", "error a the input ended before the line 'end'"]
+    assert firsts(b"hello b\nend\n" + text) == ["ok b", "error a the input ended before the line 'end'"]
 
 
 def test_a_line_has_up_to_65536_bytes_without_its_lf():
@@ -49,7 +49,7 @@ def test_a_line_has_up_to_65536_bytes_without_its_lf():
 @pytest.mark.parametrize("extra", [0, 1, LONG - 1, LONG, LONG + 1, 3 * LONG])
 def test_after_a_line_of_any_length_the_next_request_is_answered(extra: int):
     long = b"x" * (LONG + extra)
-    first, *rest = replies(b"arith x\n" + long + b"\nend\n" + long + b"y x\nend\nhello z\nend\n")
+    first, *rest = firsts(b"arith x\n" + long + b"\nend\n" + long + b"y x\nend\nhello z\nend\n")
     assert first.startswith("error x ") and rest[-1] == "ok z"
     assert rest[0].startswith("error - a line has at most")
 
@@ -65,15 +65,15 @@ def test_a_reason_has_at_most_200_bytes_whatever_came():
 def test_a_wrong_tensor_is_named_in_single_spaces():
     lines = [*ladder.find_case("forward/example").request.lines]
     lines[lines.index("tensor wte 3 1")] = "tensor ??? 3 1"
-    [reply] = replies("\n".join(["forward x", *lines, "end\n"]).encode())
+    [reply] = firsts("\n".join(["forward x", *lines, "end\n"]).encode())
     assert reply == "error x expected tensor wte 3 1 and not tensor ??? 3 1"
 
 
 def test_every_verb_of_printable_ascii_is_a_verb():
     for code in range(0x21, 0x7F):
-        assert replies(b"%c x\nend\n" % code) == ["error x unsupported"]
+        assert firsts(b"%c x\nend\n" % code) == ["error x unsupported"]
     for code in (*range(0x0A), *range(0x0B, 0x21), 0x7F, 0x80, 0xFF):
-        [reply] = replies(b"he%cllo x\nend\n" % code)
+        [reply] = firsts(b"he%cllo x\nend\n" % code)
         assert reply.startswith("error - ")
 
 
