@@ -31,3 +31,9 @@ def shown(path: Path) -> str:
         return str(path.resolve().relative_to(Path.cwd()))
     except ValueError:
         return str(path)
+
+
+def results_dir() -> Path:
+    """Records and what is made from them; the environment variable CONFORM_RESULTS moves it."""
+    chosen = os.environ.get("CONFORM_RESULTS")
+    return Path(chosen).expanduser().resolve() if chosen else root() / "results"

@@ -60,7 +60,10 @@ class Manifest:
     build: str | None = None
     version: str | None = None
     agreement: str = "bit"
+    engine: str = "graph"
     level: int = 12
+    robust: bool = False
+    slow: bool = False
     timeouts: tuple[tuple[str, float], ...] = ()
     toolchain: Toolchain | None = None
     known: tuple[Known, ...] = ()
@@ -259,7 +262,10 @@ def _manifest(folder: Path, name: str, data: dict[str, Any]) -> Manifest:
         build=data.get("build"),
         version=data.get("version"),
         agreement=data.get("agreement", "bit"),
+        engine=data.get("engine", "graph"),
         level=data.get("level", 12),
+        robust=data.get("robust", False),
+        slow=data.get("slow", False),
         timeouts=tuple(sorted(data.get("timeouts", {}).items())),
         toolchain=toolchain,
         known=tuple(Known(**entry) for entry in data.get("known", ())),

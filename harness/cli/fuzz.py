@@ -17,7 +17,7 @@ from conformance.verbs import NAMES
 from harness import files
 from harness.cli.progress import progress
 from harness.errors import ConformError, MachineFault
-from harness.report import record
+from harness.report import store
 from harness.run.limits import Limits
 from harness.run.process import printable
 
@@ -100,7 +100,7 @@ def fuzz(
         with _progress(seconds, count, quiet=as_json) as (on_line, listener):
             result = campaign(ports, seconds, count, seed, kind, verbs, runner, limits, on_line, listener)
     if keep:
-        path = record.results_dir() / "fuzz.json"
+        path = store.mine() / "fuzz.json"
         kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         files.write_whole(path, json.dumps({**kept, kind: result}, indent=1) + "\n")
     if as_json:

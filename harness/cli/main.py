@@ -23,6 +23,7 @@ from harness.cli.matrix import judge_all
 from harness.cli.mutants import mutants
 from harness.cli.new import new_port
 from harness.cli.plan import plan
+from harness.cli.publish import publish
 from harness.cli.render import render
 from harness.cli.run import run
 from harness.cli.shared import ERR, EXIT_CODES
@@ -73,7 +74,7 @@ def main() -> None:
 
 COMMANDS = (
     *(run, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
-    *(fuzz, mutants, accuracy, measure, render, diff, history, plan, site, get_base, examine),
+    *(fuzz, mutants, accuracy, measure, render, publish, diff, history, plan, site, get_base, examine),
 )
 for _command in COMMANDS:
     main.add_command(_command)

@@ -9,11 +9,9 @@ import click
 from harness.build import manifest
 from harness.cli.progress import progress
 from harness.cli.shared import ERR, EXIT_CODES, OUT, note, runner_option
-from harness.errors import ConformError
 from harness.fleet import matrix
 from harness.fleet.cluster import ports as cluster
 from harness.fleet.conform import Choice
-from harness.report import kept, record
 from harness.run.limits import Limits
 
 
@@ -35,10 +33,6 @@ def judge_all(
     with progress(ERR, choice.count()) as listener_for:
         rows = matrix.run_matrix(names, Limits(), choice, listener_for, force, spread)
     matrix.show(rows, OUT)
-    try:
-        kept.write(kept.results_files(record.read_all()))
-    except ConformError as fault:
-        note(f"results/matrix.md was not written: {fault.message}")
     faults = [row.fault for row in rows if row.fault is not None]
     if faults:
         sys.exit(max(EXIT_CODES.get(fault.outcome, 1) for fault in faults))

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import psutil
 from rich.console import Console
@@ -20,8 +21,8 @@ from conformance import verbs
 from harness.build import manifest, runners
 from harness.errors import ConformError, ManifestError
 from harness.fleet.conform import Choice, Listener, conform, result_key
-from harness.report import record
-from harness.report.terminal import STYLES, VERDICTS
+from harness.report import store, words
+from harness.report.record import Record
 from harness.run.limits import Limits
 
 ListenerFor = Callable[[str], Listener]
@@ -29,21 +30,20 @@ ListenerFor = Callable[[str], Listener]
 
 @dataclass(frozen=True)
 class Job:
-    """All that judging one port takes. `known` is the key of its saved record, None if it may not be used."""
+    """All that judging one port takes. With `force` no saved record will do."""
 
     manifest: manifest.Manifest
     limits: Limits
     choice: Choice
     force: bool = False
-    known: str | None = None
 
     @property
     def port(self) -> str:
         return self.manifest.name
 
 
-Judged = record.Record | ConformError | None
-"""What a job comes to: a new record, the fault that kept it from having one, None if nothing has changed."""
+Judged = Record | ConformError
+"""A record, a saved one if nothing has changed, or the fault that kept the port from having one."""
 Spread = Callable[[Sequence[Job], ListenerFor], Iterator[tuple[Job, Judged]]]
 """Gets every job done somewhere, and gives each once, in the order in which they end."""
 
@@ -53,13 +53,13 @@ class Row:
     """One port's line of the matrix: its record, or the fault that kept it from having one."""
 
     port: str
-    record: record.Record | None
+    record: Record | None
     cached: bool = False
     fault: ConformError | None = None
 
     @property
     def conforms(self) -> bool:
-        return self.record is not None and self.record["outcome"] == "conforms"
+        return self.record is not None and self.record.conforms
 
 
 def workers(limits: Limits, ports: int) -> int:
@@ -72,8 +72,10 @@ def judge(job: Job, listener: Listener) -> Judged:
     """Judge a port on this machine."""
     try:
         runner = runners.runner(job.choice.runner, job.limits, job.force)
-        if job.known and job.known == result_key(job.manifest, runner.content_hash(job.manifest), job.choice):
-            return None
+        if not job.force:
+            key = result_key(job.manifest, runner.content_hash(job.manifest), job.choice)
+            if (known := store.with_key(job.port, key)) is not None:
+                return known
         return conform(job.manifest, runner, job.limits, job.choice, listener)
     except ConformError as fault:
         return fault
@@ -111,34 +113,26 @@ def run_matrix(
     """Judge the ports, and save their records as they come. One Row for each name, in the order given."""
     rows: dict[str, Row] = {}
     jobs = []
+    began = datetime.now(UTC).isoformat(timespec="seconds")
     for name in dict.fromkeys(names):
         try:
             loaded = manifest.load(name)
         except ManifestError as fault:
             rows[name] = Row(name, None, fault=fault)
         else:
-            known = None if force else _saved(name)
-            key = known["key"] if known else None
-            jobs.append(Job(loaded, loaded.limits(limits), choice, force, key))
+            jobs.append(Job(loaded, loaded.limits(limits), choice, force))
     for job, judged in spread(jobs, listener_for):
-        rows[job.port] = _row(job.port, judged)
+        rows[job.port] = _row(job, judged, began)
     return [rows[name] for name in dict.fromkeys(names)]
 
 
-def _row(port: str, judged: Judged) -> Row:
+def _row(job: Job, judged: Judged, began: str) -> Row:
     if isinstance(judged, ConformError):
-        return Row(port, None, fault=judged)
-    if judged is None:
-        return Row(port, _saved(port), cached=True)
-    record.save(judged)
-    return Row(port, judged)
-
-
-def _saved(port: str) -> record.Record | None:
-    try:
-        return record.read(record.results_dir() / f"{port}.json")
-    except ManifestError:
-        return None
+        return Row(job.port, None, fault=judged)
+    if judged.finished < began:
+        return Row(job.port, judged, cached=True)
+    store.save(judged)
+    return Row(job.port, judged)
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
@@ -167,23 +161,13 @@ def table(rows: Sequence[Row]) -> Table:
     return shown
 
 
-MARKS = {
-    "agrees": "[green]✓[/]",
-    "known": "[yellow]k[/]",
-    "unsupported": "[dim]·[/]",
-    "not run": "[dim]·[/]",
-}
-
-
 def _cells(row: Row) -> list[str]:
     if row.record is None:
         return [row.port, "", "", "", "[red]could not be judged[/]"]
     found = row.record
-    marks = "".join(MARKS.get(level["verdict"], "[red]✗[/]") for level in found["levels"])
-    outcome = found["outcome"]
-    words = VERDICTS.get(outcome, outcome)
-    if outcome == "conforms" and found["agreement"] == "tolerance":
-        words = "within tolerance"
-    words = f"[{STYLES.get(outcome, 'red')}]{words}[/]" + (" [dim](unchanged)[/]" if row.cached else "")
-    reached = f"{found['reached_level']}/{verbs.TOP}"
-    return [row.port, marks, reached, f"{found['seconds']['total']:.1f} s", words]
+    looks = [words.of_level(level) for level in found.levels]
+    marks = "".join(f"[{look.style}]{look.sign}[/]" for look in looks)
+    verdict = f"[{words.of_record(found).style}]{words.verdict(found)}[/]"
+    if row.cached:
+        verdict += " [dim](unchanged)[/]"
+    return [row.port, marks, f"{found.reached_level}/{verbs.TOP}", f"{found.seconds.total:.1f} s", verdict]

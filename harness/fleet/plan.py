@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from harness.errors import ConformError, MachineFault
-from harness.report import record
+from harness.errors import MachineFault
+from harness.report import store
 
 HARMLESS = ("*.md", "LICENSE", "results/*", "tests/*", ".gitignore", "docs/*")
 """Files that no verdict depends on. An asterisk stands for slashes, too."""
@@ -103,11 +103,5 @@ def shards(ports: Sequence[str], number: int, seconds: dict[str, float]) -> list
 
 def known_seconds(names: Iterable[str]) -> dict[str, float]:
     """What judging each port took the last time, where there is a record."""
-    found = {}
-    for name in names:
-        try:
-            saved = record.read(record.results_dir() / f"{name}.json")
-        except ConformError:
-            continue
-        found[name] = float(saved["seconds"]["total"])
-    return found
+    found = {name: store.newest(name) for name in names}
+    return {name: record.seconds.total for name, record in found.items() if record is not None}

@@ -59,7 +59,7 @@ def entry(
 
 
 def results_path() -> Path:
-    return paths.root() / "results" / "accuracy.json"
+    return paths.results_dir() / "published" / "accuracy.json"
 
 
 def load(path: Path | None = None) -> list[Entry]:

@@ -15,7 +15,7 @@ from harness import files, paths
 from harness.build.manifest import Known, Manifest
 from harness.build.runners import Prepared
 from harness.errors import BuildFailed, LimitExceeded, MachineFault, ManifestError, PortCrashed, ProtocolFault
-from harness.explain.causes import CAUSES, usual_cause
+from harness.explain.causes import CAUSES, likely_cause
 from harness.judge.climb import FAULTS_PER_LEVEL, climb, reached
 from harness.judge.compare import Difference
 from harness.report import record, terminal
@@ -327,6 +327,6 @@ def test_every_cause_can_be_found_and_names_a_section_that_exists():
 def test_causes_depend_on_checkpoint_and_distance():
     near = Difference("value", "gradient[3]", "", "", ulps=1)
     far = Difference("value", "gradient[3]", "", "", ulps=10**9)
-    assert "another order" in usual_cause("graph", near).sentence
-    assert "another order" not in usual_cause("graph", far).sentence
-    assert usual_cause("graph", Difference("shape", "gradient[3]", "", "")) is None
+    assert "another order" in likely_cause("graph", near).sentence
+    assert "another order" not in likely_cause("graph", far).sentence
+    assert likely_cause("graph", Difference("shape", "gradient[3]", "", "")) is None
