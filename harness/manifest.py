@@ -60,6 +60,7 @@ class Manifest:
     build: str | None = None
     version: str | None = None
     agreement: str = "bit"
+    engine: str = "graph"
     level: int = 12
     timeouts: tuple[tuple[str, float], ...] = ()
     toolchain: Toolchain | None = None
@@ -259,6 +260,7 @@ def _manifest(folder: Path, name: str, data: dict[str, Any]) -> Manifest:
         build=data.get("build"),
         version=data.get("version"),
         agreement=data.get("agreement", "bit"),
+        engine=data.get("engine", "graph"),
         level=data.get("level", 12),
         timeouts=tuple(sorted(data.get("timeouts", {}).items())),
         toolchain=toolchain,
