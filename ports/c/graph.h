@@ -4,7 +4,6 @@
  * or a single product, the derivative by a[i] is b[i] and by b[i] is a[i]; in any other node it is `local`, by every child.
  */
 #pragma once
-
 #include "exact.h"
 
 typedef int32_t Id; /* nodes are numbered as they are made */
@@ -23,34 +22,25 @@ typedef struct {
 } Node;
 
 typedef struct {
-    Id count, capacity;
-    Id parameters;      /* so many of the first nodes are leaves */
-    Id done;            /* for the walk: a vector that has been visited, and how long it is */
-    int32_t done_terms;
+    Id count, capacity, parameters;      /* the parameters are the first nodes, and leaves */
+    Id visited_vector;                   /* the last one of which the walk has seen all, */
+    int32_t visited_terms;               /* and so many terms of it */
     double *value, *gradient;
     Node *node;
     bool *visited;
 } Graph;
 
-static void grow(Graph *g) {
-    size_t count = (size_t)g->count;
-    g->value = grown(g->value, count, sizeof *g->value);
-    g->gradient = grown(g->gradient, count, sizeof *g->gradient);
-    g->node = grown(g->node, count, sizeof *g->node);
-    g->visited = grown(g->visited, count, sizeof *g->visited);
-    g->capacity = g->count > 0 ? 2 * g->count : 1;
-}
-
 static inline Id append(Graph *g, double value, int32_t terms, Id a, Id b, bool is_product, double local) {
-    if (g->count == g->capacity) grow(g);
+    if (g->count == g->capacity) {
+        g->value = grown(g->value, (size_t)g->count, sizeof *g->value);
+        g->gradient = grown(g->gradient, (size_t)g->count, sizeof *g->gradient);
+        g->node = grown(g->node, (size_t)g->count, sizeof *g->node);
+        g->visited = grown(g->visited, (size_t)g->count, sizeof *g->visited);
+        g->capacity = g->count > 0 ? 2 * g->count : 1;
+    }
     Node *node = &g->node[g->count];
-    node->terms = terms;
-    node->a = a;
-    node->b = b;
-    node->visit = 0;
-    node->is_product = is_product;
-    node->local = local;
-    node->row = NULL;
+    node->terms = terms, node->a = a, node->b = b, node->visit = 0;
+    node->is_product = is_product, node->local = local, node->row = NULL;
     g->value[g->count] = value;
     g->visited[g->count] = terms == 0; /* there is nothing below a leaf, and nothing that it passes on */
     return g->count++;
@@ -61,13 +51,10 @@ static Id add(Graph *g, Id a, Id b) { return append(g, g->value[a] + g->value[b]
 static Id multiply(Graph *g, Id a, Id b) { return append(g, g->value[a] * g->value[b], 1, a, b, true, 0.0); }
 
 /* f(a), given its value and its derivative. */
-static Id apply(Graph *g, Id a, double value, double derivative) {
-    return append(g, value, 1, a, NOBODY, false, derivative);
-}
+static Id apply(Graph *g, Id a, double y, double slope) { return append(g, y, 1, a, NOBODY, false, slope); }
 
 static Id power(Graph *g, Id a, double c) {
-    double x = g->value[a];
-    return apply(g, a, math->pow(x, c), c * math->pow(x, c - 1.0));
+    return apply(g, a, math->pow(g->value[a], c), c * math->pow(g->value[a], c - 1.0));
 }
 
 static Id exponential(Graph *g, Id a) {
@@ -91,23 +78,22 @@ static Id dot(Graph *g, Id a, Id b, int32_t terms) {
     return append(g, total, terms, a, b, true, 0.0);
 }
 
-static inline Id second(const Node *node, int32_t i) { return node->b + (node->row ? node->start[node->row[i]] : i); }
-
-/* The dot product with numbers that do not stand side by side. */
+/* A dot product with numbers that do not stand side by side. */
 static Id dot_rows(Graph *g, Id a, Id b, int32_t terms, const Id *start, const int32_t *row) {
     double total = 0.0;
     for (int32_t i = 0; i < terms; i++) total += g->value[a + i] * g->value[start[row[i]] + b];
     Id id = append(g, total, terms, a, b, true, 0.0);
-    g->node[id].start = start;
-    g->node[id].row = row;
+    g->node[id].start = start, g->node[id].row = row;
     return id;
 }
 
+static inline Id second(const Node *node, int32_t i) { return node->b + (node->row ? node->start[node->row[i]] : i); }
+
 /* The first of first[from..terms-1] that has not been visited, or terms. */
 static inline int32_t unvisited(Graph *g, Id first, int32_t from, int32_t terms) {
-    if (first < g->parameters || (first == g->done && terms <= g->done_terms)) return terms;
+    if (first < g->parameters || (first == g->visited_vector && terms <= g->visited_terms)) return terms;
     while (from < terms && g->visited[first + from]) from++;
-    if (from == terms) g->done = first, g->done_terms = terms;
+    if (from == terms) g->visited_vector = first, g->visited_terms = terms;
     return from;
 }
 
@@ -127,10 +113,7 @@ static inline void pass_on(const Node *node, const double *value, double *gradie
     if (node->is_product && node->terms > 1 && node->row == NULL && node->a != node->b) {
         const double *x = value + node->a, *y = value + node->b; /* all these are different numbers */
         double *restrict x_gradient = gradient + node->a, *restrict y_gradient = gradient + node->b;
-        for (int32_t i = 0; i < node->terms; i++) {
-            x_gradient[i] += y[i] * g;
-            y_gradient[i] += x[i] * g;
-        }
+        for (int32_t i = 0; i < node->terms; i++) x_gradient[i] += y[i] * g, y_gradient[i] += x[i] * g;
         return;
     }
     for (int32_t i = 0; i < node->terms; i++) {
@@ -142,22 +125,20 @@ static inline void pass_on(const Node *node, const double *value, double *gradie
 
 /* The derivative of the root by every node, once for every root.
  *
- * First the depth-first post-order, without recursion, but for leaves: `back` then leads from the root through all of it.
+ * First the depth-first post-order, without recursion and but for leaves: `back` then leads from the root through all of it.
  */
 static void backward(Graph *g, Id root) {
     Id last = NOBODY;
-    g->done = NOBODY;
-    g->node[root].back = NOBODY;
+    g->visited_vector = g->node[root].back = NOBODY;
     for (Id id = root; id != NOBODY;) {
-        Node *node = &g->node[id];
-        Id child = next_child(g, node);
+        Id child = next_child(g, &g->node[id]);
         if (child != NOBODY) {
             g->visited[child] = true;
             g->node[child].back = id;
             id = child;
         } else {
-            Id parent = node->back;
-            node->back = last;
+            Id parent = g->node[id].back;
+            g->node[id].back = last;
             last = id;
             id = parent;
         }

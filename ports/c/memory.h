@@ -1,6 +1,5 @@
 /* Memory and failure. What a request allocates is gone once it is answered, and nothing is freed before. */
 #pragma once
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -21,9 +20,7 @@ _Noreturn static void fail(const char *format, ...) {
     longjmp(failed, 1);
 }
 
-typedef struct Block {
-    _Alignas(max_align_t) struct Block *next;
-} Block;
+typedef struct Block { _Alignas(max_align_t) struct Block *next; } Block;
 
 static Block *blocks;
 
@@ -43,8 +40,5 @@ static void *grown(void *array, size_t count, size_t size) {
 }
 
 static void free_all(void) {
-    for (Block *next; blocks != NULL; blocks = next) {
-        next = blocks->next;
-        free(blocks);
-    }
+    for (Block *next; blocks != NULL; blocks = next) next = blocks->next, free(blocks);
 }

@@ -73,12 +73,11 @@ static List draw_order(Generator *generator, int32_t count) {
     List order = make_list(count);
     for (int32_t i = 0; i < count; i++) order.item[i] = i;
     for (int32_t i = count - 1; i > 0; i--) {
-        int32_t j, bits = 32 - __builtin_clz((unsigned)i + 1);
-        do j = (int32_t)(draw_word(generator) >> (32 - bits));
+        int32_t j, last = order.item[i];
+        do j = (int32_t)(draw_word(generator) >> __builtin_clz((unsigned)i + 1));
         while (j > i);
-        int32_t other = order.item[j];
-        order.item[j] = order.item[i];
-        order.item[i] = other;
+        order.item[i] = order.item[j];
+        order.item[j] = last;
     }
     return order;
 }
@@ -89,13 +88,10 @@ static int32_t draw_choice(Generator *generator, const double *weights, int32_t 
     double total = cumulative[count - 1] + 0.0;
     if (!(total > 0.0 && total < INFINITY)) fail("the weights of a choice must add up to a finite number above 0");
     double u = draw_random(generator) * total;
-    int32_t low = 0;
-    for (int32_t high = count - 1; low < high;) {
+    int32_t low = 0, high = count - 1;
+    while (low < high) {
         int32_t middle = (low + high) / 2;
-        if (u < cumulative[middle])
-            high = middle;
-        else
-            low = middle + 1;
+        *(u < cumulative[middle] ? &high : &low) = middle + !(u < cumulative[middle]);
     }
     return low;
 }
@@ -395,42 +391,27 @@ static const Preset presets[] = {
     {"classic", {1, 4, 16, 16, 0, false, NULL}, 0.08, 0.08, {0.01, 0.85, 0.99, 1e-8, false, 1000}, 20},
 };
 
-static void draw_parameters(Model *model, const Preset *preset, Generator *generator) {
-    for (int32_t i = 0; i < model->matrices; i++) {
-        const Matrix *matrix = &model->matrix[i];
-        bool output = strstr(matrix->name, "attn_wo") != NULL || strstr(matrix->name, "mlp_fc2") != NULL;
-        for (int32_t k = 0; k < matrix->rows * matrix->columns; k++)
-            model->graph.value[matrix->first + k] =
-                draw_gauss(generator, output ? preset->output_sigma : preset->sigma);
-    }
-}
-
-/* x with four decimals. */
-enum { DECIMALS = 400 };
-static const char *decimals(double x) {
-    static char text[DECIMALS];
-    snprintf(text, sizeof text, isnan(x) ? "nan" : "%.4f", x); /* printf might show a NaN's sign */
-    return text;
-}
-
-typedef void Print(List line);
-
-/* Prints the formatted ASCII text, and then the tail. */
-static void print_line(Print *print, List tail, const char *format, ...) {
-    char text[DECIMALS + 64];
+/* Formatted ASCII text as characters, until the next is made. */
+static List text(const char *format, ...) {
+    static int32_t character[400]; /* more than any number takes */
+    char ascii[400];
     va_list arguments;
     va_start(arguments, format);
-    int length = vsnprintf(text, sizeof text, format, arguments);
+    int32_t count = vsnprintf(ascii, sizeof ascii, format, arguments);
     va_end(arguments);
-    int32_t line[DECIMALS + 64 + 16];
-    for (int i = 0; i < length; i++) line[i] = text[i];
-    for (int i = 0; i < tail.count; i++) line[length + i] = tail.item[i];
-    print((List){length + tail.count, line});
+    for (int32_t i = 0; i < count; i++) character[i] = ascii[i];
+    return (List){count, character};
 }
 
-/* Trains a model on the documents and prints samples. */
-static Model *run(const Preset *preset, Dataset *dataset, Generator *generator, Print *print) {
-    const List nothing = {0, NULL};
+/* A loss as it is printed; printf might show a NaN's sign. */
+static const char *decimals(double x) {
+    static char ascii[400];
+    snprintf(ascii, sizeof ascii, isnan(x) ? "nan" : "%.4f", x);
+    return ascii;
+}
+
+/* Trains a model on the documents and draws samples. Each line that this prints goes to `print`. */
+static Model *run(const Preset *preset, Dataset *dataset, Generator *generator, void (*print)(List line)) {
     Config config = preset->config;
     tokenize(dataset);
     seed_generator(generator, 42);
@@ -443,22 +424,24 @@ static Model *run(const Preset *preset, Dataset *dataset, Generator *generator, 
     }
     Model *model = make_model(config);
     model->optimizer = preset->optimizer;
-    draw_parameters(model, preset, generator);
-    print_line(print, nothing, "num docs: %d", dataset->count);
-    print_line(print, nothing, "vocab size: %d", config.vocabulary);
-    print_line(print, nothing, "num params: %d", model->graph.parameters);
-
+    for (Matrix *matrix = model->matrix; matrix < model->matrix + model->matrices; matrix++) {
+        bool output = strstr(matrix->name, "attn_wo") || strstr(matrix->name, "mlp_fc2");
+        double sigma = output ? preset->output_sigma : preset->sigma, *value = model->graph.value + matrix->first;
+        for (int32_t i = 0; i < matrix->rows * matrix->columns; i++) value[i] = draw_gauss(generator, sigma);
+    }
+    print(text("num docs: %d", dataset->count));
+    print(text("vocab size: %d", config.vocabulary));
+    print(text("num params: %d", model->graph.parameters));
     for (int32_t step = 0, steps = preset->optimizer.steps; step < steps; step++) {
         double loss = train(model, step, dataset->document[order.item[step % dataset->count]]);
-        print_line(print, nothing, "step %4d / %4d | loss %s", step + 1, steps, decimals(loss));
+        print(text("step %4d / %4d | loss %s", step + 1, steps, decimals(loss)));
     }
-
-    print_line(print, nothing, "");
-    print_line(print, nothing, "--- inference (new, hallucinated names) ---");
+    print(text(""));
+    print(text("--- inference (new, hallucinated names) ---"));
     for (int i = 1; i <= preset->samples; i++) {
-        List tokens = sample(model, 0.5, generator, NULL);
-        for (int32_t k = 0; k < tokens.count; k++) tokens.item[k] = dataset->vocabulary.item[tokens.item[k]];
-        print_line(print, tokens, "sample %2d: ", i);
+        List tokens = sample(model, 0.5, generator, NULL), line = text("sample %2d: ", i);
+        for (int32_t k = 0; k < tokens.count; k++) line.item[line.count++] = dataset->vocabulary.item[tokens.item[k]];
+        print(line);
     }
     return model;
 }

@@ -124,11 +124,13 @@ static double *read_tensor(const char *prefix, const char *name, int32_t *rows, 
 
 static FILE *out; /* the reply, which is kept back until nothing can go wrong any more */
 
-static void put_double(double x) {
+static uint64_t bits_of(double x) {
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
-    fprintf(out, " %016" PRIx64, isnan(x) ? 0x7ff8000000000000 : bits);
+    return isnan(x) ? 0x7ff8000000000000 : bits;
 }
+
+static void put_double(double x) { fprintf(out, " %016" PRIx64, bits_of(x)); }
 
 static void put_doubles(const char *key, const double *x, int32_t count) {
     fputs(key, out);
@@ -152,10 +154,7 @@ static void put_tensor(const char *prefix, const char *name, int32_t rows, int32
 static void put_checksum(const char *key, const double *numbers, int32_t count) {
     uint64_t a = 1, b = 0;
     for (int32_t i = 0; i < 2 * count; i++) {
-        uint64_t bits;
-        double x = isnan(numbers[i / 2]) ? NAN : numbers[i / 2];
-        memcpy(&bits, &x, sizeof bits);
-        a = (a + (i % 2 ? bits & 0xffffffff : bits >> 32)) % 4294967291;
+        a = (a + (bits_of(numbers[i / 2]) >> (i % 2 ? 0 : 32) & 0xffffffff)) % 4294967291;
         b = (b + a) % 4294967291;
     }
     fprintf(out, "%s %08" PRIx64 " %08" PRIx64 "\n", key, a, b);
@@ -163,24 +162,17 @@ static void put_checksum(const char *key, const double *numbers, int32_t count) 
 
 /* ---------------------------------------------------------------- verbs without a model */
 
-static double add_up(const double *x, int32_t count) {
-    double total = 0.0;
-    for (int32_t i = 0; i < count; i++) total += x[i];
-    return total;
-}
-
-static double add_up_products(const double *x, int32_t count) {
-    double total = 0.0;
-    if (count % 2 != 0) fail("dot takes pairs of doubles and not %d doubles", count);
-    for (int32_t i = 0; i < count; i += 2) total += x[i] * x[i + 1];
-    return total;
+/* The sum of all, or of the products of pairs. */
+static double total(const double *x, int32_t count, bool pairs) {
+    double sum = 0.0;
+    if (pairs && count % 2 != 0) fail("dot takes pairs of doubles and not %d doubles", count);
+    for (int32_t i = 0; i < count; i += 1 + pairs) sum += pairs ? x[i] * x[i + 1] : x[i];
+    return sum;
 }
 
 static void put_decimals(double x) {
     if (fabs(x) > 0x1p53 && fabs(x) < INFINITY) fail("decimals takes numbers up to 2^53");
-    fputs("decimals", out);
-    for (const char *c = decimals(x); *c != '\0'; c++) fprintf(out, " %d", *c);
-    fputc('\n', out);
+    put_list("decimals", text("%s", decimals(x)));
 }
 
 static void answer_arith(void) {
@@ -198,8 +190,8 @@ static void answer_arith(void) {
         OPERATION("div", 2, 2, x[0] / x[1])
         OPERATION("sqrt", 1, 1, sqrt(x[0]))
         OPERATION("muladd", 3, 3, x[0] * x[1] + x[2])
-        OPERATION("sum", 1, ANY, add_up(x, n))
-        OPERATION("dot", 2, ANY, add_up_products(x, n))
+        OPERATION("sum", 1, ANY, total(x, n, false))
+        OPERATION("dot", 2, ANY, total(x, n, true))
         if (next_is("decimals")) put_decimals(read_double("decimals"));
         else expected("add sub mul div sqrt muladd sum dot or decimals");
     } while (more_lines());
