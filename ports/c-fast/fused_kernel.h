@@ -52,7 +52,7 @@ static INLINE V NAME(exp)(V x)
     V odd = (1.0 / 6 + square * (1.0 / 120 + square * (1.0 / 5040 + square * (1.0 / 362880))));
     V tail = (square * even + (r * square) * odd) - w;
     V product = high * d_high, sum = high + product, error = product - (sum - high);
-    V rest = error + (low * (1.0 + d) + (high * (d_low + tail)));
+    V rest = error + (low * (1.0 + (d + tail)) + high * (d_low + tail));
     V margin = high * 0x1.6p-62, above = sum + (rest + margin), below = sum + (rest - margin);
     V result = (V)((I)above + ((steps - j) << 48)); /* (steps - j) / 16 into the exponent */
     I right = (above == below) & (x > -700.0) & (x < 700.0);
