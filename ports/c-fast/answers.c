@@ -25,7 +25,7 @@ enum { VERBS = sizeof verbs / sizeof *verbs };
 static void answer_hello(Request *in, Reply *out)
 {
     (void)in;
-    reply_key(out, "name c\nprotocol 1\nverbs");
+    reply_key(out, "name c-fast\nprotocol 1\nverbs");
     for (int i = 0; i < VERBS; i++)
         reply_word(out, verbs[i].name);
     reply_key(out, "\nmath exact native");

@@ -31,6 +31,7 @@ void adam_update(const Optimizer *optimizer, StepFactors factors, size_t count, 
 typedef struct {
     Model *model;
     Optimizer optimizer;
+    struct Fused *fused;   /* what computes the gradients; NULL if that is the tape */
     double *m, *v;
     int32_t step;          /* the next one, from 0 */
 } Training;

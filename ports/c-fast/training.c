@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "fused.h"
 #include "memory.h"
 
 StepFactors step_factors(const Optimizer *optimizer, int32_t step, const Functions *math)
@@ -45,6 +46,7 @@ void training_start(Training *training, Model *model, const Optimizer *optimizer
     *training = (Training){
         .model = model,
         .optimizer = *optimizer,
+        .fused = fused_start(model),
         .m = allocate(count, sizeof *training->m),
         .v = allocate(count, sizeof *training->v),
     };
@@ -52,6 +54,7 @@ void training_start(Training *training, Model *model, const Optimizer *optimizer
 
 void training_free(Training *training)
 {
+    fused_free(training->fused);
     free(training->m);
     free(training->v);
 }
@@ -60,11 +63,17 @@ double training_advance(Training *training, const int32_t *tokens, int32_t lengt
 {
     Model *model = training->model;
     Tape *tape = &model->tape;
-    Index loss = document_loss(model, tokens, length, NULL);
-    tape_backward(tape, loss);
+    double loss;
+    if (training->fused != NULL) {
+        loss = fused_gradient(training->fused, tape->value, tape->gradient, tokens, length);
+    } else {
+        Index root = document_loss(model, tokens, length, NULL);
+        tape_backward(tape, root);
+        loss = tape->value[root];
+    }
     StepFactors factors = step_factors(&training->optimizer, training->step, tape->math);
-    adam_update(&training->optimizer, factors, (size_t)model->parameters, tape->value, tape->gradient,
-                training->m, training->v);
+    fused_adam(&training->optimizer, factors, (size_t)model->parameters, tape->value, tape->gradient, training->m,
+               training->v);
     training->step++;
-    return tape->value[loss];
+    return loss;
 }

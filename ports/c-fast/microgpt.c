@@ -16,6 +16,7 @@
 
 #include "answers.h"
 #include "functions.h"
+#include "fused.h"
 #include "memory.h"
 #include "run.h"
 #include "text.h"
@@ -147,6 +148,8 @@ int main(int argc, char **argv)
         answer_requests(stdin, stdout);
         return EXIT_SUCCESS;
     }
+    if (argc == 2 && strcmp(argv[1], "check") == 0)
+        return fused_check() ? EXIT_SUCCESS : EXIT_FAILURE;
     const Preset *preset = argc == 2 ? &presets[0] : preset_called(argv[2]);
     if (strcmp(argv[1], "run") == 0 && argc <= 3 && preset != NULL)
         return run_for_people(preset);
