@@ -1,6 +1,6 @@
 package main
 
-// Correctly rounded exp, log, sin, cos and pow (SPEC, section 15). The quick phase, in pairs of doubles, decides unless
+// Correctly rounded exp, log, sin, cos and pow (reference/EXACT.md). The quick phase, in pairs of doubles, decides unless
 // its error could matter; the accurate phase, in big.Float, then always does. Go may fuse x*y + z into one rounding:
 // the conversion float64(x*y) forbids it.
 
@@ -78,8 +78,6 @@ func pow(x, y float64) float64 {
 	return round(power, k, (1+math.Abs(y))*0x1p-68, func(precision uint) *big.Float { return bigPow(x, y, precision) })
 }
 
-// ---------------------------------------------------------------- the quick phase
-
 // pair is the unevaluated sum hi + lo, where lo is at most about an ulp of hi.
 type pair struct{ hi, lo float64 }
 
@@ -127,9 +125,15 @@ func quickExp(x pair) (y pair, k int) {
 	return y, int(turns)
 }
 
-// quickLog takes the library's logarithm, good or bad, and adds what it lacks: log x = y + log(x e^-y).
+// estimateLog is good to 2^-42. The library's own logarithm is not, of subnormal numbers on some processors.
+func estimateLog(x float64) float64 {
+	fraction, exponent := math.Frexp(x)
+	return math.Log(fraction) + float64(float64(exponent)*math.Ln2)
+}
+
+// quickLog adds to the estimate y what it lacks: log x = y + log(x e^-y).
 func quickLog(x float64) pair {
-	estimate := math.Log(x)
+	estimate := estimateLog(x)
 	fraction, exponent := math.Frexp(x)
 	power, k := quickExp(pair{-estimate, 0})
 	power = power.times(pair{math.Ldexp(fraction, exponent+k), 0})
@@ -165,8 +169,6 @@ func round(y pair, k int, e float64, accurate func(precision uint) *big.Float) f
 		}
 	}
 }
-
-// ---------------------------------------------------------------- the accurate phase
 
 const (
 	guardBits     = 64
@@ -216,7 +218,7 @@ func bigExp(x float64, precision uint) *big.Float {
 }
 
 func bigLog(x float64, precision uint) *big.Float {
-	estimate, one := math.Log(x), newFloat(1, precision)
+	estimate, one := estimateLog(x), newFloat(1, precision)
 	y := bigExp(-estimate, precision)
 	y.Mul(y, big.NewFloat(x))
 	s := new(big.Float).Quo(new(big.Float).Sub(y, one), new(big.Float).Add(y, one))

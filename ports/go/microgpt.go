@@ -13,8 +13,6 @@ import (
 	"strings"
 )
 
-// ---------------------------------------------------------------- random numbers
-
 const stateWords = 624
 
 // generator is the Mersenne Twister MT19937, as Python uses it.
@@ -110,45 +108,37 @@ func (g *generator) choice(weights []float64) (int, error) {
 	return sort.Search(last, func(i int) bool { return u < sums[i] }), nil
 }
 
-// ---------------------------------------------------------------- text and tokens
+// dataset has the documents, and their distinct characters in order. Each of these is a token; BOS comes after them.
+type dataset struct {
+	documents  []string
+	characters []rune
+	bos        int
+}
 
-func documentsOf(lines []string) (documents []string) {
+func newDataset(lines []string) (*dataset, error) {
+	d := &dataset{}
 	for _, line := range lines {
 		if document := strings.Trim(line, "\t\n\v\f\r "); document != "" {
-			documents = append(documents, document)
+			d.documents = append(d.documents, document)
 		}
 	}
-	return documents
-}
-
-// tokenizer has the distinct characters in order. Each is a token, and BOS comes after them.
-type tokenizer []rune
-
-func newTokenizer(documents []string) (tokenizer, error) {
-	t := tokenizer(strings.Join(documents, ""))
-	slices.Sort(t)
-	t = slices.Compact(t)
-	switch n := len(t); {
-	case n == 0:
-		return nil, errors.New("the dataset has no documents: every line is empty")
-	case n > 2047:
-		return nil, fmt.Errorf("the documents have %d distinct characters, and 2047 are the most", n)
+	d.characters = []rune(strings.Join(d.documents, ""))
+	slices.Sort(d.characters)
+	d.characters = slices.Compact(d.characters)
+	if d.bos = len(d.characters); d.bos == 0 || d.bos > 2047 {
+		return nil, fmt.Errorf("a dataset has 1 to 2047 distinct characters and this one has %d", d.bos)
 	}
-	return t, nil
+	return d, nil
 }
 
-func (t tokenizer) bos() int { return len(t) }
-
-func (t tokenizer) encode(document string) []int {
-	tokens := []int{t.bos()}
+func (d *dataset) encode(document string) []int {
+	tokens := []int{d.bos}
 	for _, character := range document {
-		token, _ := slices.BinarySearch(t, character)
+		token, _ := slices.BinarySearch(d.characters, character)
 		tokens = append(tokens, token)
 	}
-	return append(tokens, t.bos())
+	return append(tokens, d.bos)
 }
-
-// ---------------------------------------------------------------- model
 
 type config struct {
 	layers, heads, embedding, block, vocabulary int
@@ -362,8 +352,6 @@ func (m *model) sample(temperature float64, g *generator, drawn func(probabiliti
 	return nil
 }
 
-// ---------------------------------------------------------------- training
-
 // optimizer is Adam (Kingma and Ba, 2015) with a learning rate that falls.
 type optimizer struct {
 	learningRate, beta1, beta2, epsilon float64
@@ -411,8 +399,6 @@ func (t *training) advance(tokens []int) float64 {
 	return t.data[loss]
 }
 
-// ---------------------------------------------------------------- a whole run
-
 type preset struct {
 	config // but for the vocabulary
 	optimizer
@@ -431,8 +417,15 @@ var presets = map[string]preset{
 	},
 }
 
-// drawParameters draws those of sigma 0 too: the stream goes on all the same.
-func (p *preset) drawParameters(g *generator) (parameters []float64) {
+// run trains and samples with one stream of random numbers, and prints line by line.
+func (p preset) run(lines []string, g *generator, printf func(format string, values ...any)) (*training, error) {
+	d, err := newDataset(lines)
+	if err != nil {
+		return nil, err
+	}
+	shuffle(g, d.documents)
+	p.vocabulary = d.bos + 1
+	var parameters []float64
 	for _, s := range p.shapes() {
 		sigma := p.sigma
 		if strings.HasSuffix(s.name, "attn_wo") || strings.HasSuffix(s.name, "mlp_fc2") {
@@ -442,24 +435,12 @@ func (p *preset) drawParameters(g *generator) (parameters []float64) {
 			parameters = append(parameters, g.gauss(sigma))
 		}
 	}
-	return parameters
-}
-
-// run trains and samples, and prints line by line. It returns the training at its end.
-func (p preset) run(lines []string, g *generator, printf func(format string, values ...any)) (*training, error) {
-	documents := documentsOf(lines)
-	shuffle(g, documents)
-	characters, err := newTokenizer(documents)
-	if err != nil {
-		return nil, err
-	}
-	p.vocabulary = characters.bos() + 1
-	t := newTraining(newModel(p.config, g.math, p.drawParameters(g)), p.optimizer)
-	printf("num docs: %d", len(documents))
+	t := newTraining(newModel(p.config, g.math, parameters), p.optimizer)
+	printf("num docs: %d", len(d.documents))
 	printf("vocab size: %d", p.vocabulary)
-	printf("num params: %d", len(t.m))
+	printf("num params: %d", len(parameters))
 	for t.step < t.steps {
-		loss := t.advance(characters.encode(documents[t.step%len(documents)]))
+		loss := t.advance(d.encode(d.documents[t.step%len(d.documents)]))
 		printf("step %4d / %4d | loss %s", t.step, t.steps, decimals(loss))
 	}
 	printf("")
@@ -467,8 +448,8 @@ func (p preset) run(lines []string, g *generator, printf func(format string, val
 	for i := range p.samples {
 		var text []rune
 		err := t.sample(p.temperature, g, func(_ []float64, token int) {
-			if token != characters.bos() {
-				text = append(text, characters[token])
+			if token != d.bos {
+				text = append(text, d.characters[token])
 			}
 		})
 		if err != nil {

@@ -62,9 +62,7 @@ func answer(in request) (text string) {
 	}
 	id = words[2]
 	perform, known := verbs[words[1]]
-	if in = in[1:]; in[len(in)-1] == cutShort {
-		refuse("the input ended before the line 'end'")
-	} else if !known {
+	if in = in[1:]; !known {
 		refuse("unsupported")
 	}
 	out := &reply{}
@@ -213,8 +211,6 @@ func (in *request) tensor(name string, rows, columns int) (numbers []float64) {
 	}
 	return numbers
 }
-
-// ---------------------------------------------------------------- replies
 
 type reply struct{ bytes.Buffer }
 

@@ -21,37 +21,37 @@ func helloVerb(in *request, out *reply) {
 	out.line("math", "exact native")
 }
 
+// arithmetic is by key and number of operands.
+var arithmetic = map[string]func(x []float64) float64{
+	"add 2":    func(x []float64) float64 { return x[0] + x[1] },
+	"sub 2":    func(x []float64) float64 { return x[0] - x[1] },
+	"mul 2":    func(x []float64) float64 { return x[0] * x[1] },
+	"div 2":    func(x []float64) float64 { return x[0] / x[1] },
+	"sqrt 1":   func(x []float64) float64 { return math.Sqrt(x[0]) },
+	"muladd 3": func(x []float64) float64 { return float64(x[0]*x[1]) + x[2] },
+}
+
 func arithVerb(in *request, out *reply) {
 	for key, words := range in.rest() {
-		x, y := parse(words, parseDouble), 0.0
-		switch operation := fmt.Sprint(key, " ", len(x)); {
-		case operation == "add 2":
-			y = x[0] + x[1]
-		case operation == "sub 2":
-			y = x[0] - x[1]
-		case operation == "mul 2":
-			y = x[0] * x[1]
-		case operation == "div 2":
-			y = x[0] / x[1]
-		case operation == "sqrt 1":
-			y = math.Sqrt(x[0])
-		case operation == "muladd 3":
-			y = float64(x[0]*x[1]) + x[2]
-		case key == "sum" && len(x) > 0:
+		x, sum := parse(words, parseDouble), 0.0
+		switch compute, n := arithmetic[fmt.Sprint(key, " ", len(x))], len(x); {
+		case compute != nil:
+			out.doubles(key, compute(x))
+		case key == "sum" && n > 0:
 			for _, term := range x {
-				y += term
+				sum += term
 			}
-		case key == "dot" && len(x) > 0 && len(x)%2 == 0:
+			out.doubles(key, sum)
+		case key == "dot" && n > 0 && n%2 == 0:
 			for factors := range slices.Chunk(x, 2) {
-				y += float64(factors[0] * factors[1])
+				sum += float64(factors[0] * factors[1])
 			}
-		case operation == "decimals 1" && !(math.Abs(x[0]) > 1<<53 && math.Abs(x[0]) <= math.MaxFloat64):
+			out.doubles(key, sum)
+		case key == "decimals" && n == 1 && !(math.Abs(x[0]) > 1<<53 && math.Abs(x[0]) <= math.MaxFloat64):
 			out.line(key, []rune(decimals(x[0])))
-			continue
 		default:
-			refuse("there is no operation %s of %d such numbers", quoted(key), len(x))
+			refuse("there is no operation %s of %d such numbers", quoted(key), n)
 		}
-		out.doubles(key, y)
 	}
 }
 
@@ -137,14 +137,13 @@ func (in *request) lines() (lines []string) {
 }
 
 func tokensVerb(in *request, out *reply) {
-	documents := documentsOf(in.lines())
-	t, err := newTokenizer(documents)
+	d, err := newDataset(in.lines())
 	check(err)
-	out.line("documents", len(documents))
-	out.line("vocabulary", t)
-	out.line("bos", t.bos())
-	for _, document := range documents {
-		out.line("encoded", t.encode(document))
+	out.line("documents", len(d.documents))
+	out.line("vocabulary", d.characters)
+	out.line("bos", d.bos)
+	for _, document := range d.documents {
+		out.line("encoded", d.encode(document))
 	}
 }
 
