@@ -1,75 +1,22 @@
 package main
 
-// The loop that answers, and the text form of requests and replies (SPEC, sections 11 and 13).
+// The text form of requests and replies (SPEC, sections 11 and 13).
 
 import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"io"
 	"iter"
 	"math"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
 
-const lineLimit = 65536
-
-// refusal is why a request cannot be answered. Whatever finds it panics, and answer recovers.
-type refusal string
-
-func refuse(format string, values ...any) {
-	panic(refusal(fmt.Sprintf(format, values...)))
-}
-
-func check(err error) {
-	if err != nil {
-		refuse("%s", err)
-	}
-}
-
-func serve(input io.Reader, output io.Writer) error {
-	reader := bufio.NewReaderSize(input, lineLimit+1)
-	for {
-		in := readRequest(reader)
-		if len(in) == 0 {
-			return nil
-		}
-		if _, err := io.WriteString(output, answer(in)); err != nil {
-			return fmt.Errorf("cannot write the reply: %w", err)
-		}
-	}
-}
-
-var header = regexp.MustCompile(`^([!-~]+) ([A-Za-z0-9._-]{1,64})$`)
-
-func answer(in request) (text string) {
-	id := "-"
-	defer func() {
-		switch problem := recover().(type) {
-		case nil:
-		case refusal:
-			text = fmt.Sprintf("error %s %s\nend\n", id, problem)
-		default:
-			panic(problem)
-		}
-	}()
-	words := header.FindStringSubmatch(in[0])
-	if words == nil {
-		refuse("a request begins with a verb and an id of 1 to 64 letters, digits, dots, underscores or hyphens")
-	}
-	id = words[2]
-	perform, known := verbs[words[1]]
-	if in = in[1:]; !known {
-		refuse("unsupported")
-	}
-	out := &reply{}
-	perform(&in, out)
-	in.take("end", 0, 0)
-	return fmt.Sprintf("ok %s\n%send\n", id, out)
-}
+const (
+	lineLimit = 65536
+	anyNumber = lineLimit // of values
+)
 
 // request has the lines that have not been taken yet. The last is `end`.
 type request []string

@@ -190,8 +190,6 @@ func graphVerb(in *request, out *reply) {
 	}
 }
 
-const anyNumber = math.MaxInt
-
 func (in *request) config() (c config, f *functions) {
 	f = in.functions()
 	c.layers, c.heads = in.integer("layers", 1, 16), in.integer("heads", 1, 64)
