@@ -1,9 +1,9 @@
 /**
  * Correctly rounded exp, log, sin, cos and pow (SPEC, sections 2 and 15), and numbers with four decimals.
  *
- * Numbers are computed in fixed point with BigInt, with ever more bits until rounding cannot go two ways (Ziv, 1991).
- * Only exp, which a step of training calls by the hundred, has a quick phase before that. Of doubles, nothing but
- * + - * / and the square root is relied on.
+ * A quick phase in pairs of doubles decides most calls of exp, log and pow. All others are computed in fixed point with
+ * BigInt, with ever more bits until rounding cannot go two ways (Ziv, 1991). Of doubles, only + - * / and the square
+ * root are relied on: Math.log gives no more than a guess.
  */
 
 const view = new DataView(new ArrayBuffer(8));
@@ -59,12 +59,12 @@ export function decimals(x) {
 /** More than the errors of exp, log, sin and cos: 1,100 units from ln 2, and two from each term of a series. */
 const SLACK = 8192n;
 
-/** `approximate(bits)` gives [n, e, slack]: the true value lies between (n - slack) * 2^e and (n + slack) * 2^e. */
+/** `approximate(bits)` gives [v, k, slack]: the true value is v * 2^k, less than `slack` units of v off. */
 function settled(approximate) {
   for (let bits = 128n; ; bits *= 2n) {
-    const [n, e, slack] = approximate(bits);
-    const low = nearest(n - slack, e);
-    if (low === nearest(n + slack, e)) return low;
+    const [v, k, slack] = approximate(bits);
+    const low = nearest(v - slack, k - Number(bits));
+    if (low === nearest(v + slack, k - Number(bits))) return low;
   }
 }
 
@@ -106,12 +106,50 @@ function constant(compute, known = new Map()) {
 const ln2 = constant((arc) => 2n * arc(3n, 1n));
 const halfPi = constant((arc) => 8n * arc(5n, -1n) - 2n * arc(239n, -1n)); // Machin, 1706
 
-function expAccurate(x) {
-  const k = Math.round(x / Math.LN2);
-  return settled((bits) => [expSeries(fixed(x, bits) - BigInt(k) * ln2(bits), bits), k - Number(bits), SLACK]);
+/** e^a = series * 2^k, as [series, k]. */
+function fixedExp(a, bits) {
+  const k = (a + (ln2(bits) >> 1n)) / ln2(bits);
+  return [expSeries(a - k * ln2(bits), bits), Number(k)];
 }
 
-const EXP_SLACK = nearest(1n, -72); // the error is below 2^-76
+function fixedLog(x, bits) {
+  const [n, e] = parts(x);
+  const k = Math.round(Math.log2(x));
+  const one = 1n << BigInt(k - e); // x = n / one * 2^k
+  return 2n * arcSeries(((n - one) << bits) / (n + one), 1n, bits) + BigInt(k) * ln2(bits);
+}
+
+/** sin(x + quarters * pi/2) for |x| <= 8. */
+function sine(x, quarters) {
+  const turns = Math.round(x / (Math.PI / 2));
+  const quadrant = turns + quarters;
+  return settled((bits) => {
+    const r = fixed(x, bits) - BigInt(turns) * halfPi(bits);
+    const value = quadrant & 1 ? cosSeries(r, bits) : sinSeries(r, bits);
+    return [quadrant & 2 ? -value : value, 0, SLACK];
+  });
+}
+
+/** x^(n/2) for a finite x > 0. A power that is a double or half-way between two has at most 54 bits and is exact. */
+function accuratePow(x, n) {
+  let [m, e] = parts(x);
+  while ((m & 1n) === 0n) [m, e] = [m >> 1n, e + 1];
+  const root = BigInt(Math.floor(Math.sqrt(Number(m))));
+  const isSquare = root * root === m && e % 2 === 0;
+  const [base, exponent, times] = n % 2 === 0 ? [m, e, n / 2] : [root, e / 2, n];
+  if ((n % 2 === 0 || isSquare) && (m === 1n || (n > 0 && times < 54))) {
+    const power = m === 1n ? 1n : base ** BigInt(times);
+    if (bitLength(power) <= 54) return nearest(power, exponent * times);
+  }
+  return settled((bits) => {
+    const [power, k] = fixedExp((fixedLog(x, bits) * BigInt(n)) >> 1n, bits);
+    return [power, k, 2n * SLACK * BigInt(Math.abs(n))];
+  });
+}
+
+const accurateExp = (x) => settled((bits) => [...fixedExp(fixed(x, bits), bits), SLACK]);
+const accurateLog = (x) => settled((bits) => [fixedLog(x, bits), 0, SLACK]);
+
 const POWERS_OF_TWO = Float64Array.from({ length: 2098 }, (_, i) => nearest(1n, i - 1074));
 const STEP_HIGH = nearest(ln2(192n) >> 157n, -42); // of ln 2 / 128, so short that a whole multiple is exact
 const STEP_LOW = nearest(ln2(192n) & ((1n << 157n) - 1n), -199);
@@ -130,14 +168,10 @@ function productError(a, b, p) {
   return aHigh * bHigh - p + aHigh * bLow + aLow * bHigh + aLow * bLow;
 }
 
-/** e^x = 2^k * 2^(i/128) * e^r for whole k and i, |r| < 0.003. All but x comes as a pair of doubles, high and low. */
-export function exp(x) {
-  if (Number.isNaN(x)) return NaN;
-  if (x > 710) return Infinity;
-  if (x < -746) return 0;
-  if (Math.abs(x) > 708) return expAccurate(x);
+/** e^(x + xLow) = (high + low) * 2^k, less than 2^-76 off: the argument is (128 k + i) ln 2 / 128 + r, |r| < 0.003. */
+function pairExp(x, xLow) {
   const steps = Math.round(x * (128 / Math.LN2));
-  const [a, b] = [x - steps * STEP_HIGH, -steps * STEP_LOW];
+  const [a, b] = [x - steps * STEP_HIGH, xLow - steps * STEP_LOW];
   const r = a + b;
   const rLow = a - (r - (r - a)) + (b - (r - a)); // Knuth
   const square = r * r;
@@ -148,77 +182,54 @@ export function exp(x) {
   const product = power * f;
   const high = power + product;
   const error = productError(power, f, product) + (power * fLow + EXP_LOW[steps & 127] * (1 + f));
-  const low = product - (high - power) + error;
-  const result = high + (low - EXP_SLACK);
-  return result === high + (low + EXP_SLACK) ? result * POWERS_OF_TWO[(steps >> 7) + 1074] : expAccurate(x);
+  return [high, product - (high - power) + error, steps >> 7];
+}
+
+/** log x = y + z, less than 2^-75 off: any guess y will do, for log x is y + log(x * e^-y). */
+function pairLog(x) {
+  const y = Math.log(x);
+  const [high, low, k] = pairExp(-y, 0);
+  const m = x * POWERS_OF_TWO[k + 1074];
+  const product = m * high;
+  return [y, product - 1 + (productError(m, high, product) + m * low)];
+}
+
+const isMiddling = (x) => x > 1e-300 && x < 1e300;
+
+/** (high + low) * 2^k as a double; NaN if rounding could go two ways. */
+function rounded(high, low, slack, k) {
+  const result = high + (low - slack);
+  return result === high + (low + slack) ? result * POWERS_OF_TWO[k + 1074] : NaN;
+}
+
+export function exp(x) {
+  if (Number.isNaN(x)) return NaN;
+  if (x > 710) return Infinity;
+  if (x < -746) return 0;
+  if (Math.abs(x) > 700) return accurateExp(x);
+  const [high, low, k] = pairExp(x, 0);
+  return rounded(high, low, 2 ** -72, k) || accurateExp(x);
 }
 
 export function log(x) {
   if (!(x > 0 && x < Infinity)) return x === 0 ? -Infinity : x < 0 ? NaN : x;
   if (x === 1) return 0;
-  const [n, e] = parts(x);
-  const k = Math.round(Math.log2(x));
-  const one = 1n << BigInt(k - e); // x = n / one * 2^k
-  return settled((bits) => {
-    const z = ((n - one) << bits) / (n + one);
-    return [2n * arcSeries(z, 1n, bits) + BigInt(k) * ln2(bits), -Number(bits), SLACK];
-  });
-}
-
-/** sin(x + quarters * pi/2) for |x| <= 8. */
-function sine(x, quarters) {
-  const turns = Math.round(x / (Math.PI / 2));
-  const quadrant = turns + quarters;
-  return settled((bits) => {
-    const r = fixed(x, bits) - BigInt(turns) * halfPi(bits);
-    const value = quadrant & 1 ? cosSeries(r, bits) : sinSeries(r, bits);
-    return [quadrant & 2 ? -value : value, -Number(bits), SLACK];
-  });
+  return (isMiddling(x) && rounded(...pairLog(x), 2 ** -70, 0)) || accurateLog(x);
 }
 
 /** For |x| <= 8. Below 2^-27, x^3/6 and x^2/2 are too small to count. */
 export const sin = (x) => (Math.abs(x) > 7.4e-9 ? sine(x, 0) : x);
 export const cos = (x) => (Math.abs(x) > 7.4e-9 ? sine(x, 1) : 1 + x * 0);
 
-/** The root of n, rounded down, by Newton's iteration from above. */
-function integerRoot(n) {
-  for (let root = 1n << BigInt((bitLength(n) + 1) >> 1); ; ) {
-    const next = (root + n / root) >> 1n;
-    if (next >= root) return root;
-    root = next;
-  }
-}
-
-/** x^(n/2) for a finite x > 0. */
+/** x^(n/2) for a finite x > 0: e^(n/2 * log x). */
 function halfPower(x, n) {
-  let [m, e] = parts(x);
-  while ((m & 1n) === 0n) [m, e] = [m >> 1n, e + 1];
-  let times = Math.abs(n);
-  let isRoot = n % 2 !== 0;
-  if (!isRoot) times /= 2;
-  else if (e % 2 === 0 && integerRoot(m) ** 2n === m) [m, e, isRoot] = [integerRoot(m), e / 2, false];
-
-  return settled((bits) => {
-    // A product is cut to `bits` bits and loses less than two units, so all of them and the ends lose 4 * times + 32.
-    const product = ([a, aExponent], [b, bExponent]) => {
-      const excess = Math.max(0, bitLength(a * b) - Number(bits));
-      return [(a * b) >> BigInt(excess), aExponent + bExponent + excess];
-    };
-    const places = 2 * Number(bits) + (e & 1);
-    const base = isRoot ? [integerRoot(m << BigInt(places)), (e - places) / 2] : [m, e];
-    let power = base;
-    for (let bit = 0x40000000 >> Math.clz32(times); bit > 0; bit >>= 1) {
-      power = product(power, power);
-      if (times & bit) power = product(power, base);
-    }
-    if (n < 0) power = [(1n << (2n * bits)) / power[0], -2 * Number(bits) - power[1]];
-    // A power that is a double or half-way between two has at most 54 bits, so that nothing was cut off.
-    const isExact = !isRoot && (m === 1n || (n > 0 && bitLength(m) * times <= bits));
-    return [...power, isExact ? 0n : BigInt(4 * times + 32)];
-  });
+  if (!isMiddling(x)) return accuratePow(x, n);
+  const [y, z] = pairLog(x);
+  const product = (y * n) / 2;
+  if (Math.abs(product) > 700) return accuratePow(x, n);
+  const [high, low, k] = pairExp(product, productError(y, n / 2, product) + (z * n) / 2);
+  return rounded(high, low, (Math.abs(n) + 1) * 2 ** -73, k) || accuratePow(x, n);
 }
-
-let last = { x: 1, n: 1, power: 1 }; // the gradient of a softmax asks for the same power again and again
 
 /** For a whole or half y. */
 export function pow(x, y) {
@@ -227,14 +238,9 @@ export function pow(x, y) {
   if (y === 0) return 1;
   if (y === -1) return 1 / x;
   const size = Math.abs(x);
-  const isNegative = (x < 0 || Object.is(x, -0)) && Math.abs(y % 2) === 1;
-  let power = x;
+  if (Number.isNaN(x) || (x < 0 && size < Infinity && !Number.isInteger(y))) return NaN;
+  let power;
   if (size === 0 || size === Infinity) power = (size === 0) === y > 0 ? 0 : Infinity;
-  else if (Number.isNaN(x) || (x < 0 && !Number.isInteger(y))) return NaN;
-  else if (y === 0.5) return Math.sqrt(x);
-  else {
-    if (last.x !== size || last.n !== 2 * y) last = { x: size, n: 2 * y, power: halfPower(size, 2 * y) };
-    power = last.power;
-  }
-  return isNegative ? -power : power;
+  else power = y === 0.5 ? Math.sqrt(x) : halfPower(size, 2 * y);
+  return (x < 0 || Object.is(x, -0)) && Math.abs(y % 2) === 1 ? -power : power;
 }

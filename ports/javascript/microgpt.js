@@ -152,9 +152,7 @@ export class Tape {
   cursor = new Int32Array(4096); // the child that the search looks at next, from 1; 0 before it comes here
   order = new Int32Array(4096);
 
-  constructor(maths) {
-    this.maths = maths;
-  }
+  constructor(maths) { this.maths = maths; }
 
   #push(kind, value, left, right, count) {
     for (const name of this.size === this.data.length ? GROWING : []) {
@@ -298,9 +296,7 @@ export class Model {
     return this.tape.vector(rows, (row) => this.tape.dot(start + row * columns, x, columns));
   }
 
-  #added(a, b) {
-    return this.tape.vector(this.config.embedding, (i) => this.tape.add(a + i, b + i));
-  }
+  #added(a, b) { return this.tape.vector(this.config.embedding, (i) => this.tape.add(a + i, b + i)); }
 
   #rmsnorm(x) {
     const { tape, maths, config: { embedding } } = this;

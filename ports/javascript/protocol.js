@@ -101,14 +101,10 @@ const isIncreasing = (numbers) => numbers.every((number, i) => i === 0 || number
 class Request {
   next = 0;
 
-  constructor(lines) {
-    this.lines = lines;
-  }
+  constructor(lines) { this.lines = lines; }
 
   /** The key of the next line, which is left to be read. */
-  get key() {
-    return this.next < this.lines.length ? this.lines[this.next].split(' ', 1)[0] : '(the end)';
-  }
+  get key() { return this.next < this.lines.length ? this.lines[this.next].split(' ', 1)[0] : '(the end)'; }
 
   /** The values of the next line. The last parser also takes what comes after its word. */
   take(key, parsers, least = parsers.length, most = parsers.length) {
@@ -146,9 +142,7 @@ class Request {
     } while (this.next < this.lines.length);
   }
 
-  finish() {
-    if (this.next < this.lines.length) throw new InputError(`expected the end, not ${quoted(this.key)}`);
-  }
+  finish() { if (this.next < this.lines.length) throw new InputError(`expected the end, not ${quoted(this.key)}`); }
 
   tensor(name, rows, columns, numbers = new Float64Array(rows * columns)) {
     const came = this.take('tensor', [anything], 3, 3).join(' ');

@@ -68,9 +68,7 @@ local function fixed(x, size)
 end
 
 local function is_zero(a)
-  for i = 1, #a do
-    if a[i] ~= 0 then return false end
-  end
+  for i = 1, #a do if a[i] ~= 0 then return false end end
   return true
 end
 
@@ -144,41 +142,39 @@ end
 local ln2 = constant(function(size) return arc(2.0, 3, 1, size) end)
 local half_pi = constant(function(size) return sum(arc(8.0, 5, -1, size), arc(2.0, 239, -1, size), -1) end) -- Machin
 
-local function exp_series(r)
-  return series(fixed(1.0, #r), r, function(k) return k end)
+local function exp_series(r) return series(fixed(1.0, #r), r, function(k) return k end) end
+
+-- e^a = number * 2^k with a number from 1 to 2.
+local function fixed_exp(a)
+  local k = floor(nearest(a, 0) * 1.4426950408889634 - 0x1p-40) -- at most one too small
+  return exp_series(sum(a, ln2[#a], -k)), k
 end
 
--- e^x = number * 2^k with a number from 1 to 2.
-local function fixed_exp(x, size)
-  local k = floor(x * 1.4426950408889634 - 0x1p-40) -- at most one too small
-  return exp_series(sum(fixed(x, size), ln2[size], -k)), k
+-- log x = y + log(x e^-y) for any guess y; if it is a little too small, the last argument is a little above 1.
+local function fixed_log(x, size)
+  local y = math.log(x) - 0x1p-40
+  local number, k = fixed_exp(fixed(-y, size))
+  local n, e = parts(x)
+  local m = n + 0.0
+  while m >= 2.0 do m, e = m / 2.0, e + 1 end
+  local z = quotient(product(fixed(m, size), number), 1 << -(e + k))
+  z[1] = z[1] - 1
+  local total, power, i = fixed(y, size), z, 1
+  repeat
+    total = sum(total, quotient(power, i), i % 2 == 1 and 1 or -1)
+    power, i = product(power, z), i + 1
+  until is_zero(power)
+  return total
 end
 
 local function accurate_exp(x)
   return settled(function(size)
-    local number, k = fixed_exp(x, size)
+    local number, k = fixed_exp(fixed(x, size))
     return number, k, SLACK
   end)
 end
 
--- log x = y + log(x e^-y) for any guess y; if it is a little too small, the last argument is a little above 1.
-local function accurate_log(x)
-  local y = math.log(x) - 0x1p-40
-  local n, e = parts(x)
-  return settled(function(size)
-    local number, k = fixed_exp(-y, size)
-    local m, scale = n + 0.0, e
-    while m >= 2.0 do m, scale = m / 2.0, scale + 1 end
-    local z = quotient(product(fixed(m, size), number), 1 << -(scale + k))
-    z[1] = z[1] - 1
-    local total, power, i = fixed(y, size), z, 1
-    repeat
-      total = sum(total, quotient(power, i), i % 2 == 1 and 1 or -1)
-      power, i = product(power, z), i + 1
-    until is_zero(power)
-    return total, 0, SLACK
-  end)
-end
+local function accurate_log(x) return settled(function(size) return fixed_log(x, size), 0, SLACK end) end
 
 -- sin(x + quarters pi/2) for |x| <= 8.
 local function sine(x, quarters)
@@ -194,16 +190,6 @@ local function sine(x, quarters)
     end
     return quadrant & 2 == 0 and wave or sum(fixed(0.0, size), wave, -1), 0, SLACK
   end)
-end
-
--- 1/sqrt(m) for 1 <= m < 4, at most 8 units too small, by Newton's iteration from below.
-local function inverse_root(m, size)
-  local y, right_bits = fixed(1.0 / sqrt(m) * (1.0 - 0x1p-50), size), 48
-  while right_bits < LIMB * size do
-    local rest = sum(fixed(1.0, size), product(fixed(m, size), product(y, y)), -1)
-    y, right_bits = sum(y, quotient(product(y, rest), 2), 1), 2 * right_bits
-  end
-  return y
 end
 
 -- x^(n/2) as a whole number and an exponent of two, if that number has at most 54 bits: only such powers can be doubles
@@ -231,31 +217,10 @@ end
 local function accurate_pow(x, n)
   local short, exponent = short_power(x, n)
   if short then return nearest({ short }, exponent) end
-  local whole, e = parts(x)
-  local m = whole + 0.0
-  while m >= 4.0 or e % 2 == 1 do m, e = m / 2.0, e + 1 end
-  local times = n < 0 and -n or n
-  if n > 0 and n % 2 == 0 then times = n // 2 end
   return settled(function(size)
-    local base, base_exponent -- the base is from 1 to 4 and at most 40 units off
-    if n < 0 then
-      local root = inverse_root(m, size)
-      base, base_exponent = sum(root, root, 1), -(e // 2) - 1
-    elseif n % 2 == 0 then
-      base, base_exponent = fixed(m, size), e
-    else
-      base, base_exponent = product(fixed(m, size), inverse_root(m, size)), e // 2
-    end
-    local number, its_exponent = fixed(1.0, size), 0
-    local bit = 1
-    while 2 * bit <= times do bit = 2 * bit end
-    while bit > 0 do
-      number, its_exponent = product(number, number), 2 * its_exponent
-      if times & bit ~= 0 then number, its_exponent = product(number, base), its_exponent + base_exponent end
-      while number[1] > 1 do number, its_exponent = quotient(number, 2), its_exponent + 1 end
-      bit = bit // 2
-    end
-    return number, its_exponent, 256 * (times + 8)
+    local half_log = quotient(fixed_log(x, size), 2)
+    local number, k = fixed_exp(sum(fixed(0.0, size), half_log, n))
+    return number, k, 2 * SLACK * (n < 0 and -n or n)
   end)
 end
 
@@ -270,13 +235,6 @@ local function two_product(a, b)
   return p, ((a1 * b1 - p) + a1 * b2 + a2 * b1) + a2 * b2
 end
 
-local function pair_product(a, a_low, b, b_low)
-  local p, p_low = two_product(a, b)
-  p_low = p_low + (a * b_low + a_low * b)
-  local high = p + p_low
-  return high, p_low - (high - p)
-end
-
 -- ln 2 / 128 in two parts; a whole multiple of the first is exact.
 local STEP_HIGH = floor(nearest(ln2[8], 35)) * 0x1p-42
 local STEP_LOW = nearest(sum(quotient(ln2[8], 128), fixed(STEP_HIGH, 8), -1), 0)
@@ -288,10 +246,12 @@ for i = 0, 127 do
   power_low[i] = nearest(sum(power, fixed(power_high[i], 8), -1), 0)
 end
 
--- e^x = (high + low) * 2^k, less than 2^-76 off: x = (128 k + i) ln 2 / 128 + r, where |r| < 0.003.
-local function pair_exp(x)
+local function two_to(k) return (unpack("<d", pack("<i8", k + 1023 << 52))) end
+
+-- e^(x + x_low) = (high + low) * 2^k, less than 2^-76 off: the argument is (128 k + i) ln 2 / 128 + r, |r| < 0.003.
+local function pair_exp(x, x_low)
   local steps = floor(x * 184.6649652337873 + 0.5)
-  local a, b = x - steps * STEP_HIGH, -steps * STEP_LOW
+  local a, b = x - steps * STEP_HIGH, x_low - steps * STEP_LOW
   local r = a + b
   local t = r - a
   local r_low = (a - (r - t)) + (b - t)
@@ -307,71 +267,56 @@ local function pair_exp(x)
   return high, low, steps // 128
 end
 
-local function two_to(k)
-  return (unpack("<d", pack("<i8", k + 1023 << 52)))
+-- log x = y + z, less than 2^-75 off, for |log x| < 700: the guess of fixed_log, and what is missing.
+local function pair_log(x)
+  local y = math.log(x)
+  local high, low, k = pair_exp(-y, 0.0)
+  local m = x * two_to(k)
+  local p, p_low = two_product(m, high)
+  return y, (p - 1.0) + (p_low + m * low)
 end
 
 local function exp(x)
   if x ~= x then return x end
   if x > 710.0 then return INFINITY end
   if x < -746.0 then return 0.0 end
-  if x > 708.0 or x < -708.0 then return accurate_exp(x) end
-  local high, low, k = pair_exp(x)
-  local result = high + (low - 0x1p-72)
-  return result == high + (low + 0x1p-72) and result * two_to(k) or accurate_exp(x)
+  if x < 708.0 and x > -708.0 then
+    local high, low, k = pair_exp(x, 0.0)
+    local result = high + (low - 0x1p-72)
+    if result == high + (low + 0x1p-72) then return result * two_to(k) end
+  end
+  return accurate_exp(x)
 end
 
 local function log(x)
   if x ~= x or x == INFINITY then return x end
   if x <= 0.0 then return x == 0.0 and -INFINITY or NAN end
   if x == 1.0 then return 0.0 end
-  local y = math.log(x) -- a guess, mended as in accurate_log
-  if y > 700.0 or y < -700.0 then return accurate_log(x) end
-  local high, low, k = pair_exp(-y)
-  local m = x * two_to(k)
-  local p, p_low = two_product(m, high)
-  local z = (p - 1.0) + (p_low + m * low)
-  local result = y + (z - 0x1p-70)
-  if z * z < 0x1p-80 and result == y + (z + 0x1p-70) then return result end
+  if x > 0x1p-1000 and x < 0x1p1000 then
+    local y, z = pair_log(x)
+    local result = y + (z - 0x1p-70)
+    if result == y + (z + 0x1p-70) then return result end
+  end
   return accurate_log(x)
 end
 
 -- For |x| <= 8. Below 2^-27, x^3/6 and x^2/2 are too small to count.
-local function sin(x)
-  return (x > 0x1p-27 or x < -0x1p-27) and sine(x, 0) or x
-end
+local function sin(x) return (x > 0x1p-27 or x < -0x1p-27) and sine(x, 0) or x end
+local function cos(x) return (x > 0x1p-27 or x < -0x1p-27) and sine(x, 1) or 1.0 + 0.0 * x end
 
-local function cos(x)
-  return (x > 0x1p-27 or x < -0x1p-27) and sine(x, 1) or 1.0 + 0.0 * x
-end
-
--- x^(n/2) for a finite x > 0.
+-- x^(n/2) for a finite x > 0: e^(n/2 log x).
 local function positive_pow(x, n)
-  if not (x > 0x1p-900 and x < 0x1p900) then return accurate_pow(x, n) end
-  local base, base_low, times = x, 0.0, n < 0 and -n or n
-  if times % 2 == 0 then
-    times = times // 2
-  else
-    base = sqrt(x)
-    local square, square_low = two_product(base, base)
-    base_low = (x - square - square_low) / (2.0 * base)
+  if x > 0x1p-1000 and x < 0x1p1000 then
+    local y, z = pair_log(x)
+    local a, a_low = two_product(y, 0.5 * n)
+    if a < 708.0 and a > -708.0 then
+      local high, low, k = pair_exp(a, a_low + z * (0.5 * n))
+      local slack = ((n < 0 and -n or n) + 1) * 0x1p-73
+      local result = high + (low - slack)
+      if result == high + (low + slack) then return result * two_to(k) end
+    end
   end
-  local high, low, bit = base, base_low, 1
-  while 2 * bit <= times do bit = 2 * bit end
-  while bit > 1 do
-    bit = bit // 2
-    high, low = pair_product(high, low, high, low)
-    if times & bit ~= 0 then high, low = pair_product(high, low, base, base_low) end
-  end
-  if not (high > 0x1p-900 and high < 0x1p900) then return accurate_pow(x, n) end
-  if n < 0 then
-    local inverse = 1.0 / high
-    local p, p_low = two_product(inverse, high)
-    high, low = inverse, ((1.0 - p) - p_low - inverse * low) * inverse
-  end
-  local slack = high * 0x1p-75 -- each of the factors brings less than 2^-98
-  local result = high + (low - slack)
-  return result == high + (low + slack) and result or accurate_pow(x, n)
+  return accurate_pow(x, n)
 end
 
 -- For a whole or half y.
@@ -383,16 +328,14 @@ local function pow(x, y)
   if y == 0.5 and x > 0.0 then return sqrt(x) end
   if x ~= x then return x end
   local size, n = x < 0.0 and -x or x, math.tointeger(2.0 * y)
+  if x < 0.0 and size < INFINITY and n % 2 == 1 then return NAN end
   local power
   if size == 0.0 or size == INFINITY then
     power = (size == 0.0) == (y > 0.0) and 0.0 or INFINITY
-  elseif x < 0.0 and n % 2 == 1 then
-    return NAN
   else
     power = positive_pow(size, n)
   end
-  local is_negative = x < 0.0 or 1.0 / x < 0.0
-  return is_negative and n % 4 == 2 and -power or power
+  return (x < 0.0 or 1.0 / x < 0.0) and n % 4 == 2 and -power or power
 end
 
 return { exp = exp, log = log, sin = sin, cos = cos, pow = pow }

@@ -11,9 +11,7 @@ local gpt = {
   },
 }
 
-function gpt.refuse(form, ...)
-  error({ reason = form:format(...) })
-end
+function gpt.refuse(form, ...) error({ reason = form:format(...) }) end
 
 -- make(i) for i from first to last
 local function list(first, last, make)
@@ -111,9 +109,7 @@ end
 ---------------------------------------------------------------------------------------------------------------------
 -- Text (SPEC, section 4): a line is a list of code points
 
-local function is_space(code_point)
-  return code_point >= 9 and code_point <= 13 or code_point == 32
-end
+local function is_space(code_point) return code_point >= 9 and code_point <= 13 or code_point == 32 end
 
 -- The lines, stripped, without the empty ones.
 function gpt.documents_of(lines)
@@ -327,9 +323,7 @@ function gpt.new_model(shape, parameters, functions)
     return vector(rows, function(row) tape.dot(first + row * columns, x, columns) end)
   end
 
-  local function added(a, b)
-    return vector(embedding, function(i) add(a + i, b + i) end)
-  end
+  local function added(a, b) return vector(embedding, function(i) add(a + i, b + i) end) end
 
   local function rmsnorm(x)
     local mean = tape.mul_number(tape.dot(x, x, embedding), inverse_embedding)
@@ -339,9 +333,7 @@ function gpt.new_model(shape, parameters, functions)
 
   local function softmax(x, length)
     local top = value[x]
-    for i = x + 1, x + length - 1 do
-      if value[i] > top then top = value[i] end
-    end
+    for i = x + 1, x + length - 1 do if value[i] > top then top = value[i] end end
     local shifted = vector(length, function(i) tape.add_number(x + i, -top) end)
     local powers = vector(length, function(i) tape.exp(shifted + i) end)
     local total = tape.sum(tape.reserve(1), powers, length)
@@ -470,9 +462,7 @@ function gpt.adam(options, step, parameters, gradients, m, v, functions)
   end
 end
 
-function gpt.zeros(length)
-  return list(1, length, function() return 0.0 end)
-end
+function gpt.zeros(length) return list(1, length, function() return 0.0 end) end
 
 -- One step of training on a document; returns its loss.
 function gpt.train_step(model, options, step, tokens, m, v, functions)

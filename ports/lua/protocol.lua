@@ -9,9 +9,7 @@ local LONGEST_LINE <const>, WORD <const>, MANY <const> = 65536, 0xffffffff, math
 -- Words: a reader takes a word and its key and returns a value, or refuses the word
 
 -- What came, fit for a reason.
-local function quoted(text)
-  return "'" .. text:sub(1, 40):gsub("[^\33-\126]+", "?") .. "'"
-end
+local function quoted(text) return "'" .. text:sub(1, 40):gsub("[^\33-\126]+", "?") .. "'" end
 
 local function double(word, key)
   if #word ~= 16 or word:find("[^0-9a-f]") then
@@ -102,9 +100,7 @@ function Request:take(key, readers, least, most)
   return values
 end
 
-function Request:one(key, reader)
-  return self:take(key, { reader })[1]
-end
+function Request:one(key, reader) return self:take(key, { reader })[1] end
 
 -- The values of lines with one value each, by key.
 function Request:fields(readers)
@@ -129,17 +125,13 @@ function Request:each(known, act)
   until self.place > #self
 end
 
-function Request:finish()
-  if self.place <= #self then refuse("expected the end, not %s", quoted(self:key())) end
-end
+function Request:finish() if self.place <= #self then refuse("expected the end, not %s", quoted(self:key())) end end
 
 -- Appends the elements of a tensor of this name and shape to a list.
 function Request:tensor(name, rows, columns, list)
   local came, wanted = table.concat(self:take("tensor", { anything }, 3, 3), " "), name .. " " .. rows .. " " .. columns
   if came ~= wanted then refuse("expected tensor %s, not %s", wanted, quoted(came)) end
-  for _ = 1, rows do
-    table.move(self:take("row", { double }, columns, columns), 1, columns, #list + 1, list)
-  end
+  for _ = 1, rows do table.move(self:take("row", { double }, columns, columns), 1, columns, #list + 1, list) end
   return list
 end
 
@@ -151,9 +143,7 @@ function Request:tensors(matrices, prefix)
 end
 
 local function is_increasing(list)
-  for i = 2, #list do
-    if list[i] <= list[i - 1] then return false end
-  end
+  for i = 2, #list do if list[i] <= list[i - 1] then return false end end
   return true
 end
 
@@ -185,24 +175,16 @@ end
 ---------------------------------------------------------------------------------------------------------------------
 -- The lines of a reply
 
-local function bits(x)
-  return x ~= x and 0x7ff8000000000000 or string.unpack("<i8", string.pack("<d", x))
-end
+local function bits(x) return x ~= x and 0x7ff8000000000000 or string.unpack("<i8", string.pack("<d", x)) end
 
-local function hex(x)
-  return ("%016x"):format(bits(x))
-end
+local function hex(x) return ("%016x"):format(bits(x)) end
 
 local Reply = {}
 Reply.__index = Reply
 
-function Reply:line(...)
-  self[#self + 1] = table.concat({ ... }, " ")
-end
+function Reply:line(...) self[#self + 1] = table.concat({ ... }, " ") end
 
-function Reply:list(key, list)
-  self[#self + 1] = #list > 0 and key .. " " .. table.concat(list, " ") or key
-end
+function Reply:list(key, list) self[#self + 1] = #list > 0 and key .. " " .. table.concat(list, " ") or key end
 
 -- `length` doubles, from list[first] on.
 function Reply:doubles(key, list, first, length)
@@ -349,9 +331,7 @@ local EXPRESSIONS = {
 function answer.graph(request, reply)
   local its_functions = request:one("math", functions)
   local tape, nodes, root = gpt.new_tape(its_functions), {}, nil
-  local function node(word, key)
-    return nodes[integer(0, #nodes - 1)(word, key) + 1]
-  end
+  local function node(word, key) return nodes[integer(0, #nodes - 1)(word, key) + 1] end
   local reader = { n = node, x = double, c = exponent(1024) }
   request:each(EXPRESSIONS, function(key, expression)
     if root then refuse("expected the end after root, not %s", key) end
