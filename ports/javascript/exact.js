@@ -98,7 +98,8 @@ function arcSeries(z, sign, bits) {
 /** A constant at any number of bits, less than a unit off; each is computed once. */
 function constant(compute, known = new Map()) {
   return (bits) => {
-    if (!known.has(bits)) known.set(bits, compute((n, sign) => arcSeries((1n << (bits + 16n)) / n, sign, bits + 16n)) >> 16n);
+    const arc = (n, sign) => arcSeries((1n << (bits + 16n)) / n, sign, bits + 16n);
+    if (!known.has(bits)) known.set(bits, compute(arc) >> 16n);
     return known.get(bits);
   };
 }

@@ -34,7 +34,7 @@ function fail(sentence) {
   process.exitCode = 1;
 }
 
-// Whoever reads the output may stop reading: that is no fault to report.
+// Whoever reads the output may stop reading; that is no fault.
 process.stdout.on('error', ({ code }) => process.exit(code === 'EPIPE' ? 0 : 1));
 
 const [command, name = 'seed', ...others] = process.argv.slice(2);

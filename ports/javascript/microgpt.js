@@ -19,7 +19,6 @@ export class MersenneTwister {
   words = new Uint32Array(624);
   index = 624; // of the next word
   kept = null; // the second number of a pair that gauss has made
-
   constructor(seed, maths) {
     this.maths = maths;
     const { words } = this;
@@ -33,7 +32,6 @@ export class MersenneTwister {
     }
     words[0] = 0x80000000;
   }
-
   /** The next 32 bits. */
   word() {
     const { words } = this;
@@ -50,13 +48,10 @@ export class MersenneTwister {
     y ^= (y << 15) & 0xefc60000;
     return (y ^ (y >>> 18)) >>> 0;
   }
-
   /** A multiple of 2^-53 in [0, 1). */
   random() {
-    const [high, low] = [this.word() >>> 5, this.word() >>> 6];
-    return (high * 67108864 + low) / 9007199254740992;
+    return ((this.word() >>> 5) * 67108864 + (this.word() >>> 6)) / 9007199254740992;
   }
-
   /** A normal number; they are made in pairs (Box and Muller). */
   gauss(sigma) {
     let z = this.kept;
@@ -69,7 +64,6 @@ export class MersenneTwister {
     }
     return 0 + z * sigma;
   }
-
   /** A whole number from 0 to n - 1. */
   below(n) {
     let number;
@@ -77,7 +71,6 @@ export class MersenneTwister {
     while (number >= n);
     return number;
   }
-
   shuffle(items) {
     for (let i = items.length - 1; i > 0; i--) {
       const j = this.below(i + 1);
@@ -85,7 +78,6 @@ export class MersenneTwister {
     }
     return items;
   }
-
   /** An index, drawn in proportion to the weights. */
   choice(weights) {
     const cumulative = Float64Array.from(weights);
@@ -125,110 +117,91 @@ export class Tokenizer {
     if (this.bos > 2047) throw new InputError(`expected at most 2047 distinct characters, and there are ${this.bos}`);
     this.tokens = new Map(this.characters.map((point, token) => [point, token]));
   }
-
   encode(document) { return [this.bos, ...document.map((point) => this.tokens.get(point)), this.bos]; }
   decode(tokens) { return tokens.map((token) => String.fromCodePoint(this.characters[token])).join(''); }
 }
 
 // The graph (SPEC, section 5)
 
-const [LEAF, ADD, MUL, POW, LOG, EXP, RELU, SUM, DOT] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
-const GROWING = ['data', 'grad', 'exponent', 'kind', 'left', 'right', 'count', 'cursor', 'order'];
+const [UNARY, ADD, SUM, DOT] = [0, 1, 2, 3];
 
 /**
  * The nodes of a computation: indices into flat arrays, which only ever grow. A vector is named by its first node; its
  * elements are neighbours. SUM and DOT take whole vectors, whose elements must not depend on each other (SPEC, "Taking
- * nodes together").
+ * nodes together"). A product is a DOT of one pair, and a leaf one of none.
  */
 export class Tape {
-  size = 0;
-  data = new Float64Array(4096);
-  grad = new Float64Array(4096);
-  exponent = new Float64Array(4096);
-  kind = new Uint8Array(4096);
-  left = new Int32Array(4096); // first child; the children are left, right, left + 1, right + 1, ...
-  right = new Int32Array(4096); // second child, or the first once more
-  count = new Int32Array(4096); // of such pairs
-  cursor = new Int32Array(4096); // the child that the search looks at next, from 1; 0 before it comes here
-  order = new Int32Array(4096);
-
-  constructor(maths) { this.maths = maths; }
-
-  #push(kind, value, left, right, count) {
-    for (const name of this.size === this.data.length ? GROWING : []) {
-      const small = this[name];
-      this[name] = new small.constructor(2 * small.length);
-      this[name].set(small);
+  constructor(maths) {
+    this.maths = maths;
+    this.size = 0;
+    for (const name of ['data', 'grad', 'local']) this[name] = new Float64Array(4096); // local: gradient of a UNARY
+    // The children are left, right, left + 1, right + 1, ..., in `count` pairs; an only child stands on both sides.
+    // cursor: the child that the search looks at next, from 1; 0 before it comes to this node.
+    for (const name of ['kind', 'left', 'right', 'count', 'cursor', 'order']) this[name] = new Int32Array(4096);
+  }
+  #push(kind, value, left, right, count, local = 0) {
+    if (this.size === this.data.length) {
+      for (const [name, small] of Object.entries(this).filter(([, field]) => ArrayBuffer.isView(field))) {
+        this[name] = new small.constructor(2 * small.length);
+        this[name].set(small);
+      }
     }
     const node = this.size++;
     this.data[node] = value;
+    this.local[node] = local;
     this.kind[node] = kind;
     this.left[node] = left;
     this.right[node] = right;
     this.count[node] = count;
-    this.cursor[node] = kind === LEAF ? 1 : 0; // leaves need no visit
+    this.cursor[node] = count === 0 ? 1 : 0; // leaves need no visit
     return node;
   }
-
-  leaf(value) { return this.#push(LEAF, value, 0, 0, 0); }
+  #unary(a, value, local) { return this.#push(UNARY, value, a, a, 1, local); }
+  leaf(value) { return this.#push(DOT, value, 0, 0, 0); }
   add(a, b) { return this.#push(ADD, this.data[a] + this.data[b], a, b, 1); }
-  mul(a, b) { return this.#push(MUL, this.data[a] * this.data[b], a, b, 1); }
-  log(a) { return this.#push(LOG, this.maths.log(this.data[a]), a, a, 1); }
-  exp(a) { return this.#push(EXP, this.maths.exp(this.data[a]), a, a, 1); }
-  relu(a) { return this.#push(RELU, this.data[a] > 0 ? this.data[a] : 0, a, a, 1); }
-
-  pow(a, exponent) {
-    const node = this.#push(POW, this.maths.pow(this.data[a], exponent), a, a, 1);
-    this.exponent[node] = exponent;
-    return node;
-  }
-
-  sum(a, count) {
-    const { data } = this;
-    let total = 0;
-    for (let i = a; i < a + count; i++) total += data[i];
+  mul(a, b) { return this.#push(DOT, this.data[a] * this.data[b], a, b, 1); }
+  log(a) { return this.#unary(a, this.maths.log(this.data[a]), 1 / this.data[a]); }
+  relu(a) { return this.data[a] > 0 ? this.#unary(a, this.data[a], 1) : this.#unary(a, 0, 0); }
+  pow(a, c) { return this.#unary(a, this.maths.pow(this.data[a], c), c * this.maths.pow(this.data[a], c - 1)); }
+  exp(a, value = this.maths.exp(this.data[a])) { return this.#unary(a, value, value); }
+  sum(a, count, total = 0) {
+    for (let i = a; i < a + count; i++) total += this.data[i];
     return this.#push(SUM, total, a, a, count);
   }
-
-  dot(a, b, count) {
+  dot(a, b, count, total = 0) {
     const { data } = this;
-    let total = 0;
     for (let i = 0; i < count; i++) total += data[a + i] * data[b + i];
     return this.#push(DOT, total, a, b, count);
   }
-
   /** A vector of nodes, each made by `make(i)`, which makes no other. */
   vector(length, make) {
     const first = this.size;
     for (let i = 0; i < length; i++) make(i);
     return first;
   }
-
   /** Sets `grad` to the derivatives of the root, which may be asked for once. */
   backward(root) {
-    const { data, grad, exponent, kind, left, right, count, order, maths } = this;
+    const { data, grad, local, kind, left, right, count, order } = this;
     grad.fill(0, 0, this.size);
     grad[root] = 1;
     for (let k = this.#sort(root) - 1; k >= 0; k--) {
       const node = order[k];
-      const [g, a, b] = [grad[node], left[node], right[node]];
-      switch (kind[node]) {
-        case ADD: grad[a] += g; grad[b] += g; break;
-        case MUL: grad[a] += data[b] * g; grad[b] += data[a] * g; break;
-        case POW: grad[a] += exponent[node] * maths.pow(data[a], exponent[node] - 1) * g; break;
-        case LOG: grad[a] += (1 / data[a]) * g; break;
-        case EXP: grad[a] += data[node] * g; break;
-        case RELU: grad[a] += (data[a] > 0 ? 1 : 0) * g; break;
-        case SUM: for (let i = a; i < a + count[node]; i++) grad[i] += g; break;
-        case DOT:
-          for (let i = 0; i < count[node]; i++) {
-            grad[a + i] += data[b + i] * g;
-            grad[b + i] += data[a + i] * g;
-          }
+      const [g, a, b, n] = [grad[node], left[node], right[node], count[node]];
+      if (kind[node] === DOT) {
+        for (let i = 0; i < n; i++) {
+          grad[a + i] += data[b + i] * g;
+          grad[b + i] += data[a + i] * g;
+        }
+      } else if (kind[node] === UNARY) {
+        grad[a] += local[node] * g;
+      } else if (kind[node] === SUM) {
+        for (let i = a; i < a + n; i++) grad[i] += g;
+      } else {
+        grad[a] += g;
+        grad[b] += g;
       }
     }
   }
-
   /** Puts what the root depends on into `order`, depth first, children before parents; returns how many nodes. */
   #sort(root) {
     const { left, right, count, cursor, order } = this;
@@ -279,32 +252,26 @@ export class Model {
     for (const parameter of parameters) this.tape.leaf(parameter);
     this.parameterCount = parameters.length;
   }
-
   /** Views, which change with the model. */
   get parameters() { return this.tape.data.subarray(0, this.parameterCount); }
   get gradients() { return this.tape.grad.subarray(0, this.parameterCount); }
-
   /** Forgets the document before. */
   begin() {
     this.tape.size = this.parameterCount;
     this.keys = list(this.config.layers, () => []); // for each layer and position, a vector
     this.values = list(this.config.layers, () => []);
   }
-
   #linear(name, x) {
     const { start, rows, columns } = this.matrix[name];
     return this.tape.vector(rows, (row) => this.tape.dot(start + row * columns, x, columns));
   }
-
   #added(a, b) { return this.tape.vector(this.config.embedding, (i) => this.tape.add(a + i, b + i)); }
-
   #rmsnorm(x) {
     const { tape, maths, config: { embedding } } = this;
     const meanSquare = tape.mul(tape.dot(x, x, embedding), tape.leaf(maths.pow(embedding, -1)));
     const scale = tape.pow(tape.add(meanSquare, tape.leaf(1e-5)), -0.5);
     return tape.vector(embedding, (i) => tape.mul(x + i, scale));
   }
-
   #softmax(x, length) {
     const { tape } = this;
     let top = tape.data[x];
@@ -316,7 +283,6 @@ export class Model {
     const inverses = tape.vector(length, () => tape.pow(total, -1));
     return tape.vector(length, (i) => tape.mul(exps + i, inverses + i));
   }
-
   #attention(i, x, t, watch) {
     const { tape, maths, config: { embedding, heads, attention } } = this;
     const [q, k, v] = ['q', 'k', 'v'].map((name) => this.#linear(`layer${i}.attn_w${name}`, x));
@@ -325,7 +291,6 @@ export class Model {
     this.values[i][t] = v;
     const keys = attention[t].map((position) => this.keys[i][position]);
     const values = attention[t].map((position) => this.values[i][position]);
-
     const count = keys.length;
     const size = embedding / heads;
     const factor = tape.leaf(maths.pow(maths.pow(size, 0.5), -1));
@@ -346,7 +311,6 @@ export class Model {
     }
     return mixed;
   }
-
   /** The logits for what follows the token at position t. `watch` is told of all vectors by name, and their length. */
   #logits(token, t, watch) {
     const { tape, matrix, config: { layers, embedding, vocabulary, activation } } = this;
@@ -371,7 +335,6 @@ export class Model {
     watch?.(`pos${t}.`, { logits }, vocabulary);
     return logits;
   }
-
   /** The node of a document's loss, the mean of -log p(next token). */
   loss(tokens, watch) {
     const { tape, config: { block, vocabulary } } = this;
@@ -387,7 +350,6 @@ export class Model {
     }
     return tape.mul(total, tape.leaf(1 / count));
   }
-
   /** Draws tokens until BOS or the end of the block; yields each with its probabilities (SPEC, section 9). */
   *draws(temperature, generator) {
     const { tape, maths, config: { block, vocabulary } } = this;
@@ -426,15 +388,10 @@ export function adam(optimizer, step, { parameters, gradients, m, v }, maths) {
 }
 
 export class Training {
-  step = 0;
-
   constructor(model, optimizer) {
-    this.model = model;
-    this.optimizer = optimizer;
-    this.m = new Float64Array(model.parameterCount);
-    this.v = new Float64Array(model.parameterCount);
+    Object.assign(this, { model, optimizer, step: 0 });
+    for (const moment of ['m', 'v']) this[moment] = new Float64Array(model.parameterCount);
   }
-
   /** One step on one document; returns the loss before the update. */
   advance(tokens) {
     const { model, optimizer, m, v } = this;
@@ -476,7 +433,6 @@ export class Run {
     });
     this.training = new Training(new Model(config, parameters, maths), preset);
   }
-
   /** Trains and samples; yields the printed lines. */
   *text() {
     const { documents, tokenizer, training, generator, preset: { steps, samples, temperature } } = this;

@@ -71,27 +71,17 @@ const steps = integer(1, 4096);
 const codePoint = parser('Unicode code points', (word) =>
   [integer(0, 0x10ffff)(word)].find((point) => point < 0xd800 || point > 0xdfff));
 const anything = parser('words', (word) => word);
-const entryOf = (table) => parser(Object.keys(table).join(' or '), (word) => (Object.hasOwn(table, word) ? table[word] : undefined));
+const entryOf = (table) => parser(Object.keys(table).join(' or '), (word) => new Map(Object.entries(table)).get(word));
 const oneOf = (...words) => entryOf(Object.fromEntries(words.map((word) => [word, word])));
 const math = entryOf(MATHS);
 
 const MODEL = {
   math,
-  layers: integer(1, 16),
-  heads: integer(1, 64),
-  embedding: integer(1, 512),
-  block: integer(1, 1024),
-  vocabulary: integer(2, 2048),
-  activation: oneOf('relu', 'squared_relu'),
+  ...{ layers: integer(1, 16), heads: integer(1, 64), embedding: integer(1, 512) },
+  ...{ block: integer(1, 1024), vocabulary: integer(2, 2048), activation: oneOf('relu', 'squared_relu') },
 };
-const OPTIMIZER = {
-  learning_rate: double,
-  beta1: double,
-  beta2: double,
-  epsilon: double,
-  schedule: oneOf('linear', 'cosine'),
-  steps,
-};
+const SCHEDULE = { schedule: oneOf('linear', 'cosine'), steps };
+const OPTIMIZER = { learning_rate: double, beta1: double, beta2: double, epsilon: double, ...SCHEDULE };
 
 /** What came, as printable ASCII without spaces. */
 const quoted = (text) => `'${text.slice(0, 40).replace(/[^!-~]+/g, '?')}'`;
@@ -99,13 +89,9 @@ const isIncreasing = (numbers) => numbers.every((number, i) => i === 0 || number
 
 /** The lines of a request after its first. Each method reads the next ones, or throws an InputError. */
 class Request {
-  next = 0;
-
-  constructor(lines) { this.lines = lines; }
-
+  constructor(lines) { Object.assign(this, { lines, next: 0 }); }
   /** The key of the next line, which is left to be read. */
   get key() { return this.next < this.lines.length ? this.lines[this.next].split(' ', 1)[0] : '(the end)'; }
-
   /** The values of the next line. The last parser also takes what comes after its word. */
   take(key, parsers, least = parsers.length, most = parsers.length) {
     if (this.key !== key) throw new InputError(`expected a line ${key}, not ${quoted(this.key)}`);
@@ -120,12 +106,10 @@ class Request {
       return value;
     });
   }
-
   /** The values of lines with one value each. */
   fields(parsers) {
     return Object.fromEntries(Object.entries(parsers).map(([key, parse]) => [key, this.take(key, [parse])[0]]));
   }
-
   /** The values of one or more lines with the same key. */
   block(key, parse, least, most) {
     const lines = [];
@@ -133,7 +117,6 @@ class Request {
     while (this.key === key);
     return lines;
   }
-
   /** The keys of the lines up to the end, one at least, each for the caller to read. */
   *keys(table) {
     do {
@@ -141,9 +124,7 @@ class Request {
       yield this.key;
     } while (this.next < this.lines.length);
   }
-
   finish() { if (this.next < this.lines.length) throw new InputError(`expected the end, not ${quoted(this.key)}`); }
-
   tensor(name, rows, columns, numbers = new Float64Array(rows * columns)) {
     const came = this.take('tensor', [anything], 3, 3).join(' ');
     const wanted = `${name} ${rows} ${columns}`;
@@ -151,7 +132,6 @@ class Request {
     for (let i = 0; i < rows * columns; i += columns) numbers.set(this.take('row', [double], columns, columns), i);
     return numbers;
   }
-
   /** A tensor for each parameter matrix. */
   tensors(matrices, prefix = '') {
     const numbers = new Float64Array(matrices.at(-1).end);
@@ -160,7 +140,6 @@ class Request {
     }
     return numbers;
   }
-
   /** The lines that describe a model, and a parser of its tokens. */
   model() {
     const { math, ...config } = this.fields(MODEL);
@@ -172,7 +151,6 @@ class Request {
     });
     return { math, config, token: integer(0, config.vocabulary - 1) };
   }
-
   /** A model and one document for it: all that forward and backward ask for. */
   document() {
     const { math, config, token } = this.model();
@@ -205,11 +183,8 @@ const DRAWS = {
   random: [[count], (generator, n) => hexLine('random', numbers(n, () => generator.random()))],
   gauss: [[count, double], (generator, n, sigma) => hexLine('gauss', numbers(n, () => generator.gauss(sigma)))],
   shuffle: [[integer(0, 10000)], (generator, n) => line('shuffle', generator.shuffle(numbers(n, (_, i) => i)))],
-  choices: [
-    [count, double],
-    (generator, n, ...weights) => line('choices', numbers(n, () => generator.choice(weights))),
-  ],
-  state: [[], ({ index, words, kept }) => `${line('state', [index, ...words])}\nkept ${kept === null ? 'none' : hex(kept)}`],
+  choices: [[count, double], (generator, n, ...w) => line('choices', numbers(n, () => generator.choice(w)))],
+  state: [[], ({ index, words }) => line('state', [index, ...words])],
 };
 
 /** The operands of an expression (n a node, x a number, c an exponent), and the nodes that it is made of. */
@@ -261,6 +236,7 @@ const VERBS = {
       const [parsers, draw] = DRAWS[key];
       const most = key === 'choices' ? 1001 : parsers.length;
       yield draw(generator, ...request.take(key, parsers, parsers.length, most));
+      if (key === 'state') yield `kept ${generator.kept === null ? 'none' : hex(generator.kept)}`;
     }
   },
   *tokens(request) {
@@ -291,11 +267,11 @@ const VERBS = {
     const { model, tokens } = request.document();
     const seen = [];
     const loss = model.loss(tokens, (prefix, vectors, length) => {
-      for (const [name, first] of Object.entries(vectors)) seen.push([prefix + name, first, length]);
+      for (const [name, first] of Object.entries(vectors)) {
+        seen.push(...tensor(prefix + name, 1, length, model.tape.data.subarray(first, first + length)));
+      }
     });
-    const { data } = model.tape;
-    for (const [name, first, length] of seen) yield* tensor(name, 1, length, data.subarray(first, first + length));
-    yield `loss ${hex(data[loss])}`;
+    yield* [...seen, `loss ${hex(model.tape.data[loss])}`];
   },
   *backward(request) {
     const { model, tokens } = request.document();

@@ -15,7 +15,6 @@ local function parts(x)
   return fraction | 1 << 52, biased - 1075
 end
 
----------------------------------------------------------------------------------------------------------------------
 -- Fixed point: a list of limbs, the whole part first, of either sign, then 28 bits of fraction each. A unit is the last
 -- bit of the last limb. Products and quotients are rounded down.
 
@@ -224,7 +223,6 @@ local function accurate_pow(x, n)
   end)
 end
 
----------------------------------------------------------------------------------------------------------------------
 -- Pairs of doubles
 
 -- a * b and its error (Dekker, Veltkamp).

@@ -20,7 +20,6 @@ local function list(first, last, make)
   return items
 end
 
----------------------------------------------------------------------------------------------------------------------
 -- Random numbers (SPEC, section 3)
 
 local Generator = {}
@@ -106,7 +105,6 @@ function Generator:choice(weights, first, n)
   return low
 end
 
----------------------------------------------------------------------------------------------------------------------
 -- Text (SPEC, section 4): a line is a list of code points
 
 local function is_space(code_point) return code_point >= 9 and code_point <= 13 or code_point == 32 end
@@ -144,77 +142,70 @@ function gpt.tokenized(documents)
   end)
 end
 
----------------------------------------------------------------------------------------------------------------------
 -- The graph (SPEC, section 5): nodes by number, each in one place of several flat lists. Nodes that are computed anew
 -- write over those of the last step, so that training makes no garbage. A vector is named by its first node; its
 -- elements follow. A plain number needs no node: nobody asks for its gradient. SUM and DOT take whole vectors, whose
 -- elements do not depend on each other (SPEC, "Taking nodes together").
 
-local LEAF <const>, ADD <const>, MUL <const>, DOT <const>, SUM <const> = 0, 1, 2, 3, 4
-local ADD_NUMBER <const>, MUL_NUMBER <const>, POW <const>, LOG <const>, EXP <const>, RELU <const> = 5, 6, 7, 8, 9, 10
+local DOT <const>, UNARY <const>, ADD <const>, SUM <const> = 1, 2, 3, 4
 
 function gpt.new_tape(functions)
   local exp, log, pow = functions.exp, functions.log, functions.pow
-  local value, gradient, kind, number = {}, {}, {}, {}
+  local value, gradient, kind, slope = {}, {}, {}, {} -- the slope of a UNARY is its local gradient
   local left, right = {}, {} -- the children are left, right, left + 1, right + 1 and so on; one child stands on both sides
-  local count = {} -- of such pairs
+  local count = {} -- of such pairs: none for a leaf, one for a product
   local cursor = {} -- the child that the search looks at next, from 0; false before it comes to this node
   local order, path, size = {}, {}, 0
-  local tape = { value = value, gradient = gradient }
-
-  local function put(node, its_kind, its_value, a, b, its_count, its_number)
-    kind[node], value[node], gradient[node], number[node] = its_kind, its_value, 0.0, its_number
-    left[node], right[node], count[node], cursor[node] = a, b, its_count, its_kind == LEAF and 0
+  local tape = { value = value, gradient = gradient, functions = functions }
+  local function put(node, its_kind, its_value, a, b, its_count, its_slope)
+    kind[node], value[node], gradient[node], slope[node] = its_kind, its_value, 0.0, its_slope
+    left[node], right[node], count[node], cursor[node] = a, b, its_count, its_count == 0 and 0
     return node
   end
-
   local function new(...)
     size = size + 1
     return put(size, ...)
   end
-
-  function tape.leaf(x) return new(LEAF, x, 0, 0, 0) end
+  local function unary(a, its_value, its_slope) return new(UNARY, its_value, a, a, 1, its_slope) end
+  function tape.leaf(x) return new(DOT, x, 0, 0, 0) end
   function tape.add(a, b) return new(ADD, value[a] + value[b], a, b, 1) end
-  function tape.mul(a, b) return new(MUL, value[a] * value[b], a, b, 1) end
-  function tape.add_number(a, c) return new(ADD_NUMBER, value[a] + c, a, a, 1) end
-  function tape.mul_number(a, c) return new(MUL_NUMBER, value[a] * c, a, a, 1, c) end
-  function tape.pow(a, c) return new(POW, pow(value[a], c), a, a, 1, c) end
-  function tape.log(a) return new(LOG, log(value[a]), a, a, 1) end
-  function tape.exp(a) return new(EXP, exp(value[a]), a, a, 1) end
-  function tape.relu(a) return new(RELU, value[a] > 0.0 and value[a] or 0.0, a, a, 1) end
-
+  function tape.mul(a, b) return new(DOT, value[a] * value[b], a, b, 1) end
+  function tape.add_number(a, c) return unary(a, value[a] + c, 1.0) end
+  function tape.mul_number(a, c) return unary(a, value[a] * c, c) end
+  function tape.pow(a, c) return unary(a, pow(value[a], c), c * pow(value[a], c - 1.0)) end
+  function tape.log(a) return unary(a, log(value[a]), 1.0 / value[a]) end
+  function tape.relu(a) return unary(a, value[a] > 0.0 and value[a] or 0.0, value[a] > 0.0 and 1.0 or 0.0) end
+  function tape.exp(a)
+    local power = exp(value[a])
+    return unary(a, power, power)
+  end
   -- The sum of a vector, at a place that was reserved.
   function tape.sum(place, first, length)
     local total = 0.0
     for i = first, first + length - 1 do total = total + value[i] end
     return put(place, SUM, total, first, first, length)
   end
-
   function tape.dot(w, x, length)
     local value, total, offset = value, 0.0, w - x
     for i = x, x + length - 1 do total = total + value[offset + i] * value[i] end
     return new(DOT, total, w, x, length)
   end
-
   -- A vector of `length` nodes, each made by make(i), i from 0, which makes no other.
   function tape.vector(length, make)
     local first = size + 1
     for i = 0, length - 1 do make(i) end
     return first
   end
-
   -- Room for a vector that is made later.
   function tape.reserve(length)
     size = size + length
     return size - length + 1
   end
-
   -- Keeps the first `length` nodes.
   function tape.rewind(length)
     size = length
     for i = 1, length do gradient[i] = 0.0 end
   end
-
   -- Lists what the root depends on, depth first, children before parents; returns how many nodes.
   local function sort(root)
     local found, top = 0, 1
@@ -238,49 +229,33 @@ function gpt.new_tape(functions)
     end
     return found
   end
-
   -- Adds to each node's gradient what the root owes to it.
   function tape.backward(root)
-    local kind, left, right, number, value, gradient = kind, left, right, number, value, gradient
+    local value, gradient = value, gradient
     gradient[root] = 1.0
     for i = sort(root), 1, -1 do
       local node = order[i]
-      local its_kind, a, b, g = kind[node], left[node], right[node], gradient[node]
+      local its_kind, a, b, n, g = kind[node], left[node], right[node], count[node], gradient[node]
       if its_kind == DOT then
         local offset = a - b
-        for x = b, b + count[node] - 1 do
+        for x = b, b + n - 1 do
           local w = offset + x
           gradient[w] = gradient[w] + value[x] * g
           gradient[x] = gradient[x] + value[w] * g
         end
+      elseif its_kind == UNARY then
+        gradient[a] = gradient[a] + slope[node] * g
       elseif its_kind == ADD then
         gradient[a] = gradient[a] + g
         gradient[b] = gradient[b] + g
-      elseif its_kind == MUL then
-        gradient[a] = gradient[a] + value[b] * g
-        gradient[b] = gradient[b] + value[a] * g
-      elseif its_kind == SUM then
-        for x = a, a + count[node] - 1 do gradient[x] = gradient[x] + g end
-      elseif its_kind == RELU then
-        gradient[a] = gradient[a] + (value[a] > 0.0 and 1.0 or 0.0) * g
-      elseif its_kind == ADD_NUMBER then
-        gradient[a] = gradient[a] + g
-      elseif its_kind == MUL_NUMBER then
-        gradient[a] = gradient[a] + number[node] * g
-      elseif its_kind == EXP then
-        gradient[a] = gradient[a] + value[node] * g
-      elseif its_kind == POW then
-        gradient[a] = gradient[a] + (number[node] * pow(value[a], number[node] - 1.0)) * g
-      elseif its_kind == LOG then
-        gradient[a] = gradient[a] + (1.0 / value[a]) * g
+      else
+        for x = a, a + n - 1 do gradient[x] = gradient[x] + g end
       end
     end
   end
-
   return tape
 end
 
----------------------------------------------------------------------------------------------------------------------
 -- The model (SPEC, sections 6 and 7). A shape has layers, heads, embedding, block, vocabulary, activation, and attend:
 -- for each position, from 1, the list of those that it looks at.
 
@@ -315,22 +290,17 @@ function gpt.new_model(shape, parameters, functions)
   local matrix, keys, values = {}, {}, {} -- keys and values: for each layer and position, a vector
   for _, parameter in ipairs(parameters) do tape.leaf(parameter) end
   for _, one in ipairs(gpt.matrices_of(shape)) do matrix[one.name] = one end
-
   local model = { tape = tape, size = #parameters, parameters = value, gradients = tape.gradient }
-
   local function linear(name, x)
     local first, rows, columns = matrix[name].first, matrix[name].rows, matrix[name].columns
     return vector(rows, function(row) tape.dot(first + row * columns, x, columns) end)
   end
-
   local function added(a, b) return vector(embedding, function(i) add(a + i, b + i) end) end
-
   local function rmsnorm(x)
     local mean = tape.mul_number(tape.dot(x, x, embedding), inverse_embedding)
     local scale = tape.pow(tape.add_number(mean, 0.00001), -0.5)
     return vector(embedding, function(i) mul(x + i, scale) end)
   end
-
   local function softmax(x, length)
     local top = value[x]
     for i = x + 1, x + length - 1 do if value[i] > top then top = value[i] end end
@@ -340,7 +310,6 @@ function gpt.new_model(shape, parameters, functions)
     local inverses = vector(length, function() tape.pow(total, -1.0) end)
     return vector(length, function(i) mul(powers + i, inverses + i) end)
   end
-
   local function attention(layer, x, t, watch)
     local prefix = ("pos%d.layer%d."):format(t - 1, layer)
     local q = linear("layer" .. layer .. ".attn_wq", x)
@@ -348,7 +317,6 @@ function gpt.new_model(shape, parameters, functions)
     local v = linear("layer" .. layer .. ".attn_wv", x)
     keys[layer][t], values[layer][t] = k, v
     watch(prefix, embedding, "attn_norm", x, "q", q, "k", k, "v", v)
-
     local positions = shape.attend[t]
     local length, mixed = #positions, tape.reserve(embedding)
     for head = 0, heads - 1 do
@@ -365,7 +333,6 @@ function gpt.new_model(shape, parameters, functions)
     end
     return mixed
   end
-
   -- The logits of the token at position t, from 1; the positions before it must have been computed. watch(prefix,
   -- length, name, vector, name, vector, ...) is told of all vectors.
   local function logits_of(token, t, watch)
@@ -394,13 +361,11 @@ function gpt.new_model(shape, parameters, functions)
     watch(position, vocabulary, "logits", logits)
     return logits
   end
-
   -- Forgets the last document.
   local function begin()
     tape.rewind(#parameters)
     for layer = 0, shape.layers - 1 do keys[layer], values[layer] = {}, {} end
   end
-
   -- The loss of a document, as a node.
   function model.loss(tokens, watch)
     watch = watch or no_watch
@@ -415,7 +380,6 @@ function gpt.new_model(shape, parameters, functions)
     end
     return tape.mul_number(total, 1.0 / length)
   end
-
   -- The tokens of one sample (SPEC, section 9); tell(probabilities, token) hears of each draw, the ending BOS included.
   function model.sample(temperature, generator, tell)
     local token, tokens = vocabulary - 1, {}
@@ -431,11 +395,9 @@ function gpt.new_model(shape, parameters, functions)
     end
     return tokens
   end
-
   return model
 end
 
----------------------------------------------------------------------------------------------------------------------
 -- Training (SPEC, section 8). Options are learning_rate, beta1, beta2, epsilon, schedule and steps.
 
 -- The rate and the two corrections at a step, from 0.
@@ -472,7 +434,6 @@ function gpt.train_step(model, options, step, tokens, m, v, functions)
   return model.tape.value[loss]
 end
 
----------------------------------------------------------------------------------------------------------------------
 -- A whole run (SPEC, section 10)
 
 gpt.presets = {
@@ -510,7 +471,6 @@ function gpt.run(preset, lines, functions, tell)
   end
   local model = gpt.new_model(shape, parameters, functions)
   local m, v = gpt.zeros(model.size), gpt.zeros(model.size)
-
   tell(("num docs: %d"):format(#documents))
   tell(("vocab size: %d"):format(shape.vocabulary))
   tell(("num params: %d"):format(model.size))

@@ -5,7 +5,6 @@ local refuse = gpt.refuse
 
 local LONGEST_LINE <const>, WORD <const>, MANY <const> = 65536, 0xffffffff, math.maxinteger
 
----------------------------------------------------------------------------------------------------------------------
 -- Words: a reader takes a word and its key and returns a value, or refuses the word
 
 -- What came, fit for a reason.
@@ -27,30 +26,26 @@ local function integer(low, high)
   end
 end
 
-local function exponent(limit)
-  return function(word, key)
-    local y = double(word, key)
-    if y >= -limit and y <= limit and 2.0 * y % 1.0 == 0.0 then return y end
-    refuse("%s takes integers and half-integers up to %d as exponents, not %g", key, limit, y)
-  end
-end
-
-local function up_to(limit, is_infinity_fine)
+local function double_that(wants, is_right)
   return function(word, key)
     local x = double(word, key)
-    local size = x < 0.0 and -x or x
-    if size > limit and not (is_infinity_fine and size == math.huge) then
-      refuse("%s takes doubles from -%d to %d, not %g", key, limit, limit, x)
-    end
-    return x
+    return is_right(x) and x or refuse("%s takes %s, not %g", key, wants, x)
   end
 end
 
+local function exponent(limit)
+  return double_that("integers and half-integers up to " .. limit, function(y)
+    return y >= -limit and y <= limit and 2.0 * y % 1.0 == 0.0
+  end)
+end
+
+local angle = double_that("doubles from -8 to 8", function(x) return not (x < -8.0 or x > 8.0) end)
+local printable = double_that("doubles from -2^53 to 2^53", function(x)
+  return not (x < -0x1p53 or x > 0x1p53) or x == math.huge or x == -math.huge
+end)
+
 local function one_of(choices)
-  return function(word, key)
-    if choices[word] == nil then refuse("%s does not take %s", key, quoted(word)) end
-    return choices[word]
-  end
+  return function(word, key) return choices[word] or refuse("%s does not take %s", key, quoted(word)) end
 end
 
 local function code_point(word, key)
@@ -73,7 +68,6 @@ local OPTIMIZER = {
   { "schedule", one_of({ linear = "linear", cosine = "cosine" }) }, { "steps", integer(1, 4096) },
 }
 
----------------------------------------------------------------------------------------------------------------------
 -- The lines of a request, each read by one of these or refused
 
 local Request = {}
@@ -172,18 +166,15 @@ function Request:document()
   return model, matrices, tokens
 end
 
----------------------------------------------------------------------------------------------------------------------
 -- The lines of a reply
 
 local function bits(x) return x ~= x and 0x7ff8000000000000 or string.unpack("<i8", string.pack("<d", x)) end
-
 local function hex(x) return ("%016x"):format(bits(x)) end
 
 local Reply = {}
 Reply.__index = Reply
 
 function Reply:line(...) self[#self + 1] = table.concat({ ... }, " ") end
-
 function Reply:list(key, list) self[#self + 1] = #list > 0 and key .. " " .. table.concat(list, " ") or key end
 
 -- `length` doubles, from list[first] on.
@@ -216,7 +207,6 @@ function Reply:checksum(key, list, length)
   self:line(key, ("%08x %08x"):format(a, b))
 end
 
----------------------------------------------------------------------------------------------------------------------
 -- The verbs: each takes a request and fills a reply
 
 local answer = {}
@@ -253,7 +243,7 @@ local ARITHMETIC = {
 function answer.arith(request, reply)
   request:each(ARITHMETIC, function(key, operation)
     if key == "decimals" then
-      return reply:list(key, { gpt.four_decimals(request:one(key, up_to(1 << 53, true))):byte(1, -1) })
+      return reply:list(key, { gpt.four_decimals(request:one(key, printable)):byte(1, -1) })
     end
     local least, most, compute = table.unpack(operation)
     reply:line(key, hex(compute(request:take(key, { double }, least, most))))
@@ -261,7 +251,7 @@ function answer.arith(request, reply)
 end
 
 local FUNCTIONS = {
-  exp = { double }, log = { double }, sin = { up_to(8) }, cos = { up_to(8) }, pow = { double, exponent(4096) },
+  exp = { double }, log = { double }, sin = { angle }, cos = { angle }, pow = { double, exponent(4096) },
 }
 
 function answer.math(request, reply)
@@ -318,14 +308,18 @@ local EXPRESSIONS = {
   exp = { "n", function(tape, a) return tape.exp(a) end },
   log = { "n", function(tape, a) return tape.log(a) end },
   relu = { "n", function(tape, a) return tape.relu(a) end },
-  sum = { "n" },
+  sum = { "n", function(tape, a, ...)
+    local total = tape.add_number(a, 0.0)
+    for _, b in ipairs({ ... }) do total = tape.add(total, b) end
+    return total
+  end },
   add_number = { "nx", function(tape, a, x) return tape.add_number(a, x) end },
   sub_number = { "nx", function(tape, a, x) return tape.add_number(a, -x) end },
   mul_number = { "nx", function(tape, a, x) return tape.mul_number(a, x) end },
-  div_number = { "nx", function(tape, a, x, pow) return tape.mul_number(a, pow(x, -1.0)) end },
+  div_number = { "nx", function(tape, a, x) return tape.mul_number(a, tape.functions.pow(x, -1.0)) end },
   number_sub = { "xn", function(tape, x, a) return tape.add_number(tape.mul_number(a, -1.0), x) end },
   number_div = { "xn", function(tape, x, a) return tape.mul_number(tape.pow(a, -1.0), x) end },
-  root = {},
+  root = { "n" },
 }
 
 function answer.graph(request, reply)
@@ -335,19 +329,10 @@ function answer.graph(request, reply)
   local reader = { n = node, x = double, c = exponent(1024) }
   request:each(EXPRESSIONS, function(key, expression)
     if root then refuse("expected the end after root, not %s", key) end
-    local kinds, make = expression[1], expression[2]
-    if key == "root" then
-      root = request:one(key, node)
-    elseif key == "sum" then
-      local terms = request:take(key, { node }, 1, MANY)
-      local total = tape.add_number(terms[1], 0.0)
-      for i = 2, #terms do total = tape.add(total, terms[i]) end
-      nodes[#nodes + 1] = total
-    else
-      local a, b = table.unpack(request:take(key, { reader[kinds:sub(1, 1)], reader[kinds:sub(2)] }))
-      if #kinds == 1 then b = its_functions.pow end
-      nodes[#nodes + 1] = make(tape, a, b, its_functions.pow)
-    end
+    local kinds, make = table.unpack(expression)
+    local readers = { reader[kinds:sub(1, 1)], reader[kinds:sub(2)] }
+    local operands = request:take(key, readers, #kinds, key == "sum" and MANY or #kinds)
+    if key == "root" then root = operands[1] else nodes[#nodes + 1] = make(tape, table.unpack(operands)) end
   end)
   if not root then refuse("expected a line root, and the request ended") end
   tape.backward(root)
@@ -448,7 +433,6 @@ function answer.run(request, reply)
   reply:line("word", generator:word())
 end
 
----------------------------------------------------------------------------------------------------------------------
 
 local function check_lines(lines)
   for _, line in ipairs(lines) do
