@@ -17,13 +17,7 @@ function parts(x) {
   return biased === 0 ? [fraction, -1074] : [fraction | (1n << 52n), biased - 1075];
 }
 
-function bitLength(n) {
-  const digits = n.toString(16);
-  return 4 * digits.length + 28 - Math.clz32(Number(`0x${digits[0]}`));
-}
-
-/** n * 2^places, rounded down. */
-const shifted = (n, places) => (places >= 0 ? n << BigInt(places) : n >> BigInt(-places));
+const bitLength = (n) => n.toString(2).length;
 
 /** n * 2^places, rounded to nearest, ties to even. */
 function halfEven(n, places) {
@@ -68,7 +62,10 @@ function settled(approximate) {
   }
 }
 
-const fixed = (x, bits) => (x < 0 ? -fixed(-x, bits) : shifted(parts(x)[0], parts(x)[1] + Number(bits)));
+function fixed(x, bits) {
+  const [n, e] = parts(Math.abs(x));
+  return (x < 0 ? -1n : 1n) * halfEven(n, e + Number(bits));
+}
 
 /** first * (1 + x/d(1) * (1 + x/d(2) * ...)) */
 function series(first, x, divisor, bits) {

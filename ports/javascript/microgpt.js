@@ -49,9 +49,7 @@ export class MersenneTwister {
     return (y ^ (y >>> 18)) >>> 0;
   }
   /** A multiple of 2^-53 in [0, 1). */
-  random() {
-    return ((this.word() >>> 5) * 67108864 + (this.word() >>> 6)) / 9007199254740992;
-  }
+  random() { return ((this.word() >>> 5) * 67108864 + (this.word() >>> 6)) / 9007199254740992; }
   /** A normal number; they are made in pairs (Box and Muller). */
   gauss(sigma) {
     let z = this.kept;
@@ -66,10 +64,8 @@ export class MersenneTwister {
   }
   /** A whole number from 0 to n - 1. */
   below(n) {
-    let number;
-    do number = this.word() >>> Math.clz32(n);
-    while (number >= n);
-    return number;
+    const number = this.word() >>> Math.clz32(n);
+    return number < n ? number : this.below(n);
   }
   shuffle(items) {
     for (let i = items.length - 1; i > 0; i--) {
@@ -139,13 +135,14 @@ export class Tape {
     // cursor: the child that the search looks at next, from 1; 0 before it comes to this node.
     for (const name of ['kind', 'left', 'right', 'count', 'cursor', 'order']) this[name] = new Int32Array(4096);
   }
-  #push(kind, value, left, right, count, local = 0) {
-    if (this.size === this.data.length) {
-      for (const [name, small] of Object.entries(this).filter(([, field]) => ArrayBuffer.isView(field))) {
-        this[name] = new small.constructor(2 * small.length);
-        this[name].set(small);
-      }
+  #grow() {
+    for (const [name, small] of Object.entries(this).filter(([, field]) => ArrayBuffer.isView(field))) {
+      this[name] = new small.constructor(2 * small.length);
+      this[name].set(small);
     }
+  }
+  #push(kind, value, left, right, count, local = 0) {
+    if (this.size === this.data.length) this.#grow();
     const node = this.size++;
     this.data[node] = value;
     this.local[node] = local;
@@ -211,12 +208,9 @@ export class Tape {
     while (path.length > 0) {
       const node = path[path.length - 1];
       let child = node;
-      let i = cursor[node];
-      while (cursor[child] > 0 && i <= 2 * count[node]) {
+      for (let i = cursor[node]; cursor[child] > 0 && i <= 2 * count[node]; i++, cursor[node]++) {
         child = (i & 1 ? left[node] : right[node]) + ((i - 1) >> 1);
-        i += 1;
       }
-      cursor[node] = i;
       if (cursor[child] > 0) {
         order[found++] = path.pop();
       } else {

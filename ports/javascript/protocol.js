@@ -27,12 +27,12 @@ const hexLine = (key, numbers) => line(key, Array.from(numbers, hex));
 
 function* tensor(name, rows, columns, numbers) {
   yield `tensor ${name} ${rows} ${columns}`;
-  for (let i = 0; i < rows * columns; i += columns) yield hexLine('row', numbers.subarray(i, i + columns));
+  for (let i = 0; i < rows * columns; i += columns) yield hexLine('row', numbers.slice(i, i + columns));
 }
 
 function* tensors(prefix, matrices, numbers) {
-  for (const { name, rows, columns, start } of matrices) {
-    yield* tensor(prefix + name, rows, columns, numbers.subarray(start, start + rows * columns));
+  for (const { name, rows, columns, start, end } of matrices) {
+    yield* tensor(prefix + name, rows, columns, numbers.subarray(start, end));
   }
 }
 
@@ -59,7 +59,7 @@ const doubleThat = (wants, isRight) =>
   });
 const double = doubleThat('doubles of 16 lower-case hex digits', () => true);
 const angle = doubleThat('doubles from -8 to 8', (x) => !(Math.abs(x) > 8));
-const upTo53Bits = doubleThat('doubles from -2^53 to 2^53', (x) => !(Math.abs(x) > 2 ** 53 && Math.abs(x) < Infinity));
+const printable = doubleThat('doubles up to 2^53', (x) => !(Math.abs(x) > 2 ** 53 && Math.abs(x) < Infinity));
 const exponent = (limit) =>
   doubleThat(`integers and half-integers up to ${limit}`, (y) => Math.abs(y) <= limit && Number.isInteger(2 * y));
 const integer = (low, high) =>
@@ -80,8 +80,8 @@ const MODEL = {
   ...{ layers: integer(1, 16), heads: integer(1, 64), embedding: integer(1, 512) },
   ...{ block: integer(1, 1024), vocabulary: integer(2, 2048), activation: oneOf('relu', 'squared_relu') },
 };
-const SCHEDULE = { schedule: oneOf('linear', 'cosine'), steps };
-const OPTIMIZER = { learning_rate: double, beta1: double, beta2: double, epsilon: double, ...SCHEDULE };
+const RATES = { learning_rate: double, beta1: double, beta2: double, epsilon: double };
+const OPTIMIZER = { ...RATES, schedule: oneOf('linear', 'cosine'), steps };
 
 /** What came, as printable ASCII without spaces. */
 const quoted = (text) => `'${text.slice(0, 40).replace(/[^!-~]+/g, '?')}'`;
@@ -96,9 +96,8 @@ class Request {
   take(key, parsers, least = parsers.length, most = parsers.length) {
     if (this.key !== key) throw new InputError(`expected a line ${key}, not ${quoted(this.key)}`);
     const words = this.lines[this.next++].split(' ').slice(1);
-    if (words.length < least || words.length > most) {
-      throw new InputError(`${key} takes ${least}${least < most ? ' or more' : ''} values, not ${words.length}`);
-    }
+    const isRight = words.length >= least && words.length <= most;
+    if (!isRight) throw new InputError(`${key} takes ${least} to ${most} values, not ${words.length}`);
     return words.map((word, i) => {
       const parse = parsers[Math.min(i, parsers.length - 1)];
       const value = parse(word);
@@ -125,18 +124,13 @@ class Request {
     } while (this.next < this.lines.length);
   }
   finish() { if (this.next < this.lines.length) throw new InputError(`expected the end, not ${quoted(this.key)}`); }
-  tensor(name, rows, columns, numbers = new Float64Array(rows * columns)) {
-    const came = this.take('tensor', [anything], 3, 3).join(' ');
-    const wanted = `${name} ${rows} ${columns}`;
-    if (came !== wanted) throw new InputError(`expected tensor ${wanted}, not ${quoted(came)}`);
-    for (let i = 0; i < rows * columns; i += columns) numbers.set(this.take('row', [double], columns, columns), i);
-    return numbers;
-  }
-  /** A tensor for each parameter matrix. */
+  /** The numbers of a tensor for each of the matrices. */
   tensors(matrices, prefix = '') {
     const numbers = new Float64Array(matrices.at(-1).end);
     for (const { name, rows, columns, start, end } of matrices) {
-      this.tensor(prefix + name, rows, columns, numbers.subarray(start, end));
+      const [came, wanted] = [this.take('tensor', [anything], 3, 3).join(' '), `${prefix}${name} ${rows} ${columns}`];
+      if (came !== wanted) throw new InputError(`expected tensor ${wanted}, not ${quoted(came)}`);
+      for (let i = start; i < end; i += columns) numbers.set(this.take('row', [double], columns, columns), i);
     }
     return numbers;
   }
@@ -163,16 +157,17 @@ class Request {
 
 // Verbs: from a request to the lines of its reply
 
-/** How many doubles a line takes at least and at most, and what it answers. */
+/** What a line takes, at most how many words, and its result. */
 const ARITHMETIC = {
-  add: [2, 2, (x, y) => x + y],
-  sub: [2, 2, (x, y) => x - y],
-  mul: [2, 2, (x, y) => x * y],
-  div: [2, 2, (x, y) => x / y],
-  sqrt: [1, 1, Math.sqrt],
-  muladd: [3, 3, (x, y, z) => x * y + z],
-  sum: [1, Infinity, (...numbers) => numbers.reduce((total, x) => total + x, 0)],
-  dot: [2, Infinity, (...numbers) => numbers.reduce((total, y, i) => (i % 2 ? total + numbers[i - 1] * y : total), 0)],
+  add: [[double, double], 2, (x, y) => x + y],
+  sub: [[double, double], 2, (x, y) => x - y],
+  mul: [[double, double], 2, (x, y) => x * y],
+  div: [[double, double], 2, (x, y) => x / y],
+  sqrt: [[double], 1, Math.sqrt],
+  muladd: [[double, double, double], 3, (x, y, z) => x * y + z],
+  sum: [[double], Infinity, (...xs) => xs.reduce((total, x) => total + x, 0)],
+  dot: [[double, double], Infinity, (...xs) => xs.reduce((total, y, i) => (i % 2 ? total + xs[i - 1] * y : total), 0)],
+  decimals: [[printable], 1, decimals],
 };
 
 const FUNCTIONS = { exp: [double], log: [double], sin: [angle], cos: [angle], pow: [double, exponent(4096)] };
@@ -214,15 +209,12 @@ const VERBS = {
     yield* ['name javascript', 'protocol 1', line('verbs', Object.keys(VERBS)), line('math', Object.keys(MATHS))];
   },
   *arith(request) {
-    for (const key of request.keys({ ...ARITHMETIC, decimals: null })) {
-      if (key === 'decimals') {
-        yield line(key, codePoints(decimals(...request.take(key, [upTo53Bits]))));
-      } else {
-        const [least, most, operation] = ARITHMETIC[key];
-        const operands = request.take(key, [double], least, most);
-        if (key === 'dot' && operands.length % 2) throw new InputError('dot takes pairs, not an odd number of doubles');
-        yield `${key} ${hex(operation(...operands))}`;
-      }
+    for (const key of request.keys(ARITHMETIC)) {
+      const [parsers, most, operation] = ARITHMETIC[key];
+      const operands = request.take(key, parsers, parsers.length, most);
+      if (key === 'dot' && operands.length % 2) throw new InputError('dot takes pairs, not an odd number of doubles');
+      const result = operation(...operands);
+      yield key === 'decimals' ? line(key, codePoints(result)) : `${key} ${hex(result)}`;
     }
   },
   *math(request) {
@@ -285,8 +277,9 @@ const VERBS = {
     const { step } = request.fields({ step: integer(0, optimizer.steps - 1) });
     const [, rows, columns] = request.take('tensor', [anything, integer(1, 2048)], 3, 3);
     request.next -= 1; // for the tensor itself
+    const matrix = { rows, columns, start: 0, end: rows * columns };
     const lists = {};
-    for (const name of ['parameters', 'gradients', 'm', 'v']) lists[name] = request.tensor(name, rows, columns);
+    for (const name of ['parameters', 'gradients', 'm', 'v']) lists[name] = request.tensors([{ ...matrix, name }]);
     request.finish();
     for (const [name, number] of Object.entries(ratesOf(optimizer, step, maths))) yield `${name} ${hex(number)}`;
     adam(optimizer, step, lists, maths);
