@@ -92,22 +92,15 @@ function arcSeries(z, sign, bits) {
   return sum;
 }
 
-/** A constant at any number of bits, less than a unit off; each is computed once. */
-function constant(compute, known = new Map()) {
-  return (bits) => {
-    const arc = (n, sign) => arcSeries((1n << (bits + 16n)) / n, sign, bits + 16n);
-    if (!known.has(bits)) known.set(bits, compute(arc) >> 16n);
-    return known.get(bits);
-  };
-}
-
-const ln2 = constant((arc) => 2n * arc(3n, 1n));
-const halfPi = constant((arc) => 8n * arc(5n, -1n) - 2n * arc(239n, -1n)); // Machin, 1706
+/** Constants with 16 bits more than asked for, which are then cut off: less than a unit off. */
+const arc = (n, sign, bits) => arcSeries((1n << (bits + 16n)) / n, sign, bits + 16n);
+const ln2 = (bits) => (2n * arc(3n, 1n, bits)) >> 16n;
+const halfPi = (bits) => (8n * arc(5n, -1n, bits) - 2n * arc(239n, -1n, bits)) >> 16n; // Machin, 1706
 
 /** e^a = series * 2^k, as [series, k]. */
-function fixedExp(a, bits) {
-  const k = (a + (ln2(bits) >> 1n)) / ln2(bits);
-  return [expSeries(a - k * ln2(bits), bits), Number(k)];
+function fixedExp(a, bits, unit = ln2(bits)) {
+  const k = (a + (unit >> 1n)) / unit;
+  return [expSeries(a - k * unit, bits), Number(k)];
 }
 
 function fixedLog(x, bits) {
@@ -149,11 +142,12 @@ const accurateExp = (x) => settled((bits) => [...fixedExp(fixed(x, bits), bits),
 const accurateLog = (x) => settled((bits) => [fixedLog(x, bits), 0, SLACK]);
 
 const POWERS_OF_TWO = Float64Array.from({ length: 2098 }, (_, i) => nearest(1n, i - 1074));
-const STEP_HIGH = nearest(ln2(192n) >> 157n, -42); // of ln 2 / 128, so short that a whole multiple is exact
-const STEP_LOW = nearest(ln2(192n) & ((1n << 157n) - 1n), -199);
+const LN2 = ln2(192n);
+const STEP_HIGH = nearest(LN2 >> 157n, -42); // of ln 2 / 128, so short that a whole multiple is exact
+const STEP_LOW = nearest(LN2 & ((1n << 157n) - 1n), -199);
 const EXP_HIGH = new Float64Array(128); // 2^(i/128)
 const EXP_LOW = EXP_HIGH.map((_, i) => {
-  const power = expSeries((BigInt(i) * ln2(192n)) / 128n, 192n);
+  const power = expSeries((BigInt(i) * LN2) / 128n, 192n);
   EXP_HIGH[i] = nearest(power, -192);
   return nearest(power - fixed(EXP_HIGH[i], 192n), -192);
 });

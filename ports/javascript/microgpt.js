@@ -79,7 +79,7 @@ export class MersenneTwister {
     const cumulative = Float64Array.from(weights);
     for (let i = 1; i < weights.length; i++) cumulative[i] += cumulative[i - 1];
     const total = cumulative.at(-1) + 0;
-    if (!(total > 0 && total < Infinity)) throw new InputError(`expected a finite sum of weights above 0, not ${total}`);
+    if (!(total > 0 && total < Infinity)) throw new InputError(`expected weights with a sum above 0, not ${total}`);
     const u = this.random() * total;
     let [low, high] = [0, weights.length - 1];
     while (low < high) {
@@ -398,7 +398,8 @@ export class Training {
 
 // A whole run (SPEC, section 10)
 
-const COMMON = { layers: 1, heads: 4, embedding: 16, learning_rate: 0.01, epsilon: 1e-8, temperature: 0.5, samples: 20 };
+const SHAPE = { layers: 1, heads: 4, embedding: 16 };
+const COMMON = { ...SHAPE, learning_rate: 0.01, epsilon: 1e-8, temperature: 0.5, samples: 20 };
 
 /** All about a run but its dataset. */
 export const PRESETS = {

@@ -312,7 +312,7 @@ const VERBS = {
     const { temperature, samples } = request.fields({ temperature: double, samples: count });
     const model = new Model(config, request.tensors(matricesOf(config)), maths);
     const [index, ...words] = request.take('state', [integer(0, 624), word32], 625, 625);
-    const [kept] = request.take('kept', [parser('none or a double', (word) => (word === 'none' ? null : double(word)))]);
+    const { kept } = request.fields({ kept: parser('none or a double', (w) => (w === 'none' ? null : double(w))) });
     request.finish();
     const generator = Object.assign(new MersenneTwister(0, maths), { index, words: Uint32Array.from(words), kept });
     for (let number = 0; number < samples; number++) {
@@ -337,20 +337,21 @@ const VERBS = {
 
 /** The reply to the lines before `end`; isComplete is false if the input ended before that line. */
 export function answerLines([first = 'end', ...lines], isComplete = true) {
-  const [, verb, id] = /^([!-~]+) ([A-Za-z0-9._-]{1,64})$/.exec(first.slice(0, LINE_LIMIT + 1)) ?? [];
+  const isShort = first.length <= LINE_LIMIT;
+  const [, verb, id] = (isShort && /^([!-~]+) ([A-Za-z0-9._-]{1,64})$/.exec(first)) || [];
   try {
-    if (!id || first.length > LINE_LIMIT) throw new InputError(`expected a verb and an id, not ${quoted(first)}`);
+    if (id === undefined) throw new InputError(`expected a verb and an id, not ${quoted(first)}`);
     if (!isComplete) throw new InputError('the input ended before the line end');
     if (!Object.hasOwn(VERBS, verb)) throw new InputError('unsupported');
     for (const text of lines) {
       if (text.length > LINE_LIMIT) throw new InputError(`a line has at most ${LINE_LIMIT} bytes`);
-      if (!/^[!-~]+( [!-~]+)*$/.test(text)) throw new InputError(`expected words and single spaces, not ${quoted(text)}`);
+      if (!/^[!-~]+( [!-~]+)*$/.test(text)) throw new InputError(`expected words, not ${quoted(text)}`);
     }
     return [`ok ${id}`, ...VERBS[verb](new Request(lines)), 'end', ''].join('\n');
   } catch (problem) {
     // All but an InputError (out of memory, say) is the port's own fault, but the next request may fare better.
     const reason = problem instanceof InputError ? problem.message : `the port failed: ${problem}`;
-    return `error ${first.length > LINE_LIMIT ? '-' : id ?? '-'} ${reason.replace(/[^!-~]+/g, ' ').trim().slice(0, 160)}\nend\n`;
+    return `error ${id ?? '-'} ${reason.replace(/[^!-~]+/g, ' ').slice(0, 200).trim()}\nend\n`;
   }
 }
 

@@ -1,8 +1,8 @@
 -- Correctly rounded exp, log, sin, cos and pow (conformance/SPEC.md, sections 2 and 15).
 --
--- A quick phase in pairs of doubles decides most calls of exp, log and pow. All others are computed in fixed point, with
--- ever more limbs until rounding cannot go two ways (Ziv, 1991). Of doubles, only + - * / and the square root are relied
--- on: math.log gives no more than a guess.
+-- A quick phase in pairs of doubles decides most calls of exp, log and pow. All others are computed in fixed point,
+-- with ever more limbs until rounding cannot go two ways (Ziv, 1991). Of doubles, only + - * / and the square root are
+-- relied on: math.log gives no more than a guess.
 
 local pack, unpack, floor, sqrt = string.pack, string.unpack, math.floor, math.sqrt
 local INFINITY <const>, NAN = math.huge, 0.0 / 0.0

@@ -32,7 +32,9 @@ function Generator.new(seed, functions)
   for i = 1, 623 do words[i] = mixed(i, 1812433253) + i & 0xffffffff end
   local i = 1
   for k = 1, 1247 do
-    words[i] = (k <= 624 and (words[i] ~ mixed(i, 1664525)) + seed or (words[i] ~ mixed(i, 1566083941)) - i) & 0xffffffff
+    local factor, term = 1664525, seed
+    if k > 624 then factor, term = 1566083941, -i end
+    words[i] = (words[i] ~ mixed(i, factor)) + term & 0xffffffff
     i = i + 1
     if i == 624 then words[0], i = words[623], 1 end
   end
@@ -152,7 +154,7 @@ local DOT <const>, UNARY <const>, ADD <const>, SUM <const> = 1, 2, 3, 4
 function gpt.new_tape(functions)
   local exp, log, pow = functions.exp, functions.log, functions.pow
   local value, gradient, kind, slope = {}, {}, {}, {} -- the slope of a UNARY is its local gradient
-  local left, right = {}, {} -- the children are left, right, left + 1, right + 1 and so on; one child stands on both sides
+  local left, right = {}, {} -- the children are left, right, left + 1, right + 1, ...; an only child is on both sides
   local count = {} -- of such pairs: none for a leaf, one for a product
   local cursor = {} -- the child that the search looks at next, from 0; false before it comes to this node
   local order, path, size = {}, {}, 0
@@ -270,7 +272,7 @@ function gpt.matrices_of(shape)
   matrix("wpe", shape.block, embedding)
   matrix("lm_head", shape.vocabulary, embedding)
   for i = 0, shape.layers - 1 do
-    for _, name in ipairs({ "wq", "wk", "wv", "wo" }) do matrix("layer" .. i .. ".attn_" .. name, embedding, embedding) end
+    for name in ("qkvo"):gmatch(".") do matrix("layer" .. i .. ".attn_w" .. name, embedding, embedding) end
     matrix("layer" .. i .. ".mlp_fc1", 4 * embedding, embedding)
     matrix("layer" .. i .. ".mlp_fc2", embedding, 4 * embedding)
   end

@@ -218,6 +218,14 @@ function answer.hello(request, reply)
   reply:line("math exact native")
 end
 
+-- The sum of term(i) for every first one of `step` items.
+local function total(items, step, term)
+  if #items % step > 0 then refuse("dot takes pairs, not %d doubles", #items) end
+  local sum = 0.0
+  for i = 1, #items, step do sum = sum + term(i) end
+  return sum
+end
+
 -- How many doubles a line takes at least and at most, and its result.
 local ARITHMETIC = {
   add = { 2, 2, function(x) return x[1] + x[2] end },
@@ -226,17 +234,8 @@ local ARITHMETIC = {
   div = { 2, 2, function(x) return x[1] / x[2] end },
   sqrt = { 1, 1, function(x) return math.sqrt(x[1]) end },
   muladd = { 3, 3, function(x) return x[1] * x[2] + x[3] end },
-  sum = { 1, MANY, function(x)
-    local total = 0.0
-    for i = 1, #x do total = total + x[i] end
-    return total
-  end },
-  dot = { 2, MANY, function(x)
-    if #x % 2 == 1 then refuse("dot takes pairs, not %d doubles", #x) end
-    local total = 0.0
-    for i = 1, #x, 2 do total = total + x[i] * x[i + 1] end
-    return total
-  end },
+  sum = { 1, MANY, function(x) return total(x, 1, function(i) return x[i] end) end },
+  dot = { 2, MANY, function(x) return total(x, 2, function(i) return x[i] * x[i + 1] end) end },
   decimals = { 1, 1 },
 }
 
@@ -367,11 +366,9 @@ function answer.adam(request, reply)
     lists[name] = request:tensor(name, shape[2], shape[3], {})
   end
   request:finish()
-  local rate, correction1, correction2 = gpt.adam_factors(options, step, its_functions)
+  local factors = { gpt.adam_factors(options, step, its_functions) }
+  for i, name in ipairs({ "rate", "correction1", "correction2" }) do reply:line(name, hex(factors[i])) end
   gpt.adam(options, step, lists.parameters, lists.gradients, lists.m, lists.v, its_functions)
-  reply:line("rate", hex(rate))
-  reply:line("correction1", hex(correction1))
-  reply:line("correction2", hex(correction2))
   for _, name in ipairs({ "m", "v", "parameters" }) do reply:tensor(name, lists[name], 1, shape[2], shape[3]) end
 end
 
@@ -433,7 +430,6 @@ function answer.run(request, reply)
   reply:line("word", generator:word())
 end
 
-
 local function check_lines(lines)
   for _, line in ipairs(lines) do
     if #line > LONGEST_LINE then refuse("a line has at most %d bytes", LONGEST_LINE) end
@@ -462,10 +458,10 @@ local function reply_to(lines, is_complete)
 end
 
 -- The text of the reply to the lines of a request without its `end`.
-return {
-  answer = function(lines, is_complete)
-    local id, reason, reply = reply_to(lines, is_complete)
-    if reason then return ("error %s %s\nend\n"):format(id, reason) end
-    return "ok " .. id .. "\n" .. table.concat(reply, "\n") .. "\nend\n"
-  end,
-}
+local function reply_text(lines, is_complete)
+  local id, reason, reply = reply_to(lines, is_complete)
+  if reason then return ("error %s %s\nend\n"):format(id, reason) end
+  return "ok " .. id .. "\n" .. table.concat(reply, "\n") .. "\nend\n"
+end
+
+return { answer = reply_text }
