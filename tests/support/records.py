@@ -6,6 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace as replaced
+
 from conformance import ladder
 from harness.build.manifest import Known, Manifest
 from harness.build.runners import Prepared
@@ -61,6 +63,12 @@ def made(
         others = [r.verdict for r in results if r.verdict not in ("agrees", "not run")]
         found.append(LevelResult(level, [*others, "agrees"][0], results))
     return make(manifest(**changes), PREPARED, Climb(found, chosen=chosen), RAN)
+
+
+def with_worst(record: Record, index: int, ulps: int) -> Record:
+    """The record with a level that agrees, but for allowed differences of so many ulps."""
+    level = replaced(record.levels[index], worst_ulps=ulps, different=1)
+    return replaced(record, levels=(*record.levels[:index], level, *record.levels[index + 1 :]))
 
 
 def known(name: str) -> Known:

@@ -11,6 +11,7 @@ from harness.errors import BuildFailed, PortCrashed
 from harness.fleet import example
 from harness.report import accuracy
 from harness.report.history import trend
+from harness.report.making import build_failure
 from harness.report.site import build
 from harness.report.site.data import Example
 
