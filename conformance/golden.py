@@ -10,6 +10,7 @@ with new replies. Running it twice gives the same bytes, on every machine.
 """
 
 import argparse
+import hashlib
 import io
 import json
 import re
@@ -20,11 +21,9 @@ from pathlib import Path
 
 from conformance.cases import LEVELS, LevelCases, large
 from conformance.cases.case import Case
-from harness import ladder
-from harness.ladder import request_of
-from harness.trace import golden_of
-from reference import conform
-from reference.wire import checksum, hexadecimal
+from conformance.messages import golden_of, request_of
+from reference.protocol import replies
+from reference.protocol.wire import checksum, hexadecimal
 
 HERE = Path(__file__).parent
 LEVELS_FOLDER = HERE / "levels"
@@ -39,13 +38,13 @@ CHECKSUM_EXAMPLE = (0.0, -0.0, 1.0, 0.1)
 
 def reply_to(case: Case) -> bytes:
     reply = io.BytesIO()
-    conform.answer_all(io.BytesIO(case.request()), reply)
+    replies.answer_all(io.BytesIO(case.request()), reply)
     return reply.getvalue()
 
 
 def chosen_cases(levels: Sequence[LevelCases]) -> Iterator[tuple[str, Case]]:
     """Folder and case, the long ones first, since they take longest."""
-    found = [(level.folder, case) for level in levels for case in level.cases()]
+    found = [(level.verb.folder, case) for level in levels for case in level.cases()]
     names = [(folder, case.name) for folder, case in found]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
@@ -64,14 +63,18 @@ def golden_files(levels: Sequence[LevelCases]) -> Iterator[tuple[Path, bytes]]:
             yield stem.with_suffix(".golden"), reply
 
 
+def hash_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def hashes_of(name: str) -> tuple[str, dict[str, str]]:
     case = large.RULES[name]()
-    return name, {"request": ladder.hash_of(case.request()), "golden": ladder.hash_of(reply_to(case))}
+    return name, {"request": hash_of(case.request()), "golden": hash_of(reply_to(case))}
 
 
 def large_file(levels: Sequence[LevelCases], path: Path = LARGE_FILE) -> bytes:
     """The hashes of large cases: those of these levels computed, the others as they are in the file."""
-    verbs = [level.verb for level in levels]
+    verbs = [level.verb.name for level in levels]
     asked = [name for name in large.RULES if name.partition("/")[0] in verbs]
     kept: dict[str, dict[str, str]] = json.loads(path.read_bytes()) if path.exists() else {}
     with ProcessPoolExecutor() as pool:
@@ -86,10 +89,10 @@ def found_files(
     wanted: dict[Path, bytes] = {}
     present: set[Path] = set()
     for level in levels:
-        for path in folder.glob(f"{level.verb}-*.request"):
+        for path in folder.glob(f"{level.verb.name}-*.request"):
             reply = golden_of(request_of(path.read_bytes()))
             wanted[path.with_suffix(".golden")] = reply.text().encode()
-        present |= {*folder.glob(f"{level.verb}-*.golden")}
+        present |= {*folder.glob(f"{level.verb.name}-*.golden")}
     return wanted, present
 
 
@@ -102,8 +105,8 @@ def spec_with_examples(spec: str, files: dict[Path, bytes]) -> str:
             doubles = " ".join(map(hexadecimal, CHECKSUM_EXAMPLE))
             text = f"the doubles  {doubles}\nthe checksum {checksum(CHECKSUM_EXAMPLE)}\n"
         else:
-            [level] = [level for level in LEVELS if level.verb == verb]
-            stem = LEVELS_FOLDER / level.folder / "example"
+            [level] = [level for level in LEVELS if level.verb.name == verb]
+            stem = LEVELS_FOLDER / level.verb.folder / "example"
             request, golden = (files[stem.with_suffix(kind)].decode() for kind in (".request", ".golden"))
             text = f"{request}\n{golden}"
         shown = "".join(shortened(line) + "\n" for line in text.splitlines())
@@ -124,15 +127,14 @@ def main() -> int:
     parser.add_argument("--level", type=int, choices=range(1, 13), metavar="N", help="this level only")
     arguments = parser.parse_args()
 
-    levels = [level for level in LEVELS if arguments.level in (None, level.number)]
+    levels = [level for level in LEVELS if arguments.level in (None, level.verb.number)]
     wanted: dict[Path, bytes] = {}
     for path, content in golden_files(levels):
         wanted[path] = content
         if sys.stderr.isatty():
             print(f"\r{len(wanted)} files", end="", file=sys.stderr)
-    folders = [
-        path for level in levels for path in (LEVELS_FOLDER / level.folder, ROBUST_FOLDER / level.verb)
-    ]
+    verbs = [level.verb for level in levels]
+    folders = [path for verb in verbs for path in (LEVELS_FOLDER / verb.folder, ROBUST_FOLDER / verb.name)]
     present = {path for folder in folders for path in folder.glob("*")}
     found, found_present = found_files(levels)
     stale = (present | found_present) - (wanted | found).keys()

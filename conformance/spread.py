@@ -20,12 +20,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from harness.compare import double_of
-from harness.ladder import request_of
-from harness.protocol import Reply, Request, parse_reply
-from reference import conform, exactmath, microgpt
-from reference.requests import read_run
-from reference.wire import Fields, hexadecimal
+from conformance import verbs
+from conformance.doubles import double_of
+from conformance.messages import Reply, Request, parse_reply, request_of
+from reference import exactmath, microgpt
+from reference.protocol import replies
+from reference.protocol.requests import read_run
+from reference.protocol.wire import Fields, hexadecimal
 
 FACTOR = 16
 """How many times its spread a value may be off. To first order a spread grows with the moves, so this is also
@@ -41,6 +42,11 @@ Spread = dict[str, float]
 _DOUBLES = re.compile(r"\S+( [0-9a-f]{16})+")
 _COUNTED = re.compile(r"\b(pos|layer|head)\d+")
 _CHECKSUMS = ("gradients", "m", "v", "parameters")
+
+
+def needs_measuring(verb: str) -> bool:
+    """Whether replies to this verb have a spread; a result of `math` has the bound of its function."""
+    return verb != "math" and verbs.has(verb, "moved")
 
 
 def quantities(verb: str, lines: Sequence[str]) -> list[str | None]:
@@ -61,11 +67,11 @@ def quantities(verb: str, lines: Sequence[str]) -> list[str | None]:
             name = tensor
         elif key == "step":
             prefix = f"step {words[0]}: "
-        elif verb in ("train", "run") and key in _CHECKSUMS:
+        elif verbs.has(verb, "checksums") and key in _CHECKSUMS:
             name = CHECKSUM
         elif _DOUBLES.fullmatch(line):
             name = prefix + key
-            if verb in ("math", "graph", "random"):
+            if verbs.has(verb, "counted"):
                 counts[key] = counts.get(key, -1) + 1
                 name = f"{key}[{counts[key]}]"
         found.append(name)
@@ -139,7 +145,7 @@ def spread_of(request: Request, golden: Reply, runs: int, seed: int) -> Spread:
     rounding. Raises ArithmeticError if the reply's text may be another one, which no tolerance can allow.
     Changes the reference's functions meanwhile: only for a process with nothing else to do.
     """
-    if not golden.ok or request.verb in ("hello", "arith", "math", "tokens"):
+    if not golden.ok or not needs_measuring(request.verb):
         return {}
     wanted = _losses_and_samples(request) if request.verb == "run" else list(golden.lines)
     names = quantities(request.verb, wanted)
@@ -188,7 +194,7 @@ def _moved_lines(request: Request, move: Move) -> list[str]:
     with functions(Moved(move)):
         if request.verb == "run":
             return _losses_and_samples(request)
-        return conform.answer(request.text().split("\n")[:-2])[1:-1]
+        return replies.answer(request.text().split("\n")[:-2])[1:-1]
 
 
 def _losses_and_samples(request: Request) -> list[str]:

@@ -1,4 +1,4 @@
-"""Measure the tolerance of every case of the ladder: conformance/tolerance.json, and the table of docs/JUDGING.md.
+"""Measure the tolerance of every case of the ladder: tolerance.json, and the table of docs/JUDGING.md.
 
     python -m conformance.tolerance            measure what is new or has changed
     python -m conformance.tolerance --long     the long cases too (some minutes)
@@ -26,11 +26,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from conformance.spread import FACTOR, Spread, quantities, scales, spread_of
-from harness import ladder
-from harness.files import write_whole
-from harness.ladder import Case
-from harness.tolerance import BOUNDS, RUNS, SEED, Bounds, digest, load
+from conformance import ladder
+from conformance.bounds import BOUNDS, RUNS, SEED, Bounds, digest, load
+from conformance.ladder import Case
+from conformance.spread import FACTOR, Spread, needs_measuring, quantities, scales, spread_of
 
 HERE = Path(__file__).parent
 PAGE = HERE.parent / "docs" / "JUDGING.md"
@@ -40,7 +39,7 @@ WHOLE_RUN_PART = 16  # of the runs: level 12 is slow, and its losses are judged 
 
 def judged_cases() -> list[Case]:
     """Every case with an answer that a function may have a part in."""
-    levels = [level for level in ladder.levels() if level.verb not in ("hello", "arith", "math", "tokens")]
+    levels = [level for level in ladder.levels() if needs_measuring(level.verb)]
     return [case for level in levels for case in level.cases if not case.large]
 
 
@@ -217,15 +216,15 @@ def main() -> int:
 
 
 def save(cases: Sequence[Case], spreads: dict[str, Spread], runs: int, seed: int) -> Bounds:
-    """Write conformance/tolerance.json, as far as there is a spread for a case, and the table of docs/JUDGING.md."""
+    """Write tolerance.json, as far as there is a spread for a case, and the table of docs/JUDGING.md."""
     digests = {case.id: digest(case.request, case.golden) for case in cases}
     kept = {name: found for name, found in digests.items() if found in spreads}
     bounds = Bounds(runs, seed, kept, {found: spreads[found] for found in kept.values()})
-    spec = PAGE.read_text(encoding="utf-8")
-    write_whole(BOUNDS, text_of(bounds))
-    new = TABLE.sub(lambda _: table(bounds, [case for case in cases if case.id in kept]), spec)
-    if new != spec:
-        write_whole(PAGE, new)
+    page = PAGE.read_text(encoding="utf-8")
+    BOUNDS.write_text(text_of(bounds), encoding="utf-8")
+    new = TABLE.sub(lambda _: table(bounds, [case for case in cases if case.id in kept]), page)
+    if new != page:
+        PAGE.write_text(new, encoding="utf-8")
     return bounds
 
 

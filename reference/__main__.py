@@ -2,7 +2,7 @@
 
 import sys
 
-from reference.commands import main
+from reference.app.commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

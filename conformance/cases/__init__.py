@@ -21,21 +21,16 @@ from conformance.cases import (
     train,
 )
 from conformance.cases.case import Case
+from conformance.verbs import Verb, verb_of
 
 
 @dataclass(frozen=True)
 class LevelCases:
-    number: int
-    verb: str
-    cases: Callable[[], Iterator[Case]]
+    """The cases of one level, and the row of its verb."""
 
-    @property
-    def folder(self) -> str:
-        return f"{self.number:02d}-{self.verb}"
+    verb: Verb
+    cases: Callable[[], Iterator[Case]]
 
 
 _MODULES = (hello, arith, math, random, tokens, graph, forward, backward, adam, train, sample, run)
-LEVELS = tuple(
-    LevelCases(number, module.__name__.rpartition(".")[2], module.cases)
-    for number, module in enumerate(_MODULES, start=1)
-)
+LEVELS = tuple(LevelCases(verb_of(module.__name__.rpartition(".")[2]), module.cases) for module in _MODULES)

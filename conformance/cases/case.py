@@ -10,7 +10,7 @@ from struct import unpack
 from zlib import crc32
 
 from reference.microgpt import Config, Generator, Optimizer, causal
-from reference.wire import hexadecimal, tensor_lines
+from reference.protocol.wire import hexadecimal, tensor_lines
 
 Matrices = dict[str, list[list[float]]]
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from conformance.cases.case import Case, bad
-from reference.wire import LINE_LIMIT
+from reference.protocol.wire import LINE_LIMIT
 
 # What stands in place of the first line; none of these has a verb and an id.
 FIRST_LINES = {

@@ -26,7 +26,7 @@ from conformance.cases.case import (
     window,
 )
 from reference.microgpt import MOST_CHARACTERS, PRESETS, Config, Generator
-from reference.wire import LINE_LIMIT
+from reference.protocol.wire import LINE_LIMIT
 
 CLASSIC = PRESETS["classic"].optimizer
 DOCUMENTS = 40_000

@@ -22,7 +22,7 @@ from conformance.cases.case import (
     round_exactly,
 )
 from conformance.hard_inputs import HARD_INPUTS
-from reference.wire import hexadecimal
+from reference.protocol.wire import hexadecimal
 
 HALF_PI = "1.5707963267948966192313216916397514420985846996875529104874722961539082"
 TRAINING_POWERS = {

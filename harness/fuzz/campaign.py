@@ -29,19 +29,21 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from harness import ladder, manifest, paths, runners
+from conformance.messages import Request, golden_of
+from conformance.verbs import NAMES, verb_of
+from harness import paths
+from harness.build import manifest, runners
 from harness.errors import ConformError, ManifestError
+from harness.explain.trace import Finding, trace
 from harness.fuzz import found
 from harness.fuzz.damage import bad, cut_off
-from harness.fuzz.requests import LINES, good
+from harness.fuzz.requests import good
 from harness.fuzz.shrink import shrunk
 from harness.fuzz.target import Failing, Target, failing_of
-from harness.judge import FAULTS
-from harness.limits import Limits
-from harness.protocol import Request
-from harness.record import Record, case_json, finding_json
-from harness.session import Session
-from harness.trace import Finding, golden_of, trace
+from harness.judge.climb import FAULTS
+from harness.report.record import Record, case_json, finding_json
+from harness.run.limits import Limits
+from harness.run.session import Session
 
 Kind = Literal["good", "bad"]
 KINDS: tuple[Kind, ...] = ("good", "bad")
@@ -87,7 +89,7 @@ class Campaign:
         *,
         seed: int,
         kinds: Sequence[Kind] = KINDS,
-        verbs: Sequence[str] = ladder.VERBS,
+        verbs: Sequence[str] = NAMES,
         seconds: float | None = None,
         count: int | None = None,
         found_folder: Path | None = None,
@@ -147,7 +149,7 @@ class Campaign:
     def _round(self, number: int) -> bool:
         """One batch for each kind and verb; false if nobody is left to be asked."""
         asked = [
-            self._batch(kind, verb, self._seed_of(number, kind, verb), LINES[verb].a_round)
+            self._batch(kind, verb, self._seed_of(number, kind, verb), verb_of(verb).a_round)
             for kind, verb in self._batches()
         ]
         if "bad" in self._kinds:
@@ -238,7 +240,7 @@ class Campaign:
         before = self._failing
         if before is not None:
             targets = [before.target]
-        able = [t for t in targets if request.verb in t.verbs or request.verb not in ladder.VERBS]
+        able = [t for t in targets if request.verb in t.verbs or request.verb not in NAMES]
         for failing in list(self._pool.map(lambda target: failing_of(target, request, golden), able)):
             if failing is None:
                 continue
@@ -315,7 +317,7 @@ class Campaign:
             "tried_again": self.tried_again,
             "seconds": round(self.elapsed, 1),
             "ended": self.ended,
-            "verbs": {verb: verbs[verb] for verb in ladder.VERBS if verb in verbs},
+            "verbs": {verb: verbs[verb] for verb in NAMES if verb in verbs},
             "found": self.found,
         }
 
@@ -330,7 +332,7 @@ def campaign(
     count: int | None = None,
     seed: int = 0,
     kind: str = "both",
-    verbs: Sequence[str] = ladder.VERBS,
+    verbs: Sequence[str] = NAMES,
     runner: str = "docker",
     limits: Limits = LIMITS,
     on_line: Callable[[str], None] = lambda line: None,
@@ -359,7 +361,7 @@ def campaign(
             where.prepare(loaded, on_line)
             session = Session(where.launch, loaded.limits(limits))
             stack.callback(session.kill)
-            targets.append(Target(name, session, ladder.VERBS[: loaded.level]))
+            targets.append(Target(name, session, NAMES[: loaded.level]))
         fuzzed = Campaign(
             targets,
             seed=seed,
@@ -371,5 +373,5 @@ def campaign(
             listener=listener,
         )
         fuzzed.run()
-    only = [] if set(verbs) == set(ladder.VERBS) else list(verbs)
+    only = [] if set(verbs) == set(NAMES) else list(verbs)
     return {**fuzzed.result(), "runner": runner, "only_verbs": only}

@@ -12,10 +12,10 @@ from collections.abc import Callable
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
+from conformance.messages import Request, request_of
 from harness.fuzz.doubles import mostly
 from harness.fuzz.requests import ID, good
-from harness.ladder import request_of
-from harness.protocol import MAX_LINE, Request
+from harness.run.protocol import MAX_LINE
 
 Lines = list[bytes]
 MIB = 2**20

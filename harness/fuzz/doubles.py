@@ -12,7 +12,7 @@ from typing import TypeVar
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
-from reference.wire import double, hexadecimal
+from reference.protocol.wire import double, hexadecimal
 
 T = TypeVar("T")
 

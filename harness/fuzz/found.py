@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from harness import files, ladder, paths
+from conformance import ladder
+from conformance.ladder import Case, Level
+from conformance.messages import golden_of, request_of
+from harness import files, paths
 from harness.fuzz.requests import ID
-from harness.ladder import Case, Level, request_of
-from harness.trace import golden_of
 
 
 def folder() -> Path:

@@ -15,7 +15,7 @@ from hypothesis.strategies import DrawFn, SearchStrategy
 from conformance.cases.case import config_lines, line
 from harness.fuzz import doubles
 from reference.microgpt import ACTIVATIONS, Config, causal
-from reference.wire import hexadecimal
+from reference.protocol.wire import hexadecimal
 
 HEADS_AND_EMBEDDINGS = (
     *((1, 1), (1, 2), (2, 2), (1, 3), (3, 3), (2, 4), (4, 4), (1, 5), (5, 5)),

@@ -9,8 +9,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness import report
-from harness.record import Record
+from harness.report import terminal
+from harness.report.record import Record
 
 
 def show(result: Record, console: Console) -> None:
@@ -31,7 +31,7 @@ def finding(result: Record, entry: Record) -> Panel:
         level = {"level": entry["level"], "verb": entry["verb"]}
         record = {"finding": entry["finding"], "diagnosis": []}
         repeat = f"make conform PORT={entry['port']}{runner}"
-        panel = report.failure_panel(record, level, entry["failure"], repeat)
+        panel = terminal.failure_panel(record, level, entry["failure"], repeat)
         panel.title = title
         return panel
     fault, difference = entry["failure"]["fault"], entry["failure"]["difference"]

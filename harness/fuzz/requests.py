@@ -7,7 +7,6 @@ requests of the model verbs are made of stands in `models.py`; how they are dama
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
 
@@ -15,11 +14,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from conformance.cases.case import line, text_line
+from conformance.messages import Request
+from conformance.verbs import verb_of
 from harness.fuzz import doubles, models
-from harness.protocol import Request
-from reference.conform import ARITHMETIC, EXPRESSIONS
 from reference.microgpt import PRESETS, documents_of
-from reference.wire import hexadecimal
+from reference.protocol.replies import ARITHMETIC, EXPRESSIONS
+from reference.protocol.wire import hexadecimal
 
 T = TypeVar("T")
 ID = "fuzz"
@@ -196,33 +196,24 @@ def run_lines(draw: DrawFn) -> Lines:
     return ["math exact", f"preset {preset}", f"steps {steps}", f"samples {samples}", *lines]
 
 
-@dataclass(frozen=True)
-class Requested:
-    """The lines of a verb's requests, and how many of them are in a round: many of what costs little."""
-
-    lines: SearchStrategy[Lines]
-    a_round: int
-
-
 def flavoured(make: Callable[[SearchStrategy[str]], SearchStrategy[Lines]]) -> SearchStrategy[Lines]:
     """Two of three requests with tame numbers only: where every number may be NaN, most results are."""
     return doubles.mostly(make(doubles.tame), make(doubles.wild), 3)
 
 
-LINES = {
-    "hello": Requested(st.just([]), 1),
-    "arith": Requested(flavoured(arith_lines), 30),
-    "math": Requested(flavoured(math_lines), 30),
-    "random": Requested(flavoured(random_lines), 25),
-    "tokens": Requested(document_lines(texts, 6), 30),
-    "graph": Requested(flavoured(graph_lines), 60),
-    "forward": Requested(flavoured(models.documented), 15),
-    "backward": Requested(flavoured(models.documented), 15),
-    "adam": Requested(flavoured(adam_lines), 25),
-    "train": Requested(flavoured(models.trainings), 6),
-    "sample": Requested(models.samplings(), 8),
-    "run": Requested(run_lines(), 1),
-}
+hello: SearchStrategy[Lines] = st.just([])
+arith = flavoured(arith_lines)
+math = flavoured(math_lines)
+random = flavoured(random_lines)
+tokens = document_lines(texts, 6)
+graph = flavoured(graph_lines)
+forward = flavoured(models.documented)
+backward = flavoured(models.documented)
+adam = flavoured(adam_lines)
+train = flavoured(models.trainings)
+sample = models.samplings()
+run = run_lines()
+"""The lines of each verb's requests, as the registry in conformance/verbs.py names them."""
 
 
 def request(verb: str, lines: Lines) -> Request:
@@ -231,4 +222,5 @@ def request(verb: str, lines: Lines) -> Request:
 
 def good(verb: str) -> SearchStrategy[Request]:
     """Requests of this verb that must be answered with ok."""
-    return LINES[verb].lines.map(lambda lines: request(verb, lines))
+    lines: SearchStrategy[Lines] = verb_of(verb).strategy()
+    return lines.map(lambda lines: request(verb, lines))

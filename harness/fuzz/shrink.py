@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from harness.protocol import Request
+from conformance.messages import Request
 
 NUMBER = re.compile(r"(?<= )[0-9a-f]{16}\b")
 NODE = re.compile(r"(?<= )[0-9]{1,5}\b")

@@ -6,12 +6,13 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from harness import ladder
-from harness.compare import Comparison, compare
+from conformance import ladder
+from conformance.messages import Reply, Request
+from conformance.verbs import NAMES
 from harness.errors import ConformError
-from harness.judge import FAULTS, CaseResult, Verdict
-from harness.protocol import Reply, Request
-from harness.session import Session
+from harness.judge.climb import FAULTS, CaseResult, Verdict
+from harness.judge.compare import Comparison, compare
+from harness.run.session import Session
 
 VERDICTS: dict[str, Verdict] = {"protocol": "protocol", "crashed": "crashed", "limit": "limit"}
 REMEMBERED = 200  # requests of a conversation, for what shows only after others
@@ -23,7 +24,7 @@ class Target:
 
     name: str
     session: Session
-    verbs: Sequence[str] = ladder.VERBS
+    verbs: Sequence[str] = NAMES
     recent: deque[bytes] = field(default_factory=lambda: deque(maxlen=REMEMBERED))
 
     def ask(self, request: Request) -> Reply:

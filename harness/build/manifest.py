@@ -1,0 +1,277 @@
+"""Reads ports/<name>/port.yaml into a Manifest, or says which line and key is wrong and what would be right.
+
+Not for building or running: images.py and runners.py do that with the Manifest.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import jsonschema
+import yaml
+
+from harness import paths
+from harness.errors import ManifestError
+from harness.run.limits import Limits
+
+PORT_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
+_NOT_SOURCE = (
+    *("__pycache__", "node_modules", "dist-newstyle", "zig-out", "target"),
+    *("*.o", "*.hi", "*.pyc", "*.class"),
+)
+"""What builds leave behind in a port's folder; hidden files and folders are left out too."""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A compiler that comes as a wheel from PyPI. `path` is the folder in the wheel that goes on PATH."""
+
+    pypi: str
+    version: str
+    sha256: tuple[str, ...]
+    path: str = "."
+
+
+@dataclass(frozen=True)
+class Known:
+    """A case that the port is known to fail, and must fail as long as it is listed."""
+
+    case: str
+    reason: str
+    link: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What port.yaml says. `folder` holds the port's files; `timeouts` are (limit's name, seconds) pairs."""
+
+    name: str
+    language: str
+    run: str
+    folder: Path
+    apt: tuple[str, ...] = ()
+    build: str | None = None
+    version: str | None = None
+    agreement: str = "bit"
+    level: int = 12
+    timeouts: tuple[tuple[str, float], ...] = ()
+    toolchain: Toolchain | None = None
+    known: tuple[Known, ...] = ()
+
+    def limits(self, usual: Limits) -> Limits:
+        """The usual limits with this port's own timeouts in place."""
+        return Limits(**{**usual.__dict__, **dict(self.timeouts)})
+
+    def own_dockerfile(self) -> Path | None:
+        path = self.folder / "Dockerfile"
+        return path if path.is_file() else None
+
+    def files(self) -> tuple[PurePosixPath, ...]:
+        """The port's source files, relative to its folder and sorted: what is hashed and what builds get.
+
+        port.yaml and Dockerfile are left out: a changed comment in them changes nothing that is built.
+        """
+        found = []
+        for path in _walk(self.folder):
+            inside = PurePosixPath(path.relative_to(self.folder).as_posix())
+            if str(inside) in ("port.yaml", "Dockerfile"):
+                continue
+            if path.is_symlink() and not path.resolve().is_relative_to(self.folder.resolve()):
+                raise ManifestError(
+                    f"{paths.shown(path)} is a link that leads out of the port's folder; "
+                    "a port consists of what lies in its own folder"
+                )
+            found.append(inside)
+        return tuple(sorted(found))
+
+
+def known_ports(ports: Path | None = None) -> tuple[str, ...]:
+    """The names of all ports, sorted."""
+    ports = ports or paths.ports_dir()
+    return tuple(sorted(path.parent.name for path in ports.glob("*/port.yaml")))
+
+
+def load(name: str, ports: Path | None = None) -> Manifest:
+    """The manifest of a port of this repository. Raises ManifestError."""
+    ports = ports or paths.ports_dir()
+    known = known_ports(ports)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        guess = f"did you mean {close[0]!r}? " if close else ""
+        listed = ", ".join(known) if known else "none yet"
+        if PORT_NAME.fullmatch(name) and (ports / name).is_dir():
+            raise ManifestError(
+                f"{paths.shown(ports / name)} has no port.yaml", hint="write one like that of another port"
+            )
+        raise ManifestError(
+            f"there is no port named {name!r}; {guess}known ports: {listed}", code="unknown-port"
+        )
+    return load_folder(ports / name)
+
+
+def load_folder(folder: Path, name: str | None = None) -> Manifest:
+    """The manifest in `folder`, whose name is the port's name if none is given. Raises ManifestError."""
+    folder = folder.resolve()
+    path = folder / "port.yaml"
+    name = folder.name if name is None else name
+    if not PORT_NAME.fullmatch(name):
+        raise ManifestError(
+            f"{name!r} is no name for a port: expected lower-case letters, digits and hyphens, "
+            "starting with a letter or digit",
+            hint="with --path, --name names the port whatever its folder is called",
+        )
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ManifestError(f"{paths.shown(path)} is missing") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ManifestError(f"{paths.shown(path)} cannot be read as UTF-8 text: {error}") from None
+    data, lines = _parse(path, text)
+    _check(path, data, lines)
+    return _manifest(folder, name, data)
+
+
+def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
+    """The YAML mapping and the line of every key in it, by the key's full path."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise ManifestError(f"{paths.shown(path)}, line {line}: this is not YAML: {error.problem}") from None
+    except yaml.YAMLError as error:
+        raise ManifestError(f"{paths.shown(path)} is not YAML: {error}") from None
+    if not isinstance(node, yaml.MappingNode):
+        raise ManifestError(
+            f"{paths.shown(path)} holds no 'key: value' lines; expected at least language and run"
+        )
+    return data, dict(_key_lines(path, node, ()))
+
+
+def _key_lines(
+    path: Path, node: yaml.MappingNode, above: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], int]]:
+    seen: dict[str, int] = {}
+    for key, value in node.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        if name in seen:
+            raise ManifestError(
+                f"{paths.shown(path)}, line {line}: the key '{name}' stands twice, first on line {seen[name]}"
+            )
+        seen[name] = line
+        yield (*above, name), line
+        if isinstance(value, yaml.MappingNode):
+            yield from _key_lines(path, value, (*above, name))
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """The published JSON schema of port.yaml."""
+    text = (Path(__file__).parent / "port.schema.json").read_text(encoding="utf-8")
+    loaded: dict[str, Any] = json.loads(text)
+    return loaded
+
+
+def _check(path: Path, data: dict[str, Any], lines: dict[tuple[str, ...], int]) -> None:
+    validator = jsonschema.Draft202012Validator(schema())
+    sentences = []
+    for error in sorted(validator.iter_errors(data), key=lambda error: _line(_key(error), lines)):
+        sentences += [
+            f"{paths.shown(path)}, line {_line(key, lines)}: {sentence}"
+            for key, sentence in _sentences(error)
+        ]
+    if sentences:
+        raise ManifestError("\n".join(sentences))
+
+
+def _key(error: jsonschema.ValidationError) -> tuple[str, ...]:
+    return tuple(str(part) for part in error.absolute_path)
+
+
+def _line(key: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> int:
+    """The line of a key, or of the nearest key above it; 1 for the file as a whole."""
+    while key and key not in lines:
+        key = key[:-1]
+    return lines.get(key, 1)
+
+
+def _sentences(error: jsonschema.ValidationError) -> Iterator[tuple[tuple[str, ...], str]]:
+    """One (key's path, sentence) for each thing that a schema error stands for."""
+    key = _key(error)
+    name = ".".join(part for part in key if not part.isdigit())
+    rule: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
+    came: Any = error.instance
+    if error.validator == "additionalProperties":
+        known = list(rule["properties"])
+        for unknown in sorted(str(name) for name in came if name not in known):
+            close = difflib.get_close_matches(unknown, known, n=1)
+            right = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
+            yield (*key, unknown), f"there is no key '{'.'.join((*key, unknown))}'; {right}"
+    elif error.validator == "required":
+        for missing in rule["required"]:
+            if missing not in came:
+                expected = rule["properties"][missing]["description"]
+                yield key, f"the key '{'.'.join((*key, missing))}' is missing: {expected}"
+    else:
+        shown = json.dumps(came, default=str, ensure_ascii=False)
+        guessed = error.validator == "type" and error.validator_value == "string"
+        quotes = " (YAML takes this for something else than text: put it in quotes)" if guessed else ""
+        yield key, f"'{name}' is {shown}, expected {_description(key)}{quotes}"
+
+
+def _description(key: tuple[str, ...]) -> str:
+    """What the schema says about a key, or about the nearest key above it that is described."""
+    rule, text = schema(), ""
+    for part in key:
+        rule = rule.get("properties", {}).get(part) or rule.get("items", {})
+        text = rule.get("description", text)
+    return text
+
+
+def _manifest(folder: Path, name: str, data: dict[str, Any]) -> Manifest:
+    toolchain = data.get("toolchain")
+    if toolchain is not None:
+        hashes = toolchain["sha256"]
+        toolchain = Toolchain(
+            pypi=toolchain["pypi"],
+            version=toolchain["version"],
+            sha256=(hashes,) if isinstance(hashes, str) else tuple(hashes),
+            path=toolchain.get("path", "."),
+        )
+        if (folder / "toolchain").exists():
+            raise ManifestError(
+                f"{paths.shown(folder / 'toolchain')} is in the way: "
+                "the toolchain from PyPI is unpacked under that name"
+            )
+    return Manifest(
+        name=name,
+        language=data["language"],
+        run=data["run"],
+        folder=folder,
+        apt=tuple(data.get("apt", ())),
+        build=data.get("build"),
+        version=data.get("version"),
+        agreement=data.get("agreement", "bit"),
+        level=data.get("level", 12),
+        timeouts=tuple(sorted(data.get("timeouts", {}).items())),
+        toolchain=toolchain,
+        known=tuple(Known(**entry) for entry in data.get("known", ())),
+    )
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith(".") or any(path.match(pattern) for pattern in _NOT_SOURCE):
+            continue
+        if path.is_dir():
+            if not path.is_symlink():
+                yield from _walk(path)
+        elif path.is_file():
+            yield path

@@ -1,0 +1,22 @@
+"""`conform bench`: how fast the ports are, beside the reference."""
+
+from __future__ import annotations
+
+import click
+
+from harness.build import manifest
+from harness.cli.shared import ERR, OUT, runner_option
+from harness.measure import bench
+from harness.report import speed
+
+
+@click.command(name="bench")
+@click.argument("ports", nargs=-1)
+@runner_option
+@click.option("--rounds", type=click.IntRange(1), default=bench.ROUNDS, show_default=True)
+def measure(ports: tuple[str, ...], runner: str, rounds: int) -> None:
+    """Measure PORTS, or all of them, beside the reference: table and results/bench.json."""
+    names = ports or manifest.known_ports()
+    found = bench.bench(names, runner, lambda text: ERR.print(text, style="dim"), rounds)
+    speed.save(found, runner)
+    speed.show(found, OUT)

@@ -1,0 +1,33 @@
+"""`conform list`, `conform cases`, `conform dockerfile`: what there is, as plain lines."""
+
+from __future__ import annotations
+
+import click
+
+from conformance import ladder
+from harness.build import images, manifest
+
+
+@click.command(name="list")
+def list_ports() -> None:
+    """Name the ports and the levels that they claim."""
+    for name in manifest.known_ports():
+        loaded = manifest.load(name)
+        click.echo(f"{name:14} {loaded.language:14} level {loaded.level:2}  {loaded.agreement}")
+
+
+@click.command(name="cases")
+@click.option("--level", type=click.IntRange(1, 12), help="This level only.")
+def list_cases(level: int | None) -> None:
+    """Name every case as --case wants it."""
+    for rung in ladder.levels():
+        if level in (None, rung.number):
+            for case in rung.cases:
+                click.echo(case.id)
+
+
+@click.command(name="dockerfile")
+@click.argument("port")
+def show_dockerfile(port: str) -> None:
+    """Print the Dockerfile that PORT is built with."""
+    click.echo(images.dockerfile(manifest.load(port)), nl=False)

@@ -1,0 +1,79 @@
+"""The command `conform`: collects the commands of this folder, and turns every known fault into a sentence.
+
+Exit status: 0 the port conforms, 1 it does not, 2 the command or port.yaml is wrong, 3 this machine cannot do
+it.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, NoReturn
+
+import click
+
+from conformance.ladder import UnknownCase
+from harness.cli.accuracy import accuracy
+from harness.cli.base import get_base
+from harness.cli.bench import measure
+from harness.cli.doctor import examine
+from harness.cli.fuzz import fuzz
+from harness.cli.history import diff, history
+from harness.cli.lists import list_cases, list_ports, show_dockerfile
+from harness.cli.matrix import judge_all
+from harness.cli.mutants import mutants
+from harness.cli.new import new_port
+from harness.cli.plan import plan
+from harness.cli.render import render
+from harness.cli.run import run
+from harness.cli.shared import ERR, EXIT_CODES
+from harness.cli.shell import shell
+from harness.cli.site import site
+from harness.cli.try_case import try_case
+from harness.errors import ConformError, ManifestError
+from harness.report import terminal
+
+
+class _Conform(click.Group):
+    """Turns every fault that the harness knows into a sentence and an exit status."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except UnknownCase as problem:
+            ERR.print(terminal.error_text(ManifestError(str(problem))))
+            sys.exit(EXIT_CODES["usage"])
+        except ConformError as error:
+            ERR.print(terminal.error_text(error))
+            sys.exit(EXIT_CODES.get(error.outcome, 1))
+        except KeyboardInterrupt:
+            ERR.print("interrupted: the port was stopped and its container removed")
+            sys.exit(130)
+        except BrokenPipeError:
+            _leave_a_closed_pipe()
+
+
+def _leave_a_closed_pipe() -> NoReturn:
+    """Somebody stopped reading, as `head` does: nothing is wrong."""
+    sys.stdout = open("/dev/null", "w")  # noqa: SIM115 - it stays open to the end, for what is still to be flushed
+    sys.exit(0)
+
+
+@click.group(cls=_Conform, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Prove, bit by bit, that a port of microgpt computes what the reference computes.
+
+    \b
+    conform run rust                         build in Docker, climb the ladder, report
+    conform run rust --level 6               one level only
+    conform run rust --case backward/window  one case only
+    conform run rust --runner local          without Docker
+    conform doctor                           what this machine lacks, and what to type
+    """
+
+
+COMMANDS = (
+    *(run, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
+    *(fuzz, mutants, accuracy, measure, render, diff, history, plan, site, get_base, examine),
+)
+for _command in COMMANDS:
+    main.add_command(_command)

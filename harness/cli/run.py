@@ -1,0 +1,85 @@
+"""`conform run`: one port, from its folder to a report."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from harness.build import manifest, runners
+from harness.cli.progress import progress
+from harness.cli.shared import ERR, OUT, limit_options, limits_of, runner_option
+from harness.fleet.conform import Choice, conform
+from harness.report import accuracy as accuracy_results
+from harness.report import record, terminal
+
+
+@click.command()
+@click.argument("port", required=False)
+@click.option("--path", type=click.Path(path_type=Path), help="A port's folder outside ports/.")
+@click.option("--name", help="With --path: the port's name, if it is not the folder's.")
+@runner_option
+@click.option("--level", type=click.IntRange(1, 12), help="Ask this level only.")
+@click.option("--case", "case", help="Ask this case only, as <verb>/<case>.")
+@click.option("--long", "long_cases", is_flag=True, help="Ask the long cases too (1,000 steps).")
+@click.option(
+    "--math",
+    type=click.Choice(["exact", "native"]),
+    default="exact",
+    show_default=True,
+    help="native: ask for the port's own functions, and judge it within the measured tolerance.",
+)
+@click.option("--force", is_flag=True, help="Build anew even if nothing has changed.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record as JSON and nothing else.")
+@click.option(
+    "--record", "record_file", type=click.Path(path_type=Path), help="Write the record to this file, too."
+)
+@limit_options
+def run(
+    port: str | None,
+    path: Path | None,
+    name: str | None,
+    runner: str,
+    level: int | None,
+    case: str | None,
+    long_cases: bool,
+    math: str,
+    force: bool,
+    as_json: bool,
+    record_file: Path | None,
+    **limits: float | None,
+) -> None:
+    """Build PORT, climb the ladder with it, and report the first divergence."""
+    if (port is None) == (path is None):
+        raise click.UsageError(
+            f"name one port, or --path to its folder; ports: {', '.join(manifest.known_ports())}"
+        )
+    if level is not None and case is not None:
+        raise click.UsageError("--level and --case exclude each other: a case has its level")
+    if name is not None and path is None:
+        raise click.UsageError("--name goes with --path: a port in ports/ has its folder's name")
+    loaded = manifest.load_folder(path, name) if path else manifest.load(str(port))
+    chosen_limits = limits_of(loaded, limits)
+    choice = Choice(runner, level, case, long_cases, math == "native")
+    with progress(ERR, choice.count(), quiet=as_json) as listener_for:
+        where = runners.runner(runner, chosen_limits, force)
+        found = conform(loaded, where, chosen_limits, choice, listener_for(loaded.name))
+    if choice.only_level is None and path is None and not choice.native:
+        record.save(found)
+    if record_file is not None:
+        record.write(found, record_file)
+    if as_json:
+        click.echo(json.dumps(found, indent=1))
+    else:
+        terminal.show(found, OUT, _repeat(path, name, runner) if path else "")
+        measured = None if path else accuracy_results.of_port(loaded.name)
+        if measured is not None:
+            OUT.print(accuracy_results.line(measured), style="dim", soft_wrap=True)
+    sys.exit(0 if found["outcome"] == "conforms" else 1)
+
+
+def _repeat(path: Path, name: str | None, runner: str) -> str:
+    """The command that asks a port outside ports/ again."""
+    return f"conform run --path {path}{f' --name {name}' if name else ''} --runner {runner}"

@@ -1,0 +1,21 @@
+"""The command `conform site`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from harness import paths
+from harness.fleet import example
+from harness.report import record
+from harness.report.site.build import build
+
+
+@click.command(name="site")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [usually results/site]")
+def site(out: Path | None) -> None:
+    """Write what results/ holds as static pages, for a browser or any web server."""
+    folder = out or record.results_dir() / "site"
+    count = build(record.results_dir(), folder, example.judge())
+    click.echo(f"{count} files in {paths.shown(folder)}; open {paths.shown(folder / 'index.html')}")

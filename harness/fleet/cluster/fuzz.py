@@ -1,0 +1,135 @@
+"""Fuzzing campaigns over many machines, in shards: one port and one seed each, so that no two ask the same.
+
+What a shard finds comes back as data and is saved here, in the client's checkout, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from conformance.verbs import NAMES
+from harness import files, paths
+from harness.build import manifest
+from harness.errors import ConformError
+from harness.fleet.cluster.client import Cluster
+from harness.fleet.cluster.parcel import Parcel, pack, scratch, unpacked
+from harness.fleet.cluster.worker import Stage
+from harness.fleet.conform import Listener
+from harness.fuzz import found
+from harness.fuzz.campaign import Campaign, campaign
+from harness.report.record import Record
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every shard does. The fields are the arguments of harness.fuzz.campaign.campaign."""
+
+    seconds: float | None
+    count: int | None
+    kind: str
+    verbs: Sequence[str]
+    runner: str
+    limits: Any
+
+
+def shard_seed(seed: int, port: str, number: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed} {port} {number}".encode()).digest()[:4], "big")
+
+
+def fuzz_there(plan: Plan, seed: int, parcel: Parcel, stage: Stage) -> Record:
+    """On the worker: one campaign, each of whose findings brings its files along."""
+
+    def show(running: Campaign) -> None:
+        stage.show(f"{running.requests // 100 * 100:,} requests, {len(running.found)} found")
+
+    with unpacked(parcel) as port, scratch() as folder:
+        result = campaign(
+            [port.name],
+            **vars(plan),
+            seed=seed,
+            on_line=stage.building,
+            listener=show,
+            load=lambda name: port,
+            found_folder=folder,
+        )
+        for entry in result["found"]:
+            path = Path(entry["path"])
+            endings = (".request", ".golden") if entry["saved"] else (path.suffix,)
+            entry["files"] = {file.name: file.read_bytes() for file in map(path.with_suffix, endings)}
+    return result
+
+
+def fuzz_over(
+    scheduler: str,
+    ports: Sequence[str],
+    shards: int,
+    seed: int,
+    plan: Plan,
+    note: Callable[[str], None],
+    listener_for: Callable[[str], Listener],
+) -> tuple[Record, list[ConformError]]:
+    """Fuzz each port in so many shards: what they came to as one result, and the faults of the others."""
+    shard_of = {
+        f"{port} {number}": (port, shard_seed(seed, port, number))
+        for port in dict.fromkeys(ports)
+        for number in range(1, shards + 1)
+    }
+    parcels = {port: pack(manifest.load(port)) for port, _ in shard_of.values()}
+    calls = {label: (fuzz_there, plan, own, parcels[port]) for label, (port, own) in shard_of.items()}
+    results: dict[str, Record] = {}
+    faults: list[ConformError] = []
+    interrupted = False
+    with Cluster(scheduler, plan.runner == "docker", note) as cluster:
+        try:
+            for label, value in cluster.results(calls, listener_for):
+                if isinstance(value, ConformError):
+                    faults.append(value)
+                else:
+                    results[label] = {**value, "found": [_saved(entry) for entry in value["found"]]}
+        except KeyboardInterrupt:
+            interrupted = True
+    merged = merge([results[label] for label in calls if label in results])
+    if interrupted or faults:
+        merged["ended"] = "interrupted" if interrupted else "not every shard came to its end"
+    return {**merged, "ports": list(parcels), "seed": seed, "runner": plan.runner}, faults
+
+
+def merge(results: Sequence[Record]) -> Record:
+    """Many results as one: what was asked is added up, what was found twice is there once for each port."""
+    verbs: dict[str, Counter[str]] = {}
+    entries: dict[tuple[str, str], Record] = {}
+    for result in results:
+        for verb, numbers in result["verbs"].items():
+            verbs.setdefault(verb, Counter()).update(numbers)
+        for entry in result["found"]:
+            entries.setdefault((entry["port"], entry["path"]), entry)
+    first: Mapping[str, Any] = results[0] if results else {"kinds": [], "ended": "", "only_verbs": []}
+    return {
+        "ports": sorted({port for result in results for port in result["ports"]}),
+        "kinds": first["kinds"],
+        "seed": 0,
+        "requests": sum(result["requests"] for result in results),
+        "tried_again": sum(result["tried_again"] for result in results),
+        "seconds": max((result["seconds"] for result in results), default=0.0),
+        "ended": first["ended"],
+        "verbs": {verb: dict(verbs[verb]) for verb in NAMES if verb in verbs},
+        "found": list(entries.values()),
+        "only_verbs": first["only_verbs"],
+        "shards": [
+            {"port": result["ports"][0], **{key: result[key] for key in ("seed", "requests", "ended")}}
+            for result in results
+        ],
+    }
+
+
+def _saved(entry: Record) -> Record:
+    """The finding with its files on this machine: a case in the checkout, a conversation in the cache."""
+    folder = found.folder() if entry["saved"] else found.conversations()
+    for name, data in entry.pop("files").items():
+        files.write_whole(folder / name, data)
+    return {**entry, "path": paths.shown(folder / Path(entry["path"]).name)}

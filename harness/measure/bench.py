@@ -1,0 +1,222 @@
+"""Measures speed: training steps, exact functions, a run of 1,000 steps, and memory, port beside port.
+
+Single times mean little on a machine that others use. So the ports take turns, round after round, steps are
+medians, and what counts is the ratio to the reference measured in the same rounds. A call of a function is
+so short that noise would hide it: there the least times are compared, since noise only adds.
+"""
+
+from __future__ import annotations
+
+import re
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files as package_files
+from pathlib import Path
+from random import Random
+
+import psutil
+
+from conformance.cases import run as run_cases
+from conformance.cases.case import line
+from conformance.messages import Request
+from harness import paths
+from harness.build import manifest, runners
+from harness.errors import ConformError
+from harness.run.limits import Limits
+from harness.run.local import LocalProcess
+from harness.run.session import Session
+
+REFERENCE = "reference"
+ROUNDS = 7
+CALLS = 20000  # of a function in one request
+SOME_NAMES = 200  # for training: enough to be of every length
+FEW_STEPS, MOST_STEPS = 8, 3000
+ENOUGH_SECONDS = 0.4  # that one measurement of training should take
+FUNCTIONS = ("exp", "log", "sin", "cos", "pow")
+TRIVIAL = {"exp": 0.0, "log": 1.0, "sin": 0.0, "cos": 0.0, "pow": 1.0}  # last arguments that need no work
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One port's medians. `peak_mib` is the most that all its processes have had, None if unknown."""
+
+    port: str
+    build: str  # the hash of what was built, as in the port's record
+    step_microseconds: float
+    ratio: float  # of the reference's time for a step to this one's
+    nanoseconds: dict[str, float]  # for a call of each exact function
+    thousand_steps_seconds: float
+    peak_mib: float | None
+
+
+def bench(
+    names: Sequence[str], runner: str, say: Callable[[str], None], rounds: int = ROUNDS
+) -> list[Measured]:
+    """Measure the reference and the named ports, taking turns. Raises ConformError if a port fails."""
+    with ExitStack() as stack:
+        sessions = {REFERENCE: stack.enter_context(_reference())}
+        builds = {REFERENCE: ""}
+        for name in names:
+            say(f"building {name}")
+            session, builds[name] = _session(name, runner)
+            sessions[name] = stack.enter_context(session)
+        counts = {name: _enough_steps(session) for name, session in sessions.items()}
+        steps: dict[str, list[float]] = {name: [] for name in sessions}
+        calls: dict[str, list[dict[str, tuple[float, float]]]] = {name: [] for name in sessions}
+        for number in range(1, rounds + 1):
+            say(f"round {number} of {rounds}")
+            for name, session in sessions.items():
+                steps[name].append(_step_seconds(session, counts[name]))
+                calls[name].append(dict(_call_seconds(session)))
+        whole = {}
+        for name, session in sessions.items():
+            say(f"{name}: 1,000 steps")
+            whole[name] = _timed(session, _thousand_steps())
+        peaks = {name: peak_mib(session) for name, session in sessions.items()}
+    return [
+        _measured(name, builds[name], steps[name], steps[REFERENCE], calls[name], whole[name], peaks[name])
+        for name in sessions
+    ]
+
+
+def _measured(
+    name: str,
+    build: str,
+    steps: Sequence[float],
+    reference: Sequence[float],
+    calls: Sequence[dict[str, tuple[float, float]]],
+    whole: float,
+    peak: float | None,
+) -> Measured:
+    step = statistics.median(steps)
+    return Measured(
+        port=name,
+        build=build,
+        step_microseconds=round(step * 1e6, 1),
+        ratio=round(statistics.median(reference) / step, 1),
+        nanoseconds={key: round(_least(calls, key) * 1e9, 1) for key in FUNCTIONS},
+        thousand_steps_seconds=round(whole, 3),
+        peak_mib=round(peak, 1) if peak is not None else None,
+    )
+
+
+def _least(calls: Sequence[dict[str, tuple[float, float]]], function: str) -> float:
+    """Seconds for one call: the least time with the function, less the least time without."""
+    busy = min(measured[function][0] for measured in calls)
+    idle = min(measured[function][1] for measured in calls)
+    return max(0.0, busy - idle) / CALLS
+
+
+def _reference() -> Session:
+    limits = Limits(request=3600.0)
+    command = f"{sys.executable} -m reference conform"
+    return Session(lambda: LocalProcess(command, paths.root(), limits), limits)
+
+
+def _session(name: str, runner: str) -> tuple[Session, str]:
+    """A session with the port, and the hash of what was built."""
+    limits = manifest.load(name).limits(Limits(request=3600.0))
+    where = runners.runner(runner, limits)
+    prepared = where.prepare(manifest.load(name))
+    return Session(where.launch, limits), prepared.content_hash
+
+
+def _timed(session: Session, request: Request) -> float:
+    began = time.perf_counter()
+    reply = session.ask(request)
+    seconds = time.perf_counter() - began
+    if not reply.ok:
+        raise ConformBenchError(f"the port answered '{request.verb}' with an error: {reply.reason}")
+    return seconds
+
+
+class ConformBenchError(ConformError):
+    """A port that cannot be measured, since it does not answer."""
+
+    outcome = "usage"
+    code = "bench"
+
+
+def _training(steps: int) -> Request:
+    """`classic` training on names, without samples."""
+    made = run_cases.case("bench", "classic", steps, 0, _names()[:SOME_NAMES])
+    return Request(made.verb, made.name, made.lines)
+
+
+@cache
+def _names() -> list[str]:
+    text = package_files("reference").joinpath("garden/names.txt").read_text(encoding="utf-8")
+    names = text.splitlines()
+    Random(42).shuffle(names)
+    return names
+
+
+def _enough_steps(session: Session) -> int:
+    """So many steps that their time can be measured."""
+    _timed(session, _training(FEW_STEPS))
+    few, more = _timed(session, _training(FEW_STEPS)), _timed(session, _training(3 * FEW_STEPS))
+    seconds = max(1e-5, (more - few) / (2 * FEW_STEPS))
+    return max(2 * FEW_STEPS, min(MOST_STEPS, round(ENOUGH_SECONDS / seconds)))
+
+
+def _step_seconds(session: Session, steps: int) -> float:
+    """Seconds for a step. Reading the request costs the same for few steps and for many, and falls out."""
+    few = _timed(session, _training(FEW_STEPS))
+    return (_timed(session, _training(FEW_STEPS + steps)) - few) / steps
+
+
+def _call_seconds(session: Session) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Seconds for many calls of each function, and for the same lines with trivial arguments."""
+    for function in FUNCTIONS:
+        arguments = list(_arguments(function))
+        idle = _lines(function, [(*a[:-1], TRIVIAL[function]) for a in arguments])
+        busy = _lines(function, arguments)
+        yield function, (_timed(session, busy), _timed(session, idle))
+
+
+def _lines(function: str, calls: Sequence[tuple[float, ...]]) -> Request:
+    return Request("math", "bench", ("math exact", *(line(function, *call) for call in calls)))
+
+
+def _arguments(function: str) -> Iterator[tuple[float, ...]]:
+    """What training asks of each function."""
+    source = Random(42)
+    powers = (-2.0, -0.5, -1.5, -2.0)
+    for i in range(CALLS):
+        x = source.random()
+        match function:
+            case "exp":
+                yield (-20.0 * x,)
+            case "log":
+                yield (1.0 - x,)
+            case "pow":
+                yield (1.0 - x, powers[i % len(powers)])
+            case _:
+                yield (6.283185307179586 * x,)
+
+
+def _thousand_steps() -> Request:
+    made = run_cases.case("bench", "classic", 1000, 20, _names())
+    return Request(made.verb, made.name, made.lines)
+
+
+def peak_mib(session: Session) -> float | None:
+    """The greatest memory that the port's processes have had, as Linux remembers it; None elsewhere."""
+    root = session.root_pid()
+    if root is None:
+        return None
+    total = 0
+    try:
+        first = psutil.Process(root)
+        for process in (first, *first.children(recursive=True)):
+            status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8", errors="replace")
+            found = re.search(r"VmHWM:\s+(\d+) kB", status)
+            total += int(found[1]) if found else 0
+    except (OSError, psutil.Error):
+        return None
+    return total / 1024 if total else None

@@ -1,0 +1,286 @@
+"""What each page shows, computed from the results. How it looks is up to templates and style sheet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from conformance import ladder, verbs
+from harness.build import images, manifest
+from harness.build.manifest import Manifest
+from harness.report import badges, terminal
+from harness.report.record import Record
+from harness.report.site import bits, browser, measured, plots
+from harness.report.site.data import Example, Results
+from harness.report.site.source_view import SourceFile, highlighted, source_files
+
+GLYPHS = {
+    "agrees": ("✓", "ok", "bit-exact"),
+    "tolerance": ("≈", "part", "within the tolerance"),
+    "known": ("~", "part", "known shortcoming"),
+    "fixed": ("~", "part", "a known shortcoming passes"),
+    "unsupported": ("–", "todo", "not there yet"),
+    "not run": ("·", "todo", "not asked"),
+    "disagrees": ("≠", "bad", "disagrees"),
+    "protocol": ("!", "bad", "breaks the protocol"),
+    "crashed": ("!", "bad", "crashed"),
+    "limit": ("!", "bad", "exceeded a limit"),
+}
+"""How a level's verdict is shown: sign, style, words."""
+MISTAKEN_FILE = "microgpt.py"
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page: its path in the site, its template, and what the template is given."""
+
+    path: str
+    template: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One level of one port. `rank` orders cells: the share of the cases that agree."""
+
+    sign: str
+    style: str
+    words: str
+    rank: float
+
+
+@dataclass(frozen=True)
+class Row:
+    """One port in the matrix; None stands for what is not known."""
+
+    port: str
+    language: str
+    toolchain: str
+    style: str
+    verdict: str
+    outcome: str
+    reached: int | None
+    cells: tuple[Cell, ...]
+    microseconds: float | None
+    memory: float | None
+    image: float | None
+    lines: int | None
+
+
+def cell(level: Record) -> Cell:
+    sign, style, words = GLYPHS[level["verdict"]]
+    said = f"level {level['level']}, {level['verb']}: {words}, {level['agreed']} of {level['cases']} agree"
+    if level["worst_ulps"]:
+        said += f", {terminal.distance(level['worst_ulps'])} at most"
+    return Cell(sign, style, said, level["agreed"] / max(1, level["cases"]))
+
+
+def missing(number: int, verb: str) -> Cell:
+    return Cell("·", "todo", f"level {number}, {verb}: no result", -1.0)
+
+
+def verdict(record: Record | None) -> tuple[str, str, str]:
+    """A port's verdict as (style, words, outcome for the filter)."""
+    if record is None:
+        return "todo", "never run", "not run"
+    badge = badges.of_port(record)
+    style = {badges.GREEN: "ok", badges.RED: "bad"}.get(badge.color, "part")
+    return style, badge.message, "conforms" if record["outcome"] == "conforms" else "does not conform"
+
+
+def row(port: str, results: Results) -> Row:
+    record, speed = results.records.get(port), results.speed(port)
+    levels = {level["level"]: level for level in record["levels"]} if record else {}
+    style, words, outcome = verdict(record)
+    size = record["size"] if record else None
+    return Row(
+        port=port,
+        language=record["language"] if record else manifest.load(port).language,
+        toolchain=record["build"]["toolchain"] if record else "",
+        style=style,
+        verdict=words,
+        outcome=outcome,
+        reached=record["reached_level"] if record else None,
+        cells=tuple(
+            cell(levels[number]) if number in levels else missing(number, verb)
+            for number, verb in enumerate(verbs.NAMES, start=1)
+        ),
+        microseconds=speed["step_microseconds"] if speed else None,
+        memory=speed["peak_mib"] if speed else None,
+        image=size["image_bytes"] / 1e6 if size and size["image_bytes"] else None,
+        lines=size["lines"] if size else None,
+    )
+
+
+def divergence(record: Record) -> dict[str, Any] | None:
+    """The first divergence or fault of a record, ready to be shown; None if there is none."""
+    failure = terminal.first_failure(record)
+    if failure is None:
+        return None
+    level, case = failure
+    finding = record["finding"]
+    shown = finding["difference"] if finding else case["difference"]
+    return {
+        "level": level,
+        "case": case,
+        "finding": finding,
+        "difference": shown,
+        "pair": bits.pair(shown) if shown and shown["kind"] == "value" else None,
+        "trail": bits.trail(record["trail"]) if record.get("trail") else None,
+        "said": bits.usual_words(record),
+        "repeat": f"{terminal.make_command(record)} CASE={case['case']}",
+    }
+
+
+def index(results: Results) -> Page:
+    rows = [row(port, results) for port in results.ports]
+    records = results.records.values()
+    wrong = results.example.record
+    return Page(
+        "index.html",
+        "index.html",
+        {
+            "rows": rows,
+            "verbs": verbs.NAMES,
+            "signs": GLYPHS,
+            "conforming": sum(row.outcome == "conforms" for row in rows),
+            "cases": max((sum(level["cases"] for level in r["levels"]) for r in records), default=0),
+            "compared": max((sum(level["values"] for level in r["levels"]) for r in records), default=0),
+            "wrong": divergence(wrong),
+        },
+    )
+
+
+def port(name: str, results: Results) -> Page:
+    record = results.records.get(name)
+    loaded, sources, dockerfile = _port_files(name)
+    return Page(
+        f"ports/{name}.html",
+        "port.html",
+        {
+            "row": row(name, results),
+            "record": record,
+            "sentence": terminal.sentence(record) if record else f"{name} was never run",
+            "divergence": divergence(record) if record else None,
+            "signs": GLYPHS,
+            "speed": results.speed(name),
+            "bench": results.bench,
+            "accuracy": measured.accuracy(results.accuracy[name]) if name in results.accuracy else None,
+            "history": results.history.get(name, []),
+            "trends": measured.trends(results.history.get(name, [])),
+            "manifest": loaded,
+            "dockerfile": dockerfile,
+            "sources": sources,
+            "changed": changed_since(loaded, record),
+        },
+    )
+
+
+def _port_files(name: str) -> tuple[Manifest | None, list[SourceFile], SourceFile | None]:
+    """A port's manifest, files and Dockerfile, as far as they are still there."""
+    if name not in manifest.known_ports():
+        return None, [], None
+    loaded = manifest.load(name)
+    lines = highlighted("Dockerfile", images.dockerfile(loaded))
+    return loaded, source_files(loaded), SourceFile("Dockerfile", lines)
+
+
+def changed_since(loaded: Manifest | None, record: Record | None) -> bool:
+    """Whether the port's files are no more those that were judged, as far as this can be known."""
+    if loaded is None or record is None or not record["build"]["base"]:
+        return False
+    return images.content_hash(loaded, record["build"]["base"]) != str(record["build"]["hash"])
+
+
+def wrong_port(example: Example) -> Page:
+    record = example.record
+    found = divergence(record)
+    assert found is not None, "the example agrees everywhere now: choose another mistake"
+    return Page(
+        "example.html",
+        "example.html",
+        {
+            "record": record,
+            "divergence": {**found, "repeat": None},
+            "signs": GLYPHS,
+            "file": MISTAKEN_FILE,
+            "right": highlighted(MISTAKEN_FILE, example.right),
+            "wrong": highlighted(MISTAKEN_FILE, example.wrong),
+        },
+    )
+
+
+def browser_page(goldens: Sequence[browser.Golden]) -> Page:
+    levels = [
+        {
+            "number": number,
+            "verb": verb,
+            "usual": next(golden for golden in goldens if golden.verb == verb and not golden.long),
+            "long": next((golden for golden in goldens if golden.verb == verb and golden.long), None),
+        }
+        for number, verb in enumerate(verbs.NAMES, start=1)
+    ]
+    megabytes = sum(len(golden.script) for golden in goldens if not golden.long) / 1e6
+    return Page(
+        "browser.html",
+        "browser.html",
+        {"levels": levels, "megabytes": megabytes, "modules": browser.MODULES, "suite": suite_name()},
+    )
+
+
+def suite_name() -> str:
+    return ladder.content_hash(ladder.levels())[:12]
+
+
+def measurements(results: Results) -> Page:
+    speeds = sorted(results.bench["ports"], key=lambda row: row["step_microseconds"]) if results.bench else []
+    bars = [
+        plots.Bar(row["port"], row["step_microseconds"], f"{row['step_microseconds']:,.0f} µs", row["port"])
+        for row in speeds
+    ]
+    spreads = measured.spreads(results.tolerance)
+    ranges = [plots.Range(spread.verb, spread.low, spread.middle, spread.high) for spread in spreads]
+    return Page(
+        "measurements.html",
+        "measurements.html",
+        {
+            "bench": results.bench,
+            "speeds": speeds,
+            "speed_plot": plots.log_bars("Microseconds for one step, by port", bars, plots.duration),
+            "accuracies": {name: measured.accuracy(entry) for name, entry in results.accuracy.items()},
+            "tolerance": results.tolerance,
+            "spreads": spreads,
+            "growths": measured.growths(results.tolerance),
+            "spread_plot": plots.log_ranges("How far the quantities of each level move", ranges),
+        },
+    )
+
+
+def mistakes(results: Results) -> Page:
+    """The catalogue of known mistakes, area by area."""
+    areas: dict[str, list[Record]] = {}
+    for mutant in results.mutants["mutants"] if results.mutants else []:
+        areas.setdefault(mutant["area"], []).append(mutant)
+    listed = [mutant for area in areas.values() for mutant in area]
+    return Page(
+        "mistakes.html",
+        "mistakes.html",
+        {
+            "areas": areas,
+            "count": len(listed),
+            "caught": sum(mutant["level"] is not None for mutant in listed),
+            "verbs": verbs.NAMES,
+        },
+    )
+
+
+def all_pages(results: Results, goldens: Sequence[browser.Golden]) -> list[Page]:
+    return [
+        index(results),
+        wrong_port(results.example),
+        browser_page(goldens),
+        measurements(results),
+        mistakes(results),
+        *(port(name, results) for name in results.ports),
+    ]

@@ -1,0 +1,170 @@
+"""What can be typed after `microgpt`: commands, options, their types and the manuals that --help prints.
+
+What the commands do stands in `commands.py`.
+"""
+
+import argparse
+from collections.abc import Callable
+from contextlib import suppress
+from math import isfinite
+from pathlib import Path
+from typing import Any, NoReturn
+
+from reference import microgpt
+from reference.app.refusal import Refusal
+
+MANUAL = """\
+One small GPT, written once in plain Python: it learns from a list of names and makes up new ones.
+
+commands:
+  run       train and draw samples in one go, and print what the original program prints
+  train     train, and save the model; it can be interrupted and resumed
+  generate  draw samples from a saved model
+  info      what a model is, or what this program can do
+  conform   answer requests of the protocol on standard input
+
+examples:
+  microgpt train --save names.json            train on the names that come with this program
+  microgpt generate --model names.json        make up 20 names
+  microgpt run classic < my-names.txt         the original program on your own names
+  microgpt conform < case.request | diff - case.golden
+
+Each command has its own manual: microgpt train --help. The exit status is 0 if all went well, 1 if the
+dataset was wrong and 2 if something else was, which one sentence on standard error explains, and 130 after
+Ctrl-C."""
+
+RUN_MANUAL = """\
+Train from scratch and draw 20 samples, printing the loss of each step. Nothing is saved.
+
+The dataset is UTF-8 text, one document a line, from --dataset or standard input. At a terminal, without
+either, it is the list of names that comes with this program."""
+
+RUN_EXAMPLES = """\
+examples:
+  microgpt run                                at a terminal: the preset 'seed' on the names that come with it
+  microgpt run classic < names.txt
+  microgpt run classic --steps 100 --dataset names.txt
+  microgpt run classic --math native < names.txt
+
+With 'exact' math the bits are the same on every machine. 'native' takes exp, log, sin and cos from this
+machine's library: that is what the original program does, and it is a little faster."""
+
+TRAIN_MANUAL = """\
+Train a model and save it as JSON that keeps every bit. While it trains, it is saved every few steps.
+
+Ctrl-C finishes the running step, saves and says how to go on; a second Ctrl-C leaves at once, and the last
+saved state stays. Training that was interrupted and resumed ends with the same bits as any other."""
+
+TRAIN_EXAMPLES = """\
+examples:
+  microgpt train --save model.json
+  microgpt train --dataset names.txt --preset classic --save model.json
+  microgpt train --dataset names.txt --save model.json --resume
+
+To resume, give the same dataset. All other options are in the saved file and can be left out."""
+
+GENERATE_MANUAL = """\
+Draw samples from a saved model, one a line.
+
+Without --seed the stream of random numbers goes on where training left it, so that the samples are those of
+'microgpt run' with the same dataset. The model file does not change: the same command, the same samples."""
+
+GENERATE_EXAMPLES = """\
+examples:
+  microgpt generate --model model.json
+  microgpt generate --model model.json --count 5 --temperature 0.8 --seed 7
+  microgpt generate --model model.json --start mar
+  microgpt generate --model model.json --json | jq -r '.samples[].text'
+
+--json prints one object: model, temperature, seed (or null), start and samples. A sample has text, tokens,
+log_probability (natural, of the whole text and its end, at this temperature) and complete (false if the model
+ran out of room before it ended the text)."""
+
+INFO_MANUAL = """\
+With --model: what the model is, what it was trained on and how far. Without: presets, math and versions."""
+
+CONFORM_MANUAL = """\
+Answer the requests of the conformance protocol on standard input, on standard output, until the input ends.
+The protocol is described in conformance/SPEC.md."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Errors are one sentence, and options are not abbreviated."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise Refusal(f"{message.removeprefix('argument ')} (see '{self.prog} --help')")
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """The type of an option that takes a whole number."""
+
+    def convert(text: str) -> int:
+        if text.isascii() and text.isdigit() and len(text) <= 12 and low <= int(text) <= high:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"takes a whole number from {low} to {high}, not {text!r}")
+
+    return convert
+
+
+def temperature(text: str) -> float:
+    with suppress(ValueError):
+        if isfinite(float(text)) and float(text) > 0.0:
+            return float(text)
+    raise argparse.ArgumentTypeError(f"takes a number above 0, such as 0.5, not {text!r}")
+
+
+STEPS = whole(1, 4096)
+SEED = whole(0, 2**32 - 1)
+
+
+def make_parser() -> Parser:
+    parser = Parser(prog="microgpt", description=MANUAL, usage="microgpt COMMAND [OPTIONS]")
+    commands = parser.add_subparsers(
+        prog="microgpt", dest="command", metavar="COMMAND", help=argparse.SUPPRESS
+    )
+
+    def command(name: str, manual: str, examples: str = "") -> Parser:
+        return commands.add_parser(name, description=manual, epilog=examples)
+
+    added = command("run", RUN_MANUAL, RUN_EXAMPLES)
+    added.add_argument("preset", nargs="?", choices=microgpt.PRESETS, default="seed", help="default: seed")
+    added.add_argument("--math", choices=microgpt.FUNCTIONS, default="exact", help="default: exact")
+    added.add_argument("--steps", type=STEPS, metavar="N", help="default: 500 for seed, 1000 for classic")
+    added.add_argument("--dataset", type=Path, metavar="FILE", help="default: standard input")
+
+    added = command("train", TRAIN_MANUAL, TRAIN_EXAMPLES)
+    added.add_argument("--save", type=Path, metavar="FILE", required=True, help="where the model is saved")
+    added.add_argument("--dataset", type=Path, metavar="FILE", help="default: the names of this program")
+    added.add_argument("--preset", choices=microgpt.PRESETS, help="default: seed")
+    added.add_argument("--steps", type=STEPS, metavar="N", help="default: 500 for seed, 1000 for classic")
+    added.add_argument("--math", choices=microgpt.FUNCTIONS, help="default: exact")
+    added.add_argument("--seed", type=SEED, metavar="N", help="of the random numbers; default: 42")
+    added.add_argument(
+        "--checkpoint-every",
+        type=whole(0, 4096),
+        default=50,
+        metavar="N",
+        help="save after each N steps (default: 50); 0 saves only at the end and on Ctrl-C",
+    )
+    existing = added.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="go on with the training in the saved file")
+    existing.add_argument("--force", action="store_true", help="start anew and replace the saved file")
+
+    added = command("generate", GENERATE_MANUAL, GENERATE_EXAMPLES)
+    added.add_argument("--model", type=Path, metavar="FILE", required=True, help="a model saved by 'train'")
+    added.add_argument("--count", type=whole(1, 100_000), default=20, metavar="N", help="default: 20")
+    added.add_argument(
+        "--temperature", type=temperature, default=0.5, metavar="T", help="more is more daring; default: 0.5"
+    )
+    added.add_argument("--seed", type=SEED, metavar="N", help="of a new stream of random numbers")
+    added.add_argument("--start", default="", metavar="TEXT", help="how each sample begins")
+    added.add_argument("--json", action="store_true", help="print one JSON object for other programs")
+
+    added = command("info", INFO_MANUAL)
+    added.add_argument("--model", type=Path, metavar="FILE", help="a model saved by 'train'")
+
+    command("conform", CONFORM_MANUAL)
+    return parser

@@ -1,0 +1,142 @@
+"""Training as people live it: it saves as it goes, shows how far it is, and can be stopped and resumed.
+
+What a step computes stands in `microgpt.py`, what is saved in `modelfile.py`.
+"""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from math import isfinite
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from reference import microgpt
+from reference.app import modelfile
+from reference.app.dataset import Dataset
+from reference.app.modelfile import Model, TrainedOn
+from reference.app.refusal import Refusal
+
+
+def preset_of(name: str, steps: int | None) -> microgpt.Preset:
+    """The preset of that name, with another number of steps if one is given."""
+    preset = microgpt.PRESETS[name]
+    if steps is None:
+        return preset
+    return replace(preset, optimizer=replace(preset.optimizer, steps=steps))
+
+
+def start(
+    data: Dataset, preset: str | None, steps: int | None, math: str | None, seed: int | None
+) -> tuple[microgpt.Run, Model]:
+    """A new run, and the model that it is going to be."""
+    preset, math, seed = preset or "seed", math or "exact", 42 if seed is None else seed
+    microgpt.use_math(math)
+    run = microgpt.Run(preset_of(preset, steps), data.lines, seed)
+    trained_on = TrainedOn.of(data)
+    return run, Model(trained_on, preset, seed, math, run.tokenizer, run.training, run.generator, [])
+
+
+def resume(path: Path, data: Dataset, options: dict[str, str | int | None]) -> tuple[microgpt.Run, Model]:
+    """A run that goes on from the saved model, and that model.
+
+    `options` are those of the command line, None where not given. Raises Refusal if the file is no sound
+    model, or the dataset or an option is not the one that it was started with.
+    """
+    model = modelfile.load(path)
+    for option, given in options.items():
+        saved = getattr(model, option)
+        if given not in (None, saved):
+            raise Refusal(
+                f"{path} was started with --{option} {saved} and cannot go on with {given}: "
+                f"leave out --{option}, or start anew with another --save"
+            )
+    if data.sha256 != model.trained_on.sha256:
+        raise Refusal(
+            f"{path} was trained on {model.trained_on.file}, and {data.name} is not the same text: "
+            "give the same file with --dataset"
+        )
+    microgpt.use_math(model.math)
+    run = microgpt.Run(preset_of(model.preset, model.steps), data.lines, model.seed)
+    ours, theirs = run.training, model.training
+    if (ours.config, ours.optimizer, run.tokenizer) != (theirs.config, theirs.optimizer, model.tokenizer):
+        raise Refusal(f"{path} is not what this microgpt calls the preset {model.preset}: it cannot go on")
+    run.training, run.generator = model.training, model.generator
+    return run, model
+
+
+class Interruption:
+    """While this is entered, the first Ctrl-C (or SIGTERM) is only noted, the next one interrupts at once.
+
+    `signal` is the number of the noted one, 0 if there is none. A signal that was ignored stays ignored.
+    """
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+    def __enter__(self) -> "Interruption":
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        self.handlers = {n: signal.getsignal(n) for n in numbers if signal.getsignal(n) != signal.SIG_IGN}
+        for number in self.handlers:
+            signal.signal(number, self.note)
+        return self
+
+    def note(self, number: int, frame: FrameType | None) -> None:
+        if self.signal:
+            raise KeyboardInterrupt
+        self.signal = number
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for number, handler in self.handlers.items():
+            signal.signal(number, handler)
+
+
+def train(run: microgpt.Run, model: Model, path: Path, checkpoint_every: int) -> int:
+    """Train to the end or until a signal comes, and save. The result is the number of that signal, or 0.
+
+    `model` describes `run`: both have the same training and the same generator. It is saved after each
+    `checkpoint_every` steps, or only when training stops if that is 0. Raises Refusal if the loss is no
+    number, or the model cannot be saved.
+    """
+    with Interruption() as interruption, progress(model) as show:
+        for loss in run.losses():
+            step = model.training.step
+            if not isfinite(loss):
+                raise Refusal(f"the loss of step {step} is {loss}: it has diverged, and {path} is as before")
+            model.add_loss(loss)
+            show(loss)
+            if interruption.signal:
+                break
+            if checkpoint_every and step % checkpoint_every == 0 and not model.finished:
+                modelfile.save(model, path)
+        modelfile.save(model, path)
+    return 0 if model.finished else interruption.signal
+
+
+@contextmanager
+def progress(model: Model) -> Iterator[Callable[[float], None]]:
+    """A function to call with the loss after each step. On a terminal it shows steps, loss and time left."""
+    if not sys.stderr.isatty():
+        yield lambda loss: None
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    except ImportError:
+        print("microgpt: training without a progress display ('pip install rich' brings it)", file=sys.stderr)
+        yield lambda loss: None
+        return
+    columns = (
+        TextColumn("step"),
+        MofNCompleteColumn(),
+        BarColumn(),
+        TextColumn("loss {task.fields[loss]}"),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as shown:
+        task = shown.add_task("", total=model.steps, completed=model.training.step, loss="-")
+        yield lambda loss: shown.update(task, completed=model.training.step, loss=f"{loss:.4f}")

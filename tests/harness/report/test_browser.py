@@ -1,0 +1,378 @@
+"""Claims on the site in a real browser, headless Chromium: from a file and from a web server.
+
+Without Chromium they are left out; in CI (CI is set) that is a failure.
+"""
+
+import functools
+import os
+import shutil
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sites
+
+from conformance import ladder
+from conformance.messages import parse_reply
+from harness.judge.compare import compare
+from harness.report.site import browser as scripts
+
+pytestmark = pytest.mark.browser
+PAGES = (
+    "index",
+    "example",
+    "browser",
+    "measurements",
+    "mistakes",
+    "ports/c",
+    "ports/lua",
+    "ports/go",
+    "ports/zig",
+)
+PHONE = {"width": 360, "height": 740}
+DESKTOP = {"width": 1280, "height": 800}
+ARGUMENTS = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+PATIENCE = 120_000  # milliseconds for all levels, on a machine that others use
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        said = "left out, since it needs Chromium; on Debian: apt-get install chromium"
+        if os.environ.get("CI"):
+            pytest.fail(f"{said} (CI is set, and CI leaves nothing out)", pytrace=False)
+        pytest.skip(said)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+        yield launched
+        launched.close()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return sites.build_in(tmp_path_factory.mktemp("site"))
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: the tests look at the browser's side."""
+
+
+@pytest.fixture(scope="module")
+def server(site: Path) -> Iterator[str]:
+    """The site below a path of a web server."""
+    handler = functools.partial(Quiet, directory=str(site.parent.parent))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{running.server_port}/{site.parent.name.replace(' ', '%20')}/{site.name}"
+        running.shutdown()
+
+
+@pytest.fixture
+def open_page(chromium: Any) -> Iterator[Callable[..., Any]]:
+    """Opens an address. At the end: nothing on the console, no error, no request to anywhere else."""
+    contexts: list[Any] = []
+    trouble: list[str] = []
+
+    def opened(base: str, name: str, **options: Any) -> Any:
+        context = chromium.new_context(**{"viewport": DESKTOP, **options})
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: trouble.append(f"{name}: {message.type}: {message.text}"))
+        page.on("pageerror", lambda error: trouble.append(f"{name}: {error}"))
+
+        def note(request: Any) -> None:
+            if not request.url.startswith((base, "blob:")):
+                trouble.append(f"{name} asks for {request.url}")
+
+        page.on("request", note)
+        page.on("requestfailed", lambda request: trouble.append(f"{name}: {request.url} failed"))
+        page.goto(f"{base}/{name}.html")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert trouble == []
+
+
+@pytest.fixture(params=["file", "http"])
+def base(request: pytest.FixtureRequest, site: Path, server: str) -> str:
+    return site.as_uri() if request.param == "file" else server
+
+
+def violations(page: Any) -> list[str]:
+    from axe_playwright_python.sync_playwright import Axe
+
+    # Without its preloading: that asks for the style sheet once more, which the pages' policy forbids.
+    found = Axe().run(page, options={"resultTypes": ["violations"], "preload": False}).response["violations"]
+    return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"]]
+
+
+# ---------------------------------------------------------------- every page
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_loads_without_a_word_on_the_console(base: str, name: str, open_page: Callable[..., Any]):
+    page = open_page(base, name)
+    assert page.locator("h1").count() == 1
+    assert page.evaluate("getComputedStyle(document.body).maxWidth") != "none", "the style sheet is missing"
+
+
+RIGHT = "const scale = tape.pow(tape.add(meanSquare, tape.leaf(1e-5)), -0.5);"
+WRONG = "const scale = tape.pow(tape.pow(tape.add(meanSquare, tape.leaf(1e-5)), 0.5), -1);"
+
+UNFOLD = "for (const details of document.querySelectorAll('details:not(.file)')) details.open = true;"
+ONE_FILE = "for (const file of [...document.querySelectorAll('.file')].slice(1)) file.remove();"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing(site: Path, name: str, scheme: str, open_page: Callable[..., Any]):
+    """Of a port's files only the first is looked at: all are shown alike, and axe takes a while for each."""
+    page = open_page(site.as_uri(), name, color_scheme=scheme)
+    page.evaluate(f"() => {{ {UNFOLD} {ONE_FILE} }}")
+    assert violations(page) == []
+    page.set_viewport_size(PHONE)
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_phone_never_scrolls_a_page_sideways(site: Path, name: str, open_page: Callable[..., Any]):
+    page = open_page(site.as_uri(), name, viewport=PHONE)
+    page.evaluate(f"() => {{ {UNFOLD} }}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_dark_and_light_are_two_different_pages(site: Path, open_page: Callable[..., Any]):
+    colours = {
+        open_page(site.as_uri(), "index", color_scheme=scheme).evaluate(
+            "getComputedStyle(document.body).backgroundColor"
+        )
+        for scheme in ("light", "dark")
+    }
+    assert len(colours) == 2
+
+
+# ---------------------------------------------------------------- the matrix
+
+
+def ports(page: Any) -> list[str]:
+    """The ports that are shown, from top to bottom."""
+    return page.locator("#matrix tbody tr:visible th a").all_inner_texts()
+
+
+def test_the_matrix_is_sorted_by_click(base: str, open_page: Callable[..., Any]):
+    page = open_page(base, "index")
+    step = page.locator("#matrix thead th", has_text="step")
+    assert ports(page) == ["C", "Go", "Haskell", "JavaScript", "Lua", "Rust", "Zig"]
+    step.get_by_role("button").click()
+    assert ports(page)[:2] == ["C", "Lua"] and step.get_attribute("aria-sort") == "ascending"
+    step.get_by_role("button").click()
+    assert ports(page)[:2] == ["Lua", "C"], "what was not measured comes last either way"
+    assert step.get_attribute("aria-sort") == "descending"
+    assert page.locator("#matrix [aria-sort]").count() == 1
+
+
+def test_the_matrix_is_sorted_by_keyboard(site: Path, open_page: Callable[..., Any]):
+    page = open_page(site.as_uri(), "index")
+    page.locator("#verdict").focus()
+    for _ in range(3):  # the box around the table, the heading 'port', the heading 'hello'
+        page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.title") == "sort by 1 hello"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Space")
+    heading = page.locator("#matrix thead th", has_text="hello")
+    assert heading.get_attribute("aria-sort") == "descending"
+    assert set(ports(page)[-3:]) == {"Go", "Rust", "Zig"}, "ports without a result come last"
+
+
+def test_the_matrix_is_filtered_by_words_and_by_verdict(site: Path, open_page: Callable[..., Any]):
+    page = open_page(site.as_uri(), "index")
+    page.fill("#find", "test 1.0  lua")
+    assert ports(page) == ["Lua"] and page.inner_text("#shown") == "1 of 7 ports"
+    page.fill("#find", "")
+    page.select_option("#verdict", "does not conform")
+    assert ports(page) == ["C", "Haskell", "Zig"]
+    page.select_option("#verdict", "not run")
+    assert ports(page) == ["Go", "Rust"]
+    page.fill("#find", "no such port")
+    assert ports(page) == [] and page.inner_text("#shown") == "0 of 7 ports"
+
+
+def test_without_javascript_everything_but_the_browser_s_own_run_can_be_read(
+    site: Path, open_page: Callable[..., Any]
+):
+    page = open_page(site.as_uri(), "index", java_script_enabled=False)
+    assert len(ports(page)) == 7
+    assert not page.is_visible("#filters") and page.locator("#matrix button").count() == 0
+    page = open_page(site.as_uri(), "browser", java_script_enabled=False)
+    assert page.is_visible("noscript p") and not page.is_visible("#run")
+    page = open_page(site.as_uri(), "ports/c", java_script_enabled=False)
+    page.locator("summary", has_text="exact.c").click()
+    assert page.is_visible("div[aria-label='exact.c']")
+
+
+# ---------------------------------------------------------------- the visitor's browser
+
+
+def run(page: Any) -> None:
+    page.click("#run")
+    page.locator("#run:enabled").wait_for(timeout=PATIENCE)
+
+
+def test_this_browser_is_bit_exact_on_every_level(base: str, open_page: Callable[..., Any]):
+    page = open_page(base, "browser")
+    run(page)
+    rows = [row.inner_text().split("\t") for row in page.locator("#levels tbody tr").all()]
+    assert [row[2] for row in rows] == ["✓ bit-exact"] * 12
+    counts = [sum(not case.long for case in level.cases) for level in ladder.levels()]
+    assert [row[3] for row in rows] == [f"{count}/{count}" for count in counts]
+    assert page.inner_text("#verdict").startswith("Your browser is bit-exact: 12 of 12 levels")
+    report = page.input_value("#report")
+    assert f"{sum(counts)} cases" in report and "no divergence" in report and "Chrome/" in report
+    assert not page.is_visible("#first")
+    assert violations(page) == []
+
+
+def test_long_cases_are_asked_if_they_are_wanted(site: Path, open_page: Callable[..., Any]):
+    page = open_page(site.as_uri(), "browser")
+    page.check("#long")
+    run(page)
+    cases = sum(len(level.cases) for level in ladder.levels())
+    assert f"{cases} cases" in page.input_value("#report")
+    assert page.inner_text("#verdict").startswith("Your browser is bit-exact")
+
+
+def test_the_browser_s_own_functions_are_not_right(site: Path, open_page: Callable[..., Any]):
+    page = open_page(site.as_uri(), "browser")
+    page.check("input[value=native]")
+    run(page)
+    assert "With its own Math, your browser differs" in page.inner_text("#verdict")
+    rows = [row.inner_text().split("\t") for row in page.locator("#functions tbody tr").all()]
+    assert sorted(row[0] for row in rows) == ["cos", "exp", "log", "pow", "sin"]
+    for _, right, one, two, more, share in rows:
+        wrong = sum(int(count.replace(",", "")) for count in (one, two, more))
+        assert wrong > 0, "this engine is right everywhere: what it shows is no example any more"
+        assert share == f"{100 * wrong / (wrong + int(right.replace(',', ''))):.1f} %"
+    assert "level 3, math" in page.inner_text("#first") and violations(page) == []
+
+
+def test_a_second_run_begins_anew(site: Path, open_page: Callable[..., Any]):
+    page = open_page(site.as_uri(), "browser")
+    page.check("input[value=native]")
+    run(page)
+    page.check("input[value=exact]")
+    run(page)
+    assert page.inner_text("#verdict").startswith("Your browser is bit-exact")
+    assert not page.is_visible("#first") and not page.is_visible("#functions")
+
+
+def copy_of(site: Path, folder: Path) -> Path:
+    shutil.copytree(site, folder / "site")
+    return folder / "site"
+
+
+def test_a_wrong_port_turns_red_and_its_first_divergence_is_named(
+    site: Path, tmp_path: Path, open_page: Callable[..., Any]
+):
+    """The mistake of the example, planted in the page's own script: the page finds what the harness found."""
+    wrong = copy_of(site, tmp_path)
+    script = (wrong / "static" / "worker.js").read_text()
+    assert script.count(RIGHT) == 1
+    (wrong / "static" / "worker.js").write_text(script.replace(RIGHT, WRONG))
+    page = open_page(wrong.as_uri(), "browser")
+    run(page)
+    verdicts = [row.inner_text().split("\t")[2] for row in page.locator("#levels tbody tr").all()]
+    stored = sites.planted().record
+    assert [verdict == "✓ bit-exact" for verdict in verdicts] == [
+        level["verdict"] == "agrees" for level in stored["levels"]
+    ]
+    first = stored["levels"][6]["failures"][0]["difference"]
+    shown = page.inner_text("#first")
+    assert f"level 7, forward, case example\nCheckpoint\n{first['checkpoint']}" in shown
+    assert first["expected"] in shown and first["got"] in shown and "1 ulp" in shown
+
+
+def test_a_file_that_is_missing_is_said_and_not_waited_for(site: Path, tmp_path: Path, chromium: Any):
+    broken = copy_of(site, tmp_path)
+    (broken / "goldens" / "05-tokens.js").unlink()
+    page = chromium.new_page()
+    page.goto(f"{broken.as_uri()}/browser.html")
+    run(page)
+    assert page.inner_text("#verdict") == "It did not run to its end: goldens/05-tokens.js cannot be loaded."
+    page.close()
+
+
+def test_the_result_can_be_copied(server: str, open_page: Callable[..., Any]):
+    page = open_page(server, "browser", permissions=["clipboard-read", "clipboard-write"])
+    run(page)
+    page.click("#copy")
+    page.get_by_text("Copied.").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == page.input_value("#report")
+
+
+# ---------------------------------------------------------------- the comparison in the page
+
+
+CHANGES: tuple[tuple[str, str, Callable[[str], str]], ...] = (
+    ("forward/example", "nothing", lambda text: text),
+    (
+        "forward/example",
+        "one bit",
+        lambda text: text.replace("row 3fd8827d7a8d970b", "row 3fd8827d7a8d970a", 1),
+    ),
+    ("forward/example", "a sign", lambda text: text.replace(" 0000000000000000", " 8000000000000000", 1)),
+    ("forward/example", "NaN", lambda text: text.replace("3feffff5837b8811", "7ff8000000000000")),
+    ("forward/example", "a line less", lambda text: text.replace("row 3feffff5837b8811\n", "")),
+    ("forward/example", "an end too early", lambda text: "\n".join(text.split("\n")[:9]) + "\nend\n"),
+    ("forward/example", "an error", lambda text: "error example no\nend\n"),
+    (
+        "graph/example",
+        "two quantities",
+        lambda text: text.replace("3", "4", 2).replace("ok example", "ok example"),
+    ),
+    ("train/example", "a checksum", lambda text: text.replace("gradients dfbaeb24", "gradients dfbaeb25")),
+    ("run/example", "a printed line", lambda text: text.replace("print 110", "print 111", 1)),
+    ("sample/example", "a token", lambda text: text.replace("token 0", "token 1")),
+    ("arith/error-tab", "another reason", lambda text: "error error-tab what\nend\n"),
+    ("arith/error-tab", "no error", lambda text: "ok error-tab\nend\n"),
+    ("arith/error-tab", "unsupported", lambda text: "error error-tab unsupported\nend\n"),
+)
+
+
+@pytest.mark.parametrize(("name", "change"), [pytest.param(n, c, id=f"{n}: {w}") for n, w, c in CHANGES])
+def test_the_page_compares_as_the_harness_does(
+    site: Path, name: str, change: Callable[[str], str], open_page: Callable[..., Any]
+):
+    case = ladder.find_case(name)
+    golden = case.path.with_suffix(".golden").read_text()
+    reply = change(golden)
+    expected = compare(case.request, case.golden, parse_reply(reply))
+    alone = "self.compareAlone = modules['./compare.js'].compare;\nself.onmessage"
+    script = scripts.worker_script().replace("self.onmessage", alone)
+    page = open_page(site.as_uri(), "example")
+    page.evaluate(f"{script}\nconformanceWorker();")
+    found = page.evaluate("texts => self.compareAlone(...texts)", [case.path.read_text(), golden, reply])
+    assert (found["values"], found["different"]) == (expected.values, expected.different)
+    assert float(found["worst"]) == float(expected.worst_ulps)
+    if expected.first is None:
+        assert found["first"] is None
+    else:
+        first = asdict(expected.first)
+        assert found["first"]["checkpoint"] == first["checkpoint"]
+        assert found["first"]["ulps"] == first["ulps"] or float(found["first"]["ulps"]) == float(
+            first["ulps"]
+        )
+        if first["kind"] in ("value", "error"):
+            assert (found["first"]["expected"], found["first"]["got"]) == (first["expected"], first["got"])
