@@ -145,7 +145,7 @@ def test_printed_numbers_are_compared_as_text():
 
 
 def test_each_statement_of_the_contract_has_a_case():
-    names = {f"{level.verb}/{case.name}" for level in LEVELS for case in level.cases()}
+    names = {f"{level.verb.name}/{case.name}" for level in LEVELS for case in level.cases()}
     assert {
         "arith/decimals",
         "arith/nan-patterns",

@@ -29,7 +29,7 @@ replies.VERBS["hello"] = hello
 {mistake}
 replies.answer_all(sys.stdin.buffer, sys.stdout.buffer)
 """
-NO_CORRECTION = "conform.microgpt.Optimizer.corrections = lambda self, step: (1.0, 1.0)"
+NO_CORRECTION = "replies.microgpt.Optimizer.corrections = lambda self, step: (1.0, 1.0)"
 
 
 def run_port(folder: Path, *options: str, mistake: str = "") -> Result:
