@@ -108,8 +108,9 @@ golden: $(READY)  ## write requests and golden traces again (some minutes)
 golden-check: $(READY)  ## fail if 'make golden' would change anything
 	@$(BIN)/python -m conformance.golden --check
 
-check-math: $(READY)  ## compare the exact functions with mpmath on COUNT arguments each
-	@$(BIN)/python -m conformance.check_math --count $(COUNT) $(ARGS)
+check-math: $(READY)  ## compare the exact functions of PORT, or of the reference, with mpmath on COUNT arguments each
+	@$(if $(PORT),$(BIN)/conform check-math $(PORT) --runner $(RUNNER) $(if $(filter-out file,$(origin COUNT)),--count $(COUNT)),\
+		$(BIN)/python -m conformance.check_math --count $(COUNT)) $(ARGS)
 
 base: $(READY)  ## get the base image of all containers
 	@$(BIN)/conform base

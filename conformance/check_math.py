@@ -240,7 +240,16 @@ def check_batch(function: str, batch: int, options: argparse.Namespace) -> Tally
     calls = batch_of_calls(function, options.seed, first, min(BATCH, options.count - first))
     checked.total_ns = checked.slowest_ns = 0
     answers = checked.answer(function, calls)
-    tally = Tally(function, len(calls), total_ns=checked.total_ns, slowest_ns=checked.slowest_ns)
+    tally = tally_of(function, calls, answers, options.native)
+    tally.total_ns, tally.slowest_ns = checked.total_ns, checked.slowest_ns
+    return tally
+
+
+def tally_of(
+    function: str, calls: Sequence[Arguments], answers: Sequence[float], native_too: bool = False
+) -> Tally:
+    """How many of these answers are right; with `native_too`, also those of Python's own math module."""
+    tally = Tally(function, len(calls))
     native: Callable[..., float] = getattr(nativemath, function)
     for arguments, got in zip(calls, answers, strict=True):
         expected = truth(function, arguments)
@@ -249,7 +258,7 @@ def check_batch(function: str, batch: int, options: argparse.Namespace) -> Tally
             if len(tally.examples) < SHOWN:
                 wanted = f"{hexadecimal(expected)} expected, {hexadecimal(got)} got"
                 tally.examples.append(f"{call(function, arguments)}: {wanted}")
-        if options.native and hexadecimal(native(*arguments)) != hexadecimal(expected):
+        if native_too and hexadecimal(native(*arguments)) != hexadecimal(expected):
             tally.native_differs += 1
     return tally
 

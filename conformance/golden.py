@@ -10,6 +10,7 @@ with new replies. Running it twice gives the same bytes, on every machine.
 """
 
 import argparse
+import hashlib
 import io
 import json
 import re
@@ -18,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from conformance import ladder
 from conformance.cases import LEVELS, LevelCases, large
 from conformance.cases.case import Case
 from conformance.messages import golden_of, request_of
@@ -63,9 +63,13 @@ def golden_files(levels: Sequence[LevelCases]) -> Iterator[tuple[Path, bytes]]:
             yield stem.with_suffix(".golden"), reply
 
 
+def hash_of(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
 def hashes_of(name: str) -> tuple[str, dict[str, str]]:
     case = large.RULES[name]()
-    return name, {"request": ladder.hash_of(case.request()), "golden": ladder.hash_of(reply_to(case))}
+    return name, {"request": hash_of(case.request()), "golden": hash_of(reply_to(case))}
 
 
 def large_file(levels: Sequence[LevelCases], path: Path = LARGE_FILE) -> bytes:
@@ -129,11 +133,8 @@ def main() -> int:
         wanted[path] = content
         if sys.stderr.isatty():
             print(f"\r{len(wanted)} files", end="", file=sys.stderr)
-    folders = [
-        path
-        for level in levels
-        for path in (LEVELS_FOLDER / level.verb.folder, ROBUST_FOLDER / level.verb.name)
-    ]
+    verbs = [level.verb for level in levels]
+    folders = [path for verb in verbs for path in (LEVELS_FOLDER / verb.folder, ROBUST_FOLDER / verb.name)]
     present = {path for folder in folders for path in folder.glob("*")}
     found, found_present = found_files(levels)
     stale = (present | found_present) - (wanted | found).keys()

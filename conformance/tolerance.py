@@ -1,4 +1,4 @@
-"""Measure the tolerance of every case: conformance/tolerance.json, and the table of docs/JUDGING.md.
+"""Measure the tolerance of every case of the ladder: tolerance.json, and the table of docs/JUDGING.md.
 
     python -m conformance.tolerance            measure what is new or has changed
     python -m conformance.tolerance --long     the long cases too (some minutes)

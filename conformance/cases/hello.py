@@ -31,8 +31,7 @@ FIRST_LINES = {
 def cases() -> Iterator[Case]:
     yield Case("example", "hello")
     yield Case("again", "hello")
-    longest = ("Id-1._" * 11)[:64]
-    yield Case("longest-id", "hello", raw=f"hello {longest}\nend\n".encode())
+    yield Case("an-id-of-64-characters-is-as-long-as-one-can-be-in-this-protocol", "hello")
     yield Case("unknown-verb", "sing", robust=True)
     lines = ("math exact", "tokens 1 2", "row 0000000000000000")
     yield Case("unknown-verb-with-lines", "train-backwards", lines, robust=True)
@@ -44,6 +43,7 @@ def cases() -> Iterator[Case]:
     for name, line in FIRST_LINES.items():
         yield Case(f"error-first-line-{name}", "hello", robust=True, raw=line + b"\nname x\nend\n")
     yield Case("error-first-line-end", "hello", robust=True, raw=b"end\n")
+    yield Case("id-of-all-kinds", "hello", robust=True, raw=b"hello -Az.09_\nend\n")
     # The input ends here, so these need a process of their own.
     yield Case("last-line-without-lf", "hello", robust=True, raw=b"hello last-line-without-lf\nend")
     yield Case("error-input-ends", "hello", robust=True, raw=b"hello error-input-ends\n")

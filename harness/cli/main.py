@@ -15,6 +15,7 @@ from conformance.ladder import UnknownCase
 from harness.cli.accuracy import accuracy
 from harness.cli.base import get_base
 from harness.cli.bench import measure
+from harness.cli.check_math import check_math
 from harness.cli.doctor import examine
 from harness.cli.fuzz import fuzz
 from harness.cli.history import diff, history
@@ -74,7 +75,8 @@ def main() -> None:
 
 COMMANDS = (
     *(run, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
-    *(fuzz, mutants, accuracy, measure, render, publish, diff, history, plan, site, get_base, examine),
+    *(fuzz, mutants, accuracy, check_math, measure, render, publish, diff, history, plan, site),
+    *(get_base, examine),
 )
 for _command in COMMANDS:
     main.add_command(_command)

@@ -160,15 +160,15 @@ def _histogram(distances: Sequence[int | None]) -> tuple[Bin, ...]:
     return tuple(bins)
 
 
-def of_session(session: Session) -> Ask:
-    """Asks a port for its own functions (`math native`), in requests of BATCH lines."""
+def of_session(session: Session, kind: str = "native") -> Ask:
+    """Asks a port for its own functions (`math native`) or its exact ones, in requests of BATCH lines."""
 
     def ask(function: str, asked: Sequence[Arguments]) -> list[float]:
         results: list[float] = []
         for first in range(0, len(asked), BATCH):
             batch = asked[first : first + BATCH]
             lines = [" ".join((function, *map(hexadecimal, arguments))) for arguments in batch]
-            reply = session.ask(Request("math", f"accuracy-{function}-{first}", ("math native", *lines)))
+            reply = session.ask(Request("math", f"accuracy-{function}-{first}", (f"math {kind}", *lines)))
             results += _results(function, reply.lines if reply.ok else (), len(batch), reply.reason)
         return results
 
@@ -178,7 +178,7 @@ def of_session(session: Session) -> Ask:
 def _results(function: str, lines: Sequence[str], count: int, reason: str) -> list[float]:
     """The doubles of a reply. Raises ProtocolFault for any other form."""
     if reason:
-        raise ProtocolFault(f"the port answered a request for its own {function} with an error: {reason}")
+        raise ProtocolFault(f"the port answered a request for {function} with an error: {reason}")
     words = [line.split(" ") for line in lines]
     if len(words) != count or any(len(w) != 2 or w[0] != function for w in words):
         raise ProtocolFault(f"the reply to {count} calls of {function} is not {count} lines '{function} ...'")

@@ -9,15 +9,16 @@ from conformance.cases import LEVELS
 from conformance.cases.case import line
 from conformance.messages import Reply, Request, golden_of
 from harness.judge.compare import compare
-from reference.protocol import replies, wire
+from reference.protocol import replies as conform
+from reference.protocol import wire
 
 LONG = wire.LINE_LIMIT
 
 
-def firsts(text: bytes) -> list[str]:
+def replies(text: bytes) -> list[str]:
     """The first lines of all replies to this input."""
     output = io.BytesIO()
-    replies.answer_all(io.BytesIO(text), output)
+    conform.answer_all(io.BytesIO(text), output)
     return [block.split("\n")[0] for block in output.getvalue().decode("ascii").split("end\n")[:-1]]
 
 
@@ -29,27 +30,27 @@ def result(verb: str, *lines: str) -> tuple[str, ...]:
 
 
 def test_the_last_lf_of_the_input_is_optional():
-    assert firsts(b"hello a\nend\nhello b\nend") == ["ok a", "ok b"]
+    assert replies(b"hello a\nend\nhello b\nend") == ["ok a", "ok b"]
 
 
 @pytest.mark.parametrize("text", [b"hello a", b"hello a\n", b"hello a\nen", b"sing a\n", b"hello a\nend "])
 def test_an_input_that_ends_within_a_request_is_answered_once(text: bytes):
-    assert firsts(b"hello b\nend\n" + text) == ["ok b", "error a the input ended before the line 'end'"]
+    assert replies(b"hello b\nend\n" + text) == ["ok b", "error a the input ended before the line 'end'"]
 
 
 def test_a_line_has_up_to_65536_bytes_without_its_lf():
     """4 + 7 * 9361 + 5 = 65,536."""
     text = "tokens x\nline" + " 128512" * 9361 + " 1000"
     assert len(text.split("\n")[1]) == LONG
-    assert firsts(f"{text}\nend\n".encode()) == ["ok x"]
-    [reply] = firsts(f"{text}0\nend\n".encode())
+    assert replies(f"{text}\nend\n".encode()) == ["ok x"]
+    [reply] = replies(f"{text}0\nend\n".encode())
     assert reply.startswith("error x a line has at most 65536 bytes")
 
 
 @pytest.mark.parametrize("extra", [0, 1, LONG - 1, LONG, LONG + 1, 3 * LONG])
 def test_after_a_line_of_any_length_the_next_request_is_answered(extra: int):
     long = b"x" * (LONG + extra)
-    first, *rest = firsts(b"arith x\n" + long + b"\nend\n" + long + b"y x\nend\nhello z\nend\n")
+    first, *rest = replies(b"arith x\n" + long + b"\nend\n" + long + b"y x\nend\nhello z\nend\n")
     assert first.startswith("error x ") and rest[-1] == "ok z"
     assert rest[0].startswith("error - a line has at most")
 
@@ -57,7 +58,7 @@ def test_after_a_line_of_any_length_the_next_request_is_answered(extra: int):
 def test_a_reason_has_at_most_200_bytes_whatever_came():
     for word in ("a" * 60000, "?" * 60000, "\xff" * 60000, " " * 60000, "\0 " * 20000):
         for request in (f"arith x\n{word}", f"arith x\nsqrt {word}", f"forward x\nmath {word}", word):
-            [reply] = firsts(f"{request}\nend\n".encode("latin-1"))
+            [reply] = replies(f"{request}\nend\n".encode("latin-1"))
             reason = reply.split(" ", 2)[2]
             assert 1 <= len(reason) <= 200 and "  " not in reply and reply.isprintable()
 
@@ -65,15 +66,15 @@ def test_a_reason_has_at_most_200_bytes_whatever_came():
 def test_a_wrong_tensor_is_named_in_single_spaces():
     lines = [*ladder.find_case("forward/example").request.lines]
     lines[lines.index("tensor wte 3 1")] = "tensor ??? 3 1"
-    [reply] = firsts("\n".join(["forward x", *lines, "end\n"]).encode())
+    [reply] = replies("\n".join(["forward x", *lines, "end\n"]).encode())
     assert reply == "error x expected tensor wte 3 1 and not tensor ??? 3 1"
 
 
 def test_every_verb_of_printable_ascii_is_a_verb():
     for code in range(0x21, 0x7F):
-        assert firsts(b"%c x\nend\n" % code) == ["error x unsupported"]
+        assert replies(b"%c x\nend\n" % code) == ["error x unsupported"]
     for code in (*range(0x0A), *range(0x0B, 0x21), 0x7F, 0x80, 0xFF):
-        [reply] = firsts(b"he%cllo x\nend\n" % code)
+        [reply] = replies(b"he%cllo x\nend\n" % code)
         assert reply.startswith("error - ")
 
 
@@ -144,7 +145,7 @@ def test_printed_numbers_are_compared_as_text():
 
 
 def test_each_statement_of_the_contract_has_a_case():
-    names = {f"{level.verb}/{case.name}" for level in LEVELS for case in level.cases()}
+    names = {f"{level.verb.name}/{case.name}" for level in LEVELS for case in level.cases()}
     assert {
         "arith/decimals",
         "arith/nan-patterns",

@@ -41,15 +41,15 @@ def test_every_change_of_state_is_a_line_also_back_to_a_former_one(tmp_path: Pat
         ("disagrees", 2, 2),
         ("conforms", 1, 0),
     ]
-    assert lines[1].levels == "aaaaaaadaaaa"
+    assert lines[1]["levels"] == "aaaaaaadaaaa"
 
 
 @pytest.mark.parametrize(
     "change", [{"suite": "2" * 64}, {"build": replaced(EXACT.build, hash="b" * 64)}, {"claimed_level": 11}]
 )
-def test_what_a_result_depends_on_is_part_of_the_state(tmp_path: Path, change: Record):
+def test_what_a_result_depends_on_is_part_of_the_state(tmp_path: Path, change: dict[str, object]):
     save(tmp_path, EXACT, 1.0, 1)
-    save(tmp_path, EXACT | change, 1.0, 2)
+    save(tmp_path, replaced(EXACT, **change), 1.0, 2)
     assert len(trend.read("lua", tmp_path)) == 2
 
 
