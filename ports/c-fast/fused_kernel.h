@@ -32,29 +32,36 @@ static INLINE bool NAME(all)(I mask)
             if (!(right)[i])                 \
                 (result)[i] = (call);
 
-/* e^x = 2^(k/16) * e^r with 2^(k/16) = high + low, high having 20 bits, and r = d - w, d being exact and cut into 30 bits and
- * the rest. So high * d_high is exact, and all large parts are added without error.
+/* e^x = 2^(*power / 16) * (*sum + *rest): 2^(k/16) * e^r, where 2^(k/16) = high + low but for whole powers of two, high having
+ * 20 bits, and r = d - w, d being exact and cut into 30 bits and the rest. So high * d_high is exact, and all large parts are
+ * added without error.
  * Error: let a unit be 2^-53 * 2^-12 (the tail is below 2^-12). The tail has 5.5 units: 3 from the square, 1.5 from the
  * series, 1 from their product. The two sums and the product with it have 1 each: 8.5 units, below 2^-61.9 of the result.
  */
-static INLINE V NAME(exp)(V x)
+static INLINE void NAME(exp_parts)(V x, V *sum, V *rest, I *power)
 {
-    const V shift = ALL(0x1.8p52);
+    const V shift = ALL(0x1.8p52), cut = ALL(0x1.8p17); /* these leave integers, and multiples of 2^-35 */
     V k = (x * 0x1.71547652b82fep+4 + shift) - shift;
     V d = x - k * fused_table.exp_step[0], w = k * fused_table.exp_step[1], r = d - w, square = r * r;
     I steps = (I)(k + shift) - (I)shift, j = steps & 15;
-    V high, low;
+    V high, low, d_high = (d + cut) - cut, d_low = d - d_high;
     LOOK_UP(high, fused_table.power_high, j);
     LOOK_UP(low, fused_table.power_low, j);
-    const V cut = ALL(0x1.8p17); /* leaves multiples of 2^-35 */
-    V d_high = (d + cut) - cut, d_low = d - d_high;
-    V even = (1.0 / 2 + square * (1.0 / 24 + square * (1.0 / 720 + square * (1.0 / 40320))));
-    V odd = (1.0 / 6 + square * (1.0 / 120 + square * (1.0 / 5040 + square * (1.0 / 362880))));
-    V tail = (square * even + (r * square) * odd) - w;
-    V product = high * d_high, sum = high + product, error = product - (sum - high);
-    V rest = error + (low * (1.0 + (d + tail)) + high * (d_low + tail));
-    V margin = high * 0x1.6p-62, above = sum + (rest + margin), below = sum + (rest - margin);
-    V result = (V)((I)above + ((steps - j) << 48)); /* (steps - j) / 16 into the exponent */
+    V even = 1.0 / 2 + square * (1.0 / 24 + square * (1.0 / 720 + square * (1.0 / 40320)));
+    V odd = 1.0 / 6 + square * (1.0 / 120 + square * (1.0 / 5040 + square * (1.0 / 362880)));
+    V tail = (square * even + (r * square) * odd) - w, product = high * d_high;
+    *sum = high + product;
+    *rest = (product - (*sum - high)) + (low * (1.0 + (d + tail)) + high * (d_low + tail));
+    *power = steps - j;
+}
+
+static INLINE V NAME(exp)(V x)
+{
+    V sum, rest;
+    I power;
+    NAME(exp_parts)(x, &sum, &rest, &power);
+    V above = sum + (rest + sum * 0x1.6p-62), below = sum + (rest - sum * 0x1.6p-62);
+    V result = (V)((I)above + (power << 48)); /* power / 16, into the exponent */
     I right = (above == below) & (x > -700.0) & (x < 700.0);
     MEND(result, right, exact_exp(x[i]))
     return result;
@@ -89,7 +96,28 @@ static INLINE NAME(Pair) NAME(pair_reciprocal)(NAME(Pair) a)
     return NAME(ordered_sum)(quotient, quotient * remainder);
 }
 
-/* The same as quick_pow of exact.c, for exponents -1/2, -3/2 and -2, and with its error bound. */
+/* log x = y + d - d^2/2 with d = x e^-y - 1, y being a logarithm good to 2^-45: e ln2 + 2 atanh((z-1)/(z+1)) for x = z 2^e.
+ * Error: that of e^-y, 2^-61.9, and less than 2^-64 for the rest, so |log x| > 1/4 must be right to 2^-61 of 4 times it.
+ */
+static INLINE V NAME(log)(V x)
+{
+    I e = (((I)x - 0x3fe6a09e667f3bcd) >> 52), power;
+    V z = (V)((I)x - (e << 52)), s = (z - 1.0) / (z + 1.0), square = s * s, series = ALL(1.0 / 19), sum, rest;
+    for (int i = 17; i > 0; i -= 2)
+        series = series * square + 1.0 / i;
+    V exponent = (V)(e + (I)ALL(0x1.8p52)) - 0x1.8p52;
+    V y = exponent * 0x1.62e42fefa39efp-1 + 2.0 * s * series;
+    NAME(exp_parts)(-y, &sum, &rest, &power);
+    V scaled = (V)((I)x + (power << 48)); /* x times that power of two */
+    NAME(Pair) product = NAME(exact_product)(scaled, sum);
+    V d = (product.hi - 1.0) + (product.lo + scaled * rest), low = d - 0.5 * d * d;
+    V above = y + (low + 0x1p-61), below = y + (low - 0x1p-61);
+    I right = (above == below) & (x > 0x1p-900) & (x < 0x1p900) & ((y > 0.25) | (y < -0.25));
+    MEND(above, right, exact_log(x[i]))
+    return above;
+}
+
+/* x to the powers -1/2, -3/2 and -2. Error: each of these steps adds less than 10 * 2^-106; the test allows 2^-96. */
 static INLINE V NAME(rounded_pair)(NAME(Pair) a, V x, double y)
 {
     V error = a.hi * 0x1p-96, result = a.hi + (a.lo + error);
@@ -171,8 +199,8 @@ static INLINE void NAME(linear_back)(double *gx, const double *w, const double *
 /* gw = the sum of gy x^T over the positions, from the last to the first. xt holds x with a row for each position. */
 static INLINE void NAME(outer)(double *gw, const double *gy, const double *xt, int rows, int columns, int stride, int n)
 {
-    int j = 0;
-    for (; j + 2 * LANES <= columns; j += 2 * LANES) {
+    const int whole = columns - columns % (2 * LANES);
+    for (int j = 0; j < whole; j += 2 * LANES) {
         int i = 0;
         for (; i + 4 <= rows; i += 4) {
             V sum[8] = {0};
@@ -200,7 +228,7 @@ static INLINE void NAME(outer)(double *gw, const double *gy, const double *xt, i
             STORE(gw + i * columns + j + LANES, sum1);
         }
     }
-    for (; j < columns; j++)
+    for (int j = whole; j < columns; j++)
         for (int i = 0; i < rows; i++) {
             double sum = 0.0;
             for (int t = n - 1; t >= 0; t--)
@@ -401,8 +429,9 @@ static INLINE double NAME(document)(Fused *f, const double *p, double *gradient,
         for (int k = 0; k < LANES; k++)
             of_target[k] = t + k < n ? g[tokens[t + k + 1] * stride + t + k] : 1.0;
         p_target = of_target * inverse;
+        V log = NAME(log)(p_target) * -1.0;
         for (int k = 0; k < LANES && t + k < n; k++)
-            loss += exact_log(p_target[k]) * -1.0;
+            loss += log[k];
         g_target = (1.0 / p_target) * (-1.0 * (1.0 / n));
         g_total = (-1.0 * NAME(inverse_square)(total)) * (of_target * g_target);
         for (int i = 0; i < vocabulary; i++) {
@@ -498,22 +527,18 @@ static double NAME(gradient)(Fused *f, const double *p, double *gradient, const 
     return NAME(document)(f, p, gradient, tokens, n, f->embedding, f->heads, f->layers, f->squared);
 }
 
-static void NAME(adam)(const Optimizer *optimizer, StepFactors factors, size_t count, double *restrict parameters,
-                       const double *restrict gradients, double *restrict m, double *restrict v)
-{
-    const double beta1 = optimizer->beta1, beta2 = optimizer->beta2, epsilon = optimizer->epsilon;
-    const double rest1 = 1.0 - beta1, rest2 = 1.0 - beta2;
-    size_t i = 0;
+static void NAME(adam)(Optimizer o, Factors factors, int32_t count, double *restrict p, const double *restrict g,
+                       double *restrict m, double *restrict v) {
+    const double rest1 = 1.0 - o.beta1, rest2 = 1.0 - o.beta2;
+    int32_t i = 0;
     for (; i + LANES <= count; i += LANES) {
-        V g = LOAD(gradients + i), new_m = beta1 * LOAD(m + i) + rest1 * g, new_v = beta2 * LOAD(v + i) + rest2 * (g * g);
-        V v_hat = new_v / factors.correction2;
-        V root = SQRT(SELECT(v_hat == -INFINITY, -v_hat, v_hat)) + 0.0; /* the power 0.5 */
-        STORE(m + i, new_m);
-        STORE(v + i, new_v);
-        STORE(parameters + i,
-              LOAD(parameters + i) - (factors.rate * (new_m / factors.correction1)) / (root + epsilon));
+        V gi = LOAD(g + i), mi = o.beta1 * LOAD(m + i) + rest1 * gi, vi = o.beta2 * LOAD(v + i) + rest2 * (gi * gi);
+        V v_hat = vi / factors.correction2, root = SQRT(SELECT(v_hat == -(double)INFINITY, -v_hat, v_hat)) + 0.0;
+        STORE(m + i, mi);
+        STORE(v + i, vi);
+        STORE(p + i, LOAD(p + i) - (factors.rate * (mi / factors.correction1)) / (root + o.epsilon));
     }
-    adam_update(optimizer, factors, count - i, parameters + i, gradients + i, m + i, v + i);
+    if (LANES > 1 && i < count) adam_plainly(o, factors, count - i, p + i, g + i, m + i, v + i);
 }
 
 #undef V

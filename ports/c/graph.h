@@ -93,7 +93,7 @@ static inline Id second(const Node *node, int32_t i) { return node->b + (node->r
 static inline int32_t unvisited(Graph *g, Id first, int32_t from, int32_t terms) {
     if (first < g->parameters || (first == g->visited_vector && terms <= g->visited_terms)) return terms;
     while (from < terms && g->visited[first + from]) from++;
-    if (from == terms) g->visited_vector = first, g->visited_terms = terms;
+    if (from == terms && terms > 1) g->visited_vector = first, g->visited_terms = terms;
     return from;
 }
 

@@ -601,7 +601,8 @@ static void print_utf8(List line) {
 }
 
 int main(int count, char **argument) {
-    const Preset *preset = &presets[count == 3 && strcmp(argument[2], presets[1].name) == 0];
+    static const Preset *preset; /* static, since it lives across setjmp */
+    preset = &presets[count == 3 && strcmp(argument[2], presets[1].name) == 0];
     Generator generator;
     if (count == 1) {
         answer_requests();
