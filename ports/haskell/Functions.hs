@@ -24,7 +24,7 @@ logOf Exact x
 sinOf Native x = sin x
 sinOf Exact x = if isNaN x || abs x < 0x1p-26 then x else settled (sineOf 0 x)
 cosOf Native x = cos x
-cosOf Exact x = if isNaN x || abs x < 0x1p-27 then 1 + 0 * x else settled (sineOf 1 x)
+cosOf Exact x = if isNaN x || abs x < 0x1p-27 then 1 + 0 * x else settled (sineOf 1 x) -- 1, or NaN
 
 -- | For an integer or half-integer y. Inlined, so that Adam's powers cost a product and a root.
 powOf :: Math -> Double -> Double -> Double
@@ -58,10 +58,11 @@ data Precision = Precision {bits :: !Int, ln2, halfPi :: !Integer}
 precisions :: [Precision]
 precisions = map at (iterate (* 2) 128)
   where
-    at b = Precision b (2 * sum (terms 3) `shiftR` 64) ((8 * arctan 5 - 2 * arctan 239) `shiftR` 64) -- Machin, 1706
+    at b = Precision b (2 * artanh 3 `shiftR` 64) ((8 * arctan 5 - 2 * arctan 239) `shiftR` 64) -- Machin, 1706
       where
-        arctan = sum . alternating . terms
-        terms q = zipWith quot (takeWhile (> 0) (iterate (`quot` (q * q)) (bit (b + 64) `quot` q))) [1, 3 ..]
+        (artanh, arctan) = (inverse 1, inverse (-1))
+        inverse s q = sum (zipWith quot (takeWhile (/= 0) (iterate (`quot` (s * q * q)) (one `quot` q))) [1, 3 ..])
+        one = bit (b + 64)
 
 -- | Given n and e at a precision, where n * 2^e is the true value but n is wrong by less than 2^12 + 8 bits: the double
 -- to which all of that interval rounds, at the first precision where it is one and the same (Ziv, 1991).
@@ -86,10 +87,7 @@ times p a b = (a * b) `shiftR` bits p
 
 -- | Each term is the one before times the factor, over the next divisor. Each is wrong by less than 4.
 series :: Precision -> Integer -> Integer -> [Integer] -> [Integer]
-series p first factor = takeWhile (> 0) . scanl (\term n -> times p term factor `quot` n) first
-
-alternating :: [Integer] -> [Integer]
-alternating = zipWith ($) (cycle [id, negate])
+series p first factor = takeWhile (/= 0) . scanl (\term n -> times p term factor `quot` n) first
 
 -- | e^r for 0 <= r < 1.
 exponential :: Precision -> Integer -> Integer
@@ -114,8 +112,8 @@ sineOf quarters x p = (if quadrant < 2 then size else -size, -bits p)
     (k, beyond) = (fixed p x + eighth) `divMod` halfPi p
     r = beyond - eighth
     quadrant = (k + quarters) `mod` 4
-    size = if even quadrant then signum r * terms (abs r) 2 else terms (bit (bits p)) 1
-    terms first from = sum (alternating (series p first (times p r r) [i * (i + 1) | i <- [from, from + 2 ..]]))
+    size = if even quadrant then sumOf r 2 else sumOf (bit (bits p)) 1
+    sumOf first from = sum (series p first (-times p r r) [i * (i + 1) | i <- [from, from + 2 ..]])
 
 -- | x^(twice/2) for a positive finite x: a rational number, or the root of one, which is cut to 70 bits or so. One more
 -- bit says whether anything was cut off, which is all that rounding needs to know.
@@ -155,7 +153,7 @@ exactProduct a b = Pair p (((aHi * bHi - p) + (aHi * bLo + aLo * bHi)) + aLo * b
 
 -- | Wrong by less than 8 u^2 of the product.
 pairProduct :: Pair -> Pair -> Pair
-pairProduct (Pair aHi aLo) (Pair bHi bLo) = let Pair p e = exactProduct aHi bHi in orderedSum p (e + (aHi * bLo + aLo * bHi))
+pairProduct (Pair a a') (Pair b b') = let Pair p e = exactProduct a b in orderedSum p (e + (a * b' + a' * b))
 
 -- | x^(twice/2), if nothing on the way comes near an overflow. The n-th power is wrong by less than 16 n u^2, root and
 -- reciprocal, which are corrected once (Newton), by 20 u^2 more: the bound allows four times as much.
@@ -180,7 +178,8 @@ powersOfTwo :: UArray Int Double
 powersOfTwo = listArray (0, 255) (concatMap pair [0 .. 127])
   where
     p = precisions !! 1
-    pair j = let n = exponential p (j * ln2 p `quot` 128); hi = nearest n (-bits p) in [hi, nearest (n - fixed p hi) (-bits p)]
+    pair j = let n = exponential p (j * ln2 p `quot` 128); hi = at n in [hi, at (n - fixed p hi)]
+    at n = nearest n (-bits p)
 
 -- | e^x = 2^(k/128) e^r with |r| < 2^-8.5. The product k * 0x1.62e42fefcp-8 has no error and neither has d. The tail
 -- e^r - 1 - d is below 2^-17.9 and takes some ten roundings: all is wrong by less than 2^-67.

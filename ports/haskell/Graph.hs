@@ -205,7 +205,8 @@ thread (Node root) = withArena $ \Arena {..} -> do
         case toEnum kind of
           Leaf -> leave
           Dot -> do
-            (end, seen) <- (\n x y -> (n + 2, x + y)) <$> unsafeRead rows a <*> unsafeRead rows (a + 1) <*> unsafeRead rows (b + 1)
+            seen <- (+) <$> unsafeRead rows (a + 1) <*> unsafeRead rows (b + 1)
+            end <- (+ 2) <$> unsafeRead rows a
             if seen == 2 then leave else unsafeRead cursors node >>= pairs end
           one -> visit 2 a (if one == Add || one == Mul then visit 2 b leave else leave)
   enter root (-1) (-1)

@@ -38,7 +38,7 @@ refuse sentence = Char8.hPutStrLn stderr ("microgpt: " <> sentence) >> exitFailu
 
 runForPeople :: Preset -> IO ()
 runForPeople preset = do
-  text <- decodeUtf8' <$> Char8.getContents >>= either (const (refuse "expected UTF-8 on standard input and got others")) pure
+  text <- decodeUtf8' <$> Char8.getContents >>= either (const (refuse "expected UTF-8 and got other bytes")) pure
   stToIO (runExceptT (run Exact preset (Text.split (== '\n') text) say)) >>= either refuse (const (pure ()))
   where
     say text = ioToST (put (encodeUtf8Builder text <> "\n"))

@@ -42,7 +42,7 @@ twister index given = Twister index ws (drop index ws)
     twist here next far = let y = (here .&. 0x80000000) .|. (next .&. 0x7fffffff)
                            in far `xor` (y `shiftR` 1) `xor` (if odd y then 0x9908b0df else 0)
 
--- | init_by_array of the original, with a key of one word. The first pass begins and ends at word 1.
+-- | init_by_array of the original, with a key of one word. Both passes end with word 1.
 seeded :: Word32 -> Twister
 seeded seed = twister 624 (0x80000000 : stir2 (last end) (1, meeting) : end) Nothing
   where
@@ -134,7 +134,9 @@ tokenizerOf documents
 
 -- | With BOS at both ends.
 encode :: Tokenizer -> Text -> [Token]
-encode tokenizer document = [Map.size tokenizer] ++ map (tokenizer Map.!) (Text.unpack document) ++ [Map.size tokenizer]
+encode tokenizer document = [bos] ++ map (tokenizer Map.!) (Text.unpack document) ++ [bos]
+  where
+    bos = Map.size tokenizer
 
 -- * Model
 
@@ -158,7 +160,8 @@ data Shape = Shape {name :: !ByteString, rowCount, columnCount :: !Int}
 type Matrix = Array Int Row
 
 shapes :: Config -> Model Shape
-shapes (Config count _ e b v _ _) = Model (Shape "wte" v e) (Shape "wpe" b e) (Shape "lm_head" v e) (map layer [0 .. count - 1])
+shapes (Config count _ e b v _ _) =
+  Model (Shape "wte" v e) (Shape "wpe" b e) (Shape "lm_head" v e) (map layer [0 .. count - 1])
   where
     layer i = Layer (attn "q") (attn "k") (attn "v") (attn "o") (shape "mlp_fc1" (4 * e) e) (shape "mlp_fc2" e (4 * e))
       where
@@ -318,7 +321,8 @@ advance Training {..} step document = build graph $ do
 
 -- | A sample at a temperature: each position's probabilities, and the token that was drawn, the ending BOS included.
 sample :: Graph s -> Config -> Model Matrix -> Double -> Generator s -> ExceptT Reason (ST s) [([Double], Token)]
-sample nodes shape model temperature generator = mapExceptT (build nodes . scratch) (from 0 (Map.empty <$ stack model) bos)
+sample nodes shape model temperature generator =
+  mapExceptT (build nodes . scratch) (from 0 (Map.empty <$ stack model) bos)
   where
     bos = vocabulary shape - 1
     from t caches token

@@ -5,7 +5,7 @@
 -- | Requests and replies: their form (SPEC, section 11), and the verbs (section 12).
 module Protocol (replies) where
 
-import Control.Monad (forM, join, replicateM, unless)
+import Control.Monad (forM, guard, join, replicateM, unless)
 import Control.Monad.Except (ExceptT, runExceptT, throwError)
 import Control.Monad.ST (ST, runST)
 import Control.Monad.State.Strict (StateT, evalState, evalStateT, get, gets, lift, put, state)
@@ -35,16 +35,18 @@ replies input = reply : replies (drop 1 rest)
   where
     (request, rest) = break (== "end") input
     reply = case mapM wordsOf (take 1 request) of
-      Right [[verb, called]] | Char8.length called <= 64, Char8.all (\c -> isAlphaNum c || c `Char8.elem` "._-") called ->
+      Right [[verb, called]] | Char8.length called <= 64, Char8.all isIdCharacter called ->
         either (refusal called) (\body -> line "ok" [byteString called] <> body <> line "end" []) $
           if null rest then Left "the input ended before the line end" else answer verb (drop 1 request)
       _ -> refusal "-" "expected a verb and an id of 1 to 64 letters digits . _ -"
+    isIdCharacter c = isAlphaNum c || c `Char8.elem` "._-"
     refusal called reason = line "error" [byteString called, byteString reason] <> line "end" []
 
 answer :: ByteString -> [ByteString] -> Either Reason Builder
 answer verb body = runST (runExceptT (maybe (throwError "unsupported") parsed (lookup verb verbs)))
   where
-    parsed parser = either throwError pure (mapM wordsOf body) >>= evalStateT (parser <* finished) . concatMap (<> ["\n"])
+    parsed parser = evalStateT (parser <* finished) (concatMap (either malformed (<> ["\n"]) . wordsOf) body)
+    malformed reason = [Char8.cons '\0' reason]
 
 -- | The words of a well-formed line, one or more.
 wordsOf :: ByteString -> Either Reason [ByteString]
@@ -56,7 +58,7 @@ wordsOf text
   where
     found = Char8.split ' ' text
 
--- | Takes the words of a request, where "\n" is the end of a line, and works on the way.
+-- | Takes the words of a request, and works on the way. "\n" is the end of a line, "\0" and a reason a malformed one.
 type Parser s = StateT [ByteString] (ExceptT Reason (ST s))
 
 work :: ST s a -> Parser s a
@@ -69,28 +71,32 @@ check expected fine = unless fine (throwError ("expected " <> expected))
 item :: ByteString -> (ByteString -> Maybe a) -> Parser s a
 item expected parse = get >>= \case
   next : rest | Just a <- parse next -> a <$ put rest
-  found -> throwError ("expected " <> expected <> " and got " <> case found of
+  next : _ | Just ('\0', reason) <- Char8.uncons next -> throwError reason
+  found -> throwError ("expected " <> expected <> " and got " <> case take 1 found of
     [] -> "the end"
-    "\n" : _ -> "the end of the line"
-    next : _ -> Char8.take 40 next)
+    next -> if next == ["\n"] then "the end of the line" else Char8.take 40 (Char8.concat next))
 
 finished :: Parser s ()
 finished = gets null >>= \done -> unless done (item "the end" (const Nothing))
 
 -- | One of these words, and what it stands for.
 keyword :: [(ByteString, a)] -> Parser s a
-keyword choices = item (Char8.intercalate " or " (map fst choices)) (`lookup` choices)
+keyword choices = item (Char8.intercalate " or " shown) (`lookup` choices)
+  where
+    shown = take 8 (map fst choices) <> ["another" | length choices > 8]
 
 -- | A line with one of these keys.
 oneOf :: [(ByteString, Parser s a)] -> Parser s a
-oneOf choices = join (keyword choices) <* item "the end of the line" (\text -> if text == "\n" then Just () else Nothing)
+oneOf choices = join (keyword choices) <* item "the end of the line" (guard . (== "\n"))
 
 field :: ByteString -> Parser s a -> Parser s a
 field key values = oneOf [(key, values)]
 
 -- | Again and again while what comes next is like that.
 while :: (ByteString -> Bool) -> Parser s a -> Parser s [a]
-while likely parser = gets (any likely . take 1) >>= \more -> if more then (:) <$> parser <*> while likely parser else pure []
+while likely parser = gets (any likely . take 1) >>= \case
+  True -> (:) <$> parser <*> while likely parser
+  False -> pure []
 
 -- | All values that are left in the line; and of all that are left, at least one.
 remaining, oneOrMore :: Parser s a -> Parser s [a]
@@ -108,18 +114,16 @@ answers choices = (<>) <$> oneOf choices <*> (fold <$> while (const True) (oneOf
 integer :: Int -> Int -> Parser s Int
 integer low high = item ("an integer from " <> shown low <> " to " <> shown high) $ \text -> do
   (n, "") <- Char8.readInt text
-  if low <= n && n <= high && text == shown n then Just n else Nothing
+  n <$ guard (low <= n && n <= high && text == shown n)
   where
     shown = Char8.pack . show
 
 -- | Every NaN that is read becomes the same quiet one.
 double :: Parser s Double
-double = item "a double of 16 lower-case hex digits" $ \text ->
-  if Char8.length text == 16 && Char8.all (\c -> isDigit c || (c >= 'a' && c <= 'f')) text
-    then Just (quiet (castWord64ToDouble (Char8.foldl' (\n c -> n `shiftL` 4 .|. fromIntegral (digitToInt c)) 0 text)))
-    else Nothing
-  where
-    quiet x = if isNaN x then 0 / 0 else x
+double = item "a double of 16 lower-case hex digits" $ \text -> do
+  guard (Char8.length text == 16 && Char8.all (\c -> isDigit c || (c >= 'a' && c <= 'f')) text)
+  let x = castWord64ToDouble (Char8.foldl' (\n c -> n `shiftL` 4 .|. fromIntegral (digitToInt c)) 0 text)
+  pure (if isNaN x then 0 / 0 else x)
 
 doubleThat :: ByteString -> (Double -> Bool) -> Parser s Double
 doubleThat expected fits = double >>= \x -> x <$ check expected (fits x)
@@ -237,8 +241,9 @@ textLines = several "line" $ do
 tokens = do
   documents <- documentsOf <$> textLines
   tokenizer <- tokenizerOf documents
-  let vocabularyLines = textLine "vocabulary" (Text.pack (Map.keys tokenizer)) <> integers "bos" [Map.size tokenizer]
-  pure (integers "documents" [length documents] <> vocabularyLines <> foldMap (integers "encoded" . encode tokenizer) documents)
+  let characters = textLine "vocabulary" (Text.pack (Map.keys tokenizer))
+      encoded = foldMap (integers "encoded" . encode tokenizer) documents
+  pure (integers "documents" [length documents] <> characters <> integers "bos" [Map.size tokenizer] <> encoded)
 
 graphs = mathLine >>= work . newGraph >>= expressions Map.empty
   where
@@ -270,15 +275,17 @@ expression nodes = ("root", Left <$> node) : map (fmap (fmap Right))
 modelLines :: Parser s (Math, Config)
 modelLines = do
   kind <- mathLine
-  shape <- Config <$> field "layers" (integer 1 16) <*> field "heads" (integer 1 64) <*> field "embedding" (integer 1 512)
-  shaped <- shape <$> field "block" (integer 1 1024) <*> field "vocabulary" (integer 2 2048)
-  activated <- shaped <$> field "activation" (keyword [("relu", ReluOnce), ("squared_relu", ReluSquared)])
-  let Config {..} = activated (listArray (0, -1) [])
-  check "an embedding that is a multiple of the heads" (embedding `rem` heads == 0)
-  table <- forM [0 .. block - 1] $ \t -> do
+  l <- field "layers" (integer 1 16)
+  h <- field "heads" (integer 1 64)
+  e <- field "embedding" (integer 1 512)
+  check "an embedding that is a multiple of the heads" (e `rem` h == 0)
+  b <- field "block" (integer 1 1024)
+  v <- field "vocabulary" (integer 2 2048)
+  a <- field "activation" (keyword [("relu", ReluOnce), ("squared_relu", ReluSquared)])
+  table <- forM [0 .. b - 1] $ \t -> do
     positions <- field "attend" (oneOrMore (integer 0 t))
     positions <$ check "increasing positions and itself at the end" (increasing positions && last positions == t)
-  pure (kind, activated (listArray (0, block - 1) table))
+  pure (kind, Config l h e b v a (listArray (0, b - 1) table))
 
 increasing :: [Int] -> Bool
 increasing list = and (zipWith (<) list (drop 1 list))
@@ -291,7 +298,8 @@ parameterLines :: ByteString -> Config -> Parser s (Model [[Double]])
 parameterLines prefix = mapM (tensorOf prefix) . shapes
 
 optimizerLines :: Parser s Optimizer
-optimizerLines = Optimizer <$> real "learning_rate" <*> real "beta1" <*> real "beta2" <*> real "epsilon" <*> falling <*> stepsLine
+optimizerLines =
+  Optimizer <$> real "learning_rate" <*> real "beta1" <*> real "beta2" <*> real "epsilon" <*> falling <*> stepsLine
   where
     real key = field key double
     falling = field "schedule" (keyword [("linear", LinearFall), ("cosine", CosineFall)])
@@ -348,11 +356,13 @@ train = do
   ps <- parameterLines "" shape
   let moments prefix = if from == 0 then pure [] else concatMap concat <$> parameterLines prefix shape
   training <- join (work <$> (startTraining kind shape how ps <$> moments "m." <*> moments "v."))
-  fmap fold . forM (zip [from .. from + count - 1] (drop (from `rem` length documents) (cycle documents))) $ \(step, document) -> do
+  let inTurn = drop (from `rem` length documents) (cycle documents)
+  fmap fold . forM (zip [from .. from + count - 1] inTurn) $ \(step, document) -> do
     loss <- work (advance training step document)
     results <- work (numbersOf training)
-    let whole = if step `elem` full then foldMap (\(key, numbers) -> tensors (key <> ".") shape numbers) results else mempty
-    pure (integers "step" [step] <> doubles "loss" [loss] <> foldMap (uncurry checksum) results <> whole)
+    let whole = if step `elem` full then results else []
+        inFull = foldMap (\(key, numbers) -> tensors (key <> ".") shape numbers) whole
+    pure (integers "step" [step] <> doubles "loss" [loss] <> foldMap (uncurry checksum) results <> inFull)
 
 -- | Under their keys.
 numbersOf :: Training s -> ST s [(ByteString, [Double])]
@@ -384,10 +394,12 @@ sampling = do
 wholeRun = do
   kind <- mathLine
   preset <- field "preset" (keyword presets)
-  shorter <- (\count wanted -> preset {adam = (adam preset) {steps = count}, samples = wanted}) <$> stepsLine <*> samplesLine
+  count <- stepsLine
+  wanted <- samplesLine
   text <- textLines
   said <- work (newSTRef mempty)
-  (training, generator) <- lift (run kind shorter text (\printed -> modifySTRef' said (<> textLine "print" printed)))
+  let chosen = preset {adam = (adam preset) {steps = count}, samples = wanted}
+  (training, generator) <- lift (run kind chosen text (\printed -> modifySTRef' said (<> textLine "print" printed)))
   printed <- work (readSTRef said)
   results <- work (numbersOf training)
   ((printed <> foldMap (uncurry checksum) (drop 3 results <> take 2 (drop 1 results))) <>) <$> nextWord generator
