@@ -108,6 +108,18 @@ def prepare(manifest: Manifest, limits: Limits, on_line: OnLine = silent, force:
         client.close()
 
 
+def remove(tag: str, keep_layers: bool) -> None:
+    """Remove an image; with `keep_layers` those below its own stay, for ports with the same packages."""
+    client = connect()
+    try:
+        client.remove_image(tag, noprune=keep_layers)
+    except docker.errors.APIError as error:
+        if error.status_code not in (404, 409):
+            raise MachineFault(f"the image {tag} could not be removed: {error}") from None
+    finally:
+        client.close()
+
+
 def _size(client: docker.APIClient, image: str) -> int:
     """Bytes of all its layers, those of the base image included."""
     with asked_to("inspect an image"):

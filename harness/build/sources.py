@@ -29,6 +29,11 @@ def content_hash(manifest: Manifest, *parts: str) -> str:
     return digest.hexdigest()
 
 
+def source_hash(manifest: Manifest) -> str:
+    """What the port itself consists of, wherever it is built: its files, packages and commands."""
+    return content_hash(manifest, *manifest.apt, manifest.build or "", manifest.run)
+
+
 def pack(manifest: Manifest, dockerfile: str, toolchain: Path | None, archive: Path) -> None:
     """Write the build context: the port's files at the top, Dockerfile, and the toolchain in toolchain/."""
     with tarfile.open(archive, "w") as context:

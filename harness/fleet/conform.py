@@ -113,7 +113,9 @@ def conform(manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, 
     try:
         prepared = runner.prepare(manifest, listener.building)
     except (BuildFailed, LimitExceeded) as fault:
-        ran = Circumstances("", suite, time.monotonic() - began, Session(runner.launch, limits).timing)
+        ran = Circumstances(
+            "", suite, code_hash(), time.monotonic() - began, Session(runner.launch, limits).timing
+        )
         return build_failure(manifest, fault, choice.runner, ran)
     listener.built(prepared)
     session = Session(runner.launch, limits)
@@ -122,7 +124,7 @@ def conform(manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, 
     finally:
         session.kill()
     key = result_key(manifest, prepared.content_hash, choice)
-    ran = Circumstances(key, suite, time.monotonic() - began, session.timing, session.notes)
+    ran = Circumstances(key, suite, code_hash(), time.monotonic() - began, session.timing, session.notes)
     return make(manifest, prepared, found, ran)
 
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from conformance import verbs
-from harness.build import manifest, runners
+from harness.build import images, manifest, runners
 from harness.errors import ConformError, ManifestError
 from harness.fleet.conform import Choice, Listener, conform, result_key
 from harness.report import store, words
@@ -30,12 +30,16 @@ ListenerFor = Callable[[str], Listener]
 
 @dataclass(frozen=True)
 class Job:
-    """All that judging one port takes. With `force` no saved record will do."""
+    """All that judging one port takes. With `force` no saved record will do.
+
+    After judging, its image is removed unless `keep_image`: a hundred images do not fit on a disk.
+    """
 
     manifest: manifest.Manifest
     limits: Limits
     choice: Choice
     force: bool = False
+    keep_image: bool = True
 
     @property
     def port(self) -> str:
@@ -76,9 +80,17 @@ def judge(job: Job, listener: Listener) -> Judged:
             key = result_key(job.manifest, runner.content_hash(job.manifest), job.choice)
             if (known := store.with_key(job.port, key)) is not None:
                 return known
-        return conform(job.manifest, runner, job.limits, job.choice, listener)
+        found = conform(job.manifest, runner, job.limits, job.choice, listener)
+        if found.build.image and not job.keep_image:
+            images.remove(found.build.image, keep_layers=True)
+        return found
     except ConformError as fault:
         return fault
+
+
+def by_layers(jobs: Sequence[Job]) -> list[Job]:
+    """Ports with the same packages one after the other, so that the layer with these is built once."""
+    return sorted(jobs, key=lambda job: (job.manifest.apt, job.port))
 
 
 def side_by_side(jobs: Sequence[Job], listener_for: ListenerFor) -> Iterator[tuple[Job, Judged]]:
@@ -107,10 +119,13 @@ def run_matrix(
     limits: Limits,
     choice: Choice,
     listener_for: ListenerFor,
-    force: bool = False,
     spread: Spread = side_by_side,
+    **how: bool,
 ) -> list[Row]:
-    """Judge the ports, and save their records as they come. One Row for each name, in the order given."""
+    """Judge the ports, and save their records as they come. One Row for each name, in the order given.
+
+    how: `force` and `keep_image` of each Job.
+    """
     rows: dict[str, Row] = {}
     jobs = []
     began = datetime.now(UTC).isoformat(timespec="seconds")
@@ -120,8 +135,8 @@ def run_matrix(
         except ManifestError as fault:
             rows[name] = Row(name, None, fault=fault)
         else:
-            jobs.append(Job(loaded, loaded.limits(limits), choice, force))
-    for job, judged in spread(jobs, listener_for):
+            jobs.append(Job(loaded, loaded.limits(limits), choice, **how))
+    for job, judged in spread(by_layers(jobs), listener_for):
         rows[job.port] = _row(job, judged, began)
     return [rows[name] for name in dict.fromkeys(names)]
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.build.manifest import Manifest
 from harness.build.runners import Prepared
+from harness.build.sources import source_hash
 from harness.errors import ConformError
 from harness.explain.mutants.diagnose import Diagnosis
 from harness.explain.trace import Finding
@@ -55,10 +56,11 @@ class Climb:
 
 @dataclass(frozen=True)
 class Circumstances:
-    """What a record says of the run itself: its key, the suite's hash, where the seconds went, remarks."""
+    """What a record says of the run itself: its key, hashes of suite and judging code, seconds, remarks."""
 
     key: str
     suite: str
+    code: str
     seconds: float
     timing: Timing
     notes: Sequence[str] = ()
@@ -149,6 +151,7 @@ def make(manifest: Manifest, prepared: Prepared, climb: Climb, ran: Circumstance
         ),
         key=ran.key,
         suite=ran.suite,
+        code=ran.code,
         seconds=Seconds(
             total=round(ran.seconds, 3),
             port=round(ran.timing.waiting, 3),
@@ -177,6 +180,7 @@ def build_failure(manifest: Manifest, fault: ConformError, runner: str, ran: Cir
         build=Build(),
         key="",
         suite=ran.suite,
+        code=ran.code,
         seconds=Seconds(total=seconds, port=0.0, start=0.0, build=seconds),
         fault=fault_of(fault),
     )
@@ -187,6 +191,7 @@ def _head(manifest: Manifest, runner: str, image_bytes: int | None = None) -> di
     lines, files = source_size(manifest)
     return {
         "port": manifest.name,
+        "source": source_hash(manifest),
         "language": manifest.language,
         "engine": manifest.engine,
         "agreement": manifest.agreement,

@@ -154,6 +154,8 @@ class Record(Part, frozen=True, kw_only=True):
     """One run of one port.
 
     outcome: "conforms", "nothing checked", "build failed", or the verdict of the first level that fails.
+    key: names all that the result depends on, the base image included. suite, source, code: the hashes of the
+    suite, of the port and of the judging code, which say on any machine whether the record is of today.
     only_level: the level, if the run was of less than the ladder. repeat: the requests that lead to the first
     failure, where it does not show alone.
     """
@@ -178,6 +180,8 @@ class Record(Part, frozen=True, kw_only=True):
     build: Build
     key: str
     suite: str
+    source: str
+    code: str
     seconds: Seconds
     requests: int = 0
     notes: tuple[str, ...] = ()

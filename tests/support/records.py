@@ -20,7 +20,7 @@ from harness.report.record import Record
 from harness.run.session import Timing
 
 PREPARED = Prepared("docker", "a" * 64, False, 1.5, "Test 1.0", image_bytes=217_000_000)
-RAN = Circumstances("", "1" * 64, 2.0, Timing())
+RAN = Circumstances("", "1" * 64, "2" * 64, 2.0, Timing())
 OFF = Difference("value", "wte[0][2]", "3fdb1caa62c728bd", "3fdb1caa62c728bf", ulps=2, line=7)
 
 
