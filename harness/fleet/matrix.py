@@ -183,6 +183,5 @@ def _cells(row: Row) -> list[str]:
     looks = [words.of_level(level) for level in found.levels]
     marks = "".join(f"[{look.style}]{look.sign}[/]" for look in looks)
     verdict = f"[{words.of_record(found).style}]{words.verdict(found)}[/]"
-    if row.cached:
-        verdict += " [dim](unchanged)[/]"
-    return [row.port, marks, f"{found.reached_level}/{verbs.TOP}", f"{found.seconds.total:.1f} s", verdict]
+    seconds = "[dim]unchanged[/]" if row.cached else f"{found.seconds.total:.1f} s"
+    return [row.port, marks, f"{found.reached_level}/{verbs.TOP}", seconds, verdict]
