@@ -1,0 +1,131 @@
+"""Names the mistake behind a trace: the mutants that give its numbers, in the step where it first goes wrong.
+
+The step starts from the reference's own state, so one step of each mutant is enough, however late it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import TimeoutError as OutOfTime
+from functools import partial
+from multiprocessing import get_context
+
+from conformance.cases.case import config_lines, line, matrix_lines, optimizer_lines
+from harness.check import goldens, names
+from harness.check.names import REPLY, Quantity
+from harness.check.setup import Setup
+from harness.check.tracefile import Trace, Written
+from harness.check.traces import Compared, State, compare_values, numbers
+from harness.check.verdict import Cause
+from harness.mutants import hunt, replays
+from harness.mutants.catalogue import MUTANTS
+from harness.mutants.mutant import EditFails, load
+from harness.protocol import Request
+
+BUDGET = 15.0  # seconds
+AREAS = {  # where the mistake is looked for, by the kind of the first quantity that is wrong
+    "init": ("random numbers", "a whole run"),
+    "activation": ("arithmetic", "summation", "exact functions", "tokenizer", "model", "attention", "loss"),
+    "loss": ("arithmetic", "summation", "exact functions", "tokenizer", "model", "attention", "loss", "a whole run"),
+    "grad": ("arithmetic", "summation", "exact functions", "autograd", "model", "attention", "loss"),
+    "m": ("Adam and schedule", "arithmetic"),
+    "v": ("Adam and schedule", "arithmetic"),
+    "parameters": ("Adam and schedule", "arithmetic", "exact functions"),
+}
+Values = dict[Quantity, list[float]]
+
+
+def explain(trace: Trace, setup: Setup, first: Compared, state: State) -> list[Cause]:
+    """The mutants that give the trace's numbers of that step; those in every bit before those within its bound."""
+    quantity = first.written.quantity
+    written = [one for one in trace.written if one.values and one.quantity.step == quantity.step]
+    areas = AREAS[quantity.kind]
+    listed = [mutant.name for mutant in MUTANTS if mutant.area in areas]
+    if quantity.kind == "init":
+        ask = partial(_initial, setup, written)
+    else:
+        request = _request(state, quantity.step)
+        if request is None:
+            return []
+        ask = partial(_asked, request, [one for one in written if one.quantity.kind != "activation"])
+    scores: dict[str, int] = {}
+    pool = ProcessPoolExecutor(mp_context=get_context("spawn"))
+    deadline = time.monotonic() + BUDGET
+    try:
+        for name, job in [(name, pool.submit(ask, name)) for name in listed]:
+            scores[name] = job.result(timeout=max(0.0, deadline - time.monotonic()))
+    except OutOfTime:
+        pass
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+    best = max(scores.values(), default=0)
+    matching = [name for name, score in scores.items() if score == best and best > 0]
+    if not matching:
+        return []
+    meanings = ", or when ".join(hunt.find(name).what for name in matching[:3])
+    how = "bit by bit" if best == 2 else "within the bound"
+    count = f"all {len(written)} quantities of step {quantity.step}" if quantity.kind != "init" else "the parameters"
+    return [Cause(tuple(matching), f"this is what you get when {meanings}: {how} in {count}")]
+
+
+def _request(state: State, step: int) -> Request | None:
+    """The one step `step`, from the state that the reference has then; None if that was not computed."""
+    training = state.run.training
+    moments: list[str] = []
+    if step:
+        tensors = state.steps[step - 1].tensors if step <= len(state.steps) else {}
+        if not tensors:
+            return None
+        moments = [*matrix_lines(tensors["m"], "m."), *matrix_lines(tensors["v"], "v.")]
+    lines = (
+        *config_lines(training.config),
+        *optimizer_lines(training.optimizer),
+        *(line("from", step), line("count", 1), line("full", step)),
+        *[line("tokens", *state.tokens(step))],
+        *matrix_lines(state.parameters(step)),
+        *moments,
+    )
+    return Request("train", "check", lines)
+
+
+def _asked(request: Request, written: Sequence[Written], name: str) -> int:
+    """In a process of its own: 2 if the mutant gives every bit of what was written, 1 if within the bound, else 0."""
+    try:
+        reply = load(hunt.find(name).changes)(request)
+    except (EditFails, SyntaxError):
+        return 0
+    if not reply.ok:
+        return 0
+    [step] = goldens.steps_of(reply)
+    values: Values = {}
+    for one in written:
+        quantity = one.quantity
+        if quantity.kind == "loss":
+            values[quantity] = [step.loss]
+        elif quantity.kind in names.KINDS:
+            values[quantity] = [x for row in step.tensors[REPLY[quantity.kind]][quantity.name] for x in row]
+    return _score(written, values)
+
+
+def _initial(setup: Setup, written: Sequence[Written], name: str) -> int:
+    try:
+        parameters = replays.run_of(name, setup).training.parameters
+    except Exception:  # whatever it is, such a program has no parameters
+        return 0
+    found = numbers(parameters)
+    return _score(written, {one.quantity: [x for row in found[one.quantity.name] for x in row] for one in written})
+
+
+def _score(written: Sequence[Written], values: Values) -> int:
+    hows = {
+        compare_values(one, values[one.quantity]).how
+        for one in written
+        if one.quantity in values and len(values[one.quantity]) == len(one.values)
+    }
+    if not hows or "wrong" in hows:
+        return 0
+    return 2 if hows <= {"bit", "printed"} else 1
+
+
