@@ -25,15 +25,16 @@ from reference import microgpt
 
 FIT, HELD_OUT = 2000, 4000  # seeds of right programs
 MISTAKEN, MISTAKEN_HELD_OUT = 80, 40  # seeds of each mistake
+MARGIN = 1.1  # for thresholds, beyond what any seed of the fit needs
 GREATEST = 1000.0  # a loss that is greater, or no number, counts as this
 THREADS = 2
 Losses = dict[int, float]
 Log = tuple[Losses, list[str]]
-FORMS: dict[str, Callable[[int], bool]] = {  # which steps a log may show
+FORMS: dict[str, Callable[[int], bool]] = {  # which steps a log may show; the names are those of chances.form_of
     "every step": lambda step: True,
-    "every tenth step": lambda step: step % 10 == 0,
-    "every hundredth step": lambda step: step == 1 or step % 100 == 0,
-    "the first thirty": lambda step: step <= 30,
+    "every tenth": lambda step: step % 10 == 0,
+    "every hundredth": lambda step: step == 1 or step % 100 == 0,
+    "the first steps": lambda step: step <= 30,
 }
 
 
@@ -73,11 +74,10 @@ def write(preset: str, documents: Sequence[str]) -> Path:
         "statistics": names,
         "hypotheses": hypotheses,
         "correlation": fitted["correlation"],
-        "stretch": 1.0,
-        "least_gain": 0.0,
+        "thresholds": dict.fromkeys(FORMS, (1.0, 0.0)),
         "rates": None,
     }
-    kept |= thresholds(chances.table_of(kept), right, simulate.known)
+    kept["thresholds"] = thresholds(chances.table_of(kept), right, simulate.known)
     kept["rates"] = rates(chances.table_of(kept), simulate, preset)
     target = chances.FOLDER / f"chances-{preset}-{len(documents)}.json"
     return write_whole(target, text_of(kept))
@@ -195,23 +195,26 @@ def shown_by(log: Log, form: str, samples: bool = True) -> Log:
     return {step: loss for step, loss in log[0].items() if shows(step)}, log[1] if samples else []
 
 
-def thresholds(table: chances.Table, right: Sequence[Log], known: frozenset[str]) -> dict[str, float]:
-    """What right programs call for that are not quite normal, for each form of log; the greatest counts.
+def thresholds(
+    table: chances.Table, right: Sequence[Log], known: frozenset[str]
+) -> dict[str, tuple[float, float]]:
+    """What right programs call for that are not quite normal, for each form of log: two numbers that none of these
+    reaches, with a margin.
 
-    stretch: by how much squared distances exceed those of normal numbers where 1 in 2,000 should be beyond.
-    least_gain: how much likelier the best mistake makes 1 in 2,000 of them.
+    First by how much squared distances exceed those of normal numbers, where 1 in 2,000 should be beyond; then how
+    much likelier than a right program the best mistake seems.
     """
-    greatest, least = 1.0, log(len(table.hypotheses) / chances.ALARM)
+    found = {}
     for form in FORMS:
         vectors = [chances.vector(table, *shown_by(shown, form), known) for shown in right]
         verdicts = [chances.judge(table, [seen]) for seen in vectors]
-        rank = int(len(right) * chances.ALARM)
-        beyond = sorted(verdict.share for verdict in verdicts)[rank]
-        gains = sorted(verdict.candidates[0].gain if verdict.candidates else 0.0 for verdict in verdicts)
+        beyond = min(verdict.share for verdict in verdicts)
+        gain = max(verdict.candidates[0].gain if verdict.candidates else 0.0 for verdict in verdicts)
         degrees = len(vectors[0])
-        greatest = max(greatest, _quantile(beyond, degrees) / _quantile(chances.ALARM, degrees))
-        least = max(least, gains[-1 - rank])
-    return {"stretch": round(greatest, 3), "least_gain": round(least, 3)}
+        stretch = _quantile(beyond, degrees) / _quantile(chances.ALARM, degrees)
+        least = log(len(table.hypotheses) / chances.ALARM)
+        found[form] = round(max(1.0, MARGIN * stretch), 3), round(max(least, MARGIN * gain), 3)
+    return found
 
 
 def _quantile(share: float, degrees: int) -> float:
@@ -230,7 +233,7 @@ def rates(table: chances.Table, simulate: Simulation, preset: str) -> dict[str, 
         for form in FORMS:
             seen = chances.vector(table, *shown_by(log, form), simulate.known)
             alarms[form] += not chances.judge(table, [seen]).consistent
-    print(preset, "false alarms of", HELD_OUT, alarms, table.stretch, table.least_gain, flush=True)
+    print(preset, "false alarms of", HELD_OUT, alarms, table.thresholds, flush=True)
     caught = caught_by_ten = 0
     for number, mistake in enumerate(mistakes(preset), start=1):
         logs = simulate.logs(number * 100_000 + 50_000, MISTAKEN_HELD_OUT, mistake.changes)

@@ -22,6 +22,7 @@ from harness.check.statistics import Curve, Letters, Observed
 FOLDER = Path(__file__).parent / "data"
 ALARM = 1 / 2000  # of each of the two tests
 FITS = 1 / 1000  # a mistake whose distance is exceeded more rarely than this does not explain a log
+EARLY = 50  # a log that ends before this step shows the first steps only
 LIMITS = 3.29  # standard deviations that hold 999 of 1,000 normal numbers
 
 
@@ -62,8 +63,7 @@ class Table:
     letters: Letters
     hypotheses: list[Hypothesis]
     correlation: dict[tuple[str, str], float]
-    stretch: float  # by which squared distances exceed those of normal numbers
-    least_gain: float  # from which on a mistake is so much likelier that it gives an alarm
+    thresholds: dict[str, tuple[float, float]]  # by the form of the log, see form_of
     rates: Rates | None = None
     _factors: dict[tuple[Any, ...], Any] = field(default_factory=dict)
 
@@ -128,6 +128,7 @@ def judge(table: Table, logs: Sequence[dict[str, Observed]]) -> Chances:
     names = [name for name in table.right.mean if all(name in seen for seen in logs)]
     values = [sum(seen[name].value for seen in logs) / len(logs) for name in names]
     counts = tuple(len(logs) / sum(1 / seen[name].count for seen in logs) for name in names)
+    stretch, least_gain = table.thresholds[form_of(table, names, counts)]
     distances = [_distance(table, one, names, values, counts, len(logs)) for one in table.hypotheses]
     if distances[0] is None or not names:
         return Chances(True, 1.0, len(logs), 0, (), (), table.rates)
@@ -138,12 +139,12 @@ def judge(table: Table, logs: Sequence[dict[str, Observed]]) -> Chances:
             continue
         distance, size = found
         gain = (right - distance + right_size - size) / 2
-        share = statistics.chi_squared_tail(distance / table.stretch, len(names))
+        share = statistics.chi_squared_tail(distance / stretch, len(names))
         if gain > 0 and share > FITS:
             candidates.append(Candidate(one.name, one.what, gain, share))
     candidates.sort(key=lambda candidate: -candidate.gain)
-    share = statistics.chi_squared_tail(right / table.stretch, len(names))
-    likelier = bool(candidates) and candidates[0].gain > table.least_gain
+    share = statistics.chi_squared_tail(right / stretch, len(names))
+    likelier = bool(candidates) and candidates[0].gain > least_gain
     oddities = _oddities(table, names, values, counts, len(logs))
     return Chances(
         not (likelier or share < ALARM),
@@ -154,6 +155,15 @@ def judge(table: Table, logs: Sequence[dict[str, Observed]]) -> Chances:
         tuple(candidates),
         table.rates,
     )
+
+
+def form_of(table: Table, names: Sequence[str], counts: Sequence[float]) -> str:
+    """How much of the losses a log shows: numbers of few losses are less normal, and have thresholds of their own."""
+    means = {name: count for name, count in zip(names, counts, strict=True) if name.startswith("mean ")}
+    shown = sum(means.values())
+    if not any(int(name.split(" ")[1]) > EARLY for name in means):
+        return "the first steps"
+    return "every step" if 3 * shown >= table.total else "every tenth" if 30 * shown >= table.total else "every hundredth"
 
 
 def _distance(
@@ -238,7 +248,6 @@ def table_of(kept: dict[str, Any]) -> Table:
         Letters(kept["characters"], kept["letters"]),
         hypotheses,
         correlation,
-        kept["stretch"],
-        kept["least_gain"],
+        {form: (stretch, gain) for form, (stretch, gain) in kept["thresholds"].items()},
         Rates(**kept["rates"]) if kept.get("rates") else None,
     )

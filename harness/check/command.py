@@ -23,7 +23,6 @@ from harness.files import write_whole
 from harness.mutants import printed, traced
 from harness.render import outputs as render
 from reference import microgpt
-from reference.dataset import Dataset
 
 OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False)
@@ -62,18 +61,12 @@ def setups(preset: str | None, dataset: Path | None, seed: int, changes: dict[st
     if dataset is not None:
         data = goldens.read_dataset(dataset)
         return [Setup(name, setup.override(name, changes), data, seed) for name in presets]
-    if seed == setup.SEED and not any(value is not None for value in changes.values()):
-        return [
-            Setup(one.preset, microgpt.PRESETS[one.preset], _with_lines(one.dataset))
-            for one in goldens.stored()
-            if one.preset in presets
-        ]
-    return [Setup(name, setup.override(name, changes), goldens.of_garden(), seed) for name in presets]
-
-
-def _with_lines(data: Dataset) -> Dataset:
     garden = goldens.of_garden()
-    return garden if garden.sha256 == data.sha256 else data
+    others = []
+    if seed == setup.SEED and not any(value is not None for value in changes.values()):
+        known = [Setup(one.preset, microgpt.PRESETS[one.preset], one.dataset) for one in goldens.stored()]
+        others = [one for one in known if one.dataset.sha256 != garden.sha256 and one.name in presets]
+    return [*others, *(Setup(name, setup.override(name, changes), garden, seed) for name in presets)]
 
 
 @click.command()

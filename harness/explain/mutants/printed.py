@@ -1,16 +1,12 @@
 """Names the mistake behind a printed log: the mutants that print its very digits.
 
-On the stored runs their first losses are precomputed (replays.py); on any other run they are replayed up to a step
-after the first wrong one, within BUDGET seconds.
+On the stored runs their losses are precomputed (replays.py); on any other run they are replayed up to a step after
+the first wrong one, within BUDGET seconds.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures import TimeoutError as OutOfTime
-from multiprocessing import get_context
 
 from harness.check.agreement import HALF, LogAgreement, units
 from harness.check.goldens import Golden, find
@@ -19,13 +15,15 @@ from harness.check.setup import Setup
 from harness.check.verdict import Cause
 from harness.mutants import hunt, replays
 from harness.mutants.catalogue import MUTANTS
+from harness.mutants.in_time import in_time
 
-BUDGET = 15.0  # seconds
 FURTHEST = 12  # steps that are replayed
+SLACK = 1e-8  # of a stored loss, which has ten digits
 LEARNING = (
-    *("summation", "random numbers", "tokenizer", "autograd", "model", "attention", "loss"),
-    *("Adam and schedule", "a whole run", "arithmetic"),
+    *("tokenizer", "autograd", "model", "attention", "loss", "Adam and schedule", "a whole run"),
+    *("random numbers", "arithmetic", "summation"),
 )
+"""Areas whose mutants change losses, those that are slow to replay last."""
 
 
 def explain(log: Log, setup: Setup, golden: Golden, found: LogAgreement) -> list[Cause]:
@@ -36,21 +34,16 @@ def explain(log: Log, setup: Setup, golden: Golden, found: LogAgreement) -> list
         return _by_samples(log, kept)
     first = found.wrong[0].step
     rows = {
-        name: {step: float.fromhex(text) for step, text in enumerate(row["losses"])}
-        | {int(step): float.fromhex(text) for step, text in row.get("late", {}).items()}
+        name: (row["what"], {int(step): loss for step, loss in row.get("losses", {}).items()})
         for name, row in kept.items()
     }
-    if not is_stored and setup.dataset.lines:
-        rows = dict(_live(setup, min(first + 2, FURTHEST)))
-    matches = [
-        (name, tried) for name, losses in rows.items() if (tried := _reproduced(log, losses, golden.losses, first))
-    ]
-    if not matches:
-        return []
-    most = max(tried for _, tried in matches)
-    best = [name for name, tried in matches if tried == most]
-    plain = [name for name in best if not hunt.find(name).rounding] or best
-    return [_cause(plain, f"all {most:,} losses that were tried" if most > 1 else "the one loss that was tried")]
+    if not kept and setup.dataset.lines and first < FURTHEST:
+        rows = dict(_live(setup, first + 2))
+    tried = {name: _reproduced(log, losses, first) for name, (_, losses) in rows.items()}
+    most = max(tried.values(), default=0)
+    best = [name for name, count in tried.items() if count == most and most > 0]
+    evidence = f"all {most:,} losses that were tried" if most > 1 else "the one loss that was tried"
+    return [_cause(best, [rows[name][0] for name in best], evidence)] if best else []
 
 
 def _by_samples(log: Log, kept: dict[str, replays.Replay]) -> list[Cause]:
@@ -60,33 +53,28 @@ def _by_samples(log: Log, kept: dict[str, replays.Replay]) -> list[Cause]:
         if row.get("samples")
         and all(number < len(row["samples"]) and row["samples"][number] == text for number, text in log.samples.items())
     ]
-    return [_cause(names, f"all {len(log.samples)} samples")] if names and log.samples else []
+    meanings = [kept[name]["what"] for name in names]
+    return [_cause(names, meanings, f"all {len(log.samples)} samples")] if names and log.samples else []
 
 
-def _reproduced(log: Log, losses: dict[int, float], golden: Sequence[float], first: int) -> int:
+def _reproduced(log: Log, losses: dict[int, float], first: int) -> int:
     """How many losses of the log a mutant prints, the first wrong one among them; 0 if it prints another."""
     if first not in losses:
         return 0
     tried = [step for step in log.losses if step in losses]
-    return 0 if any(units(log, log.losses[step], losses[step]) > HALF for step in tried) else len(tried)
+    for step in tried:
+        printed = log.losses[step]
+        if units(log, printed, losses[step]) > HALF and abs(printed.value - losses[step]) > SLACK * abs(losses[step]):
+            return 0
+    return len(tried)
 
 
-def _live(setup: Setup, steps: int) -> Iterator[tuple[str, dict[int, float]]]:
+def _live(setup: Setup, steps: int) -> Iterator[tuple[str, tuple[str, dict[int, float]]]]:
     """The first losses of the mutants that change how a program learns, as far as the time reaches."""
-    names = [mutant.name for mutant in MUTANTS if not mutant.rounding and mutant.area in LEARNING]
-    deadline = time.monotonic() + BUDGET
-    pool = ProcessPoolExecutor(mp_context=get_context("spawn"))
-    jobs = [(name, pool.submit(replays.first_losses, name, setup, steps, BUDGET)) for name in names]
-    try:
-        for name, job in jobs:
-            losses = job.result(timeout=max(0.0, deadline - time.monotonic()))
-            yield name, dict(enumerate(losses))
-    except OutOfTime:
-        pass
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    chosen = [mutant.name for area in LEARNING for mutant in MUTANTS if mutant.area == area and not mutant.rounding]
+    for name, losses in in_time(replays.first_losses, [(name, setup, steps) for name in chosen]):
+        yield name, (hunt.find(name).what, dict(enumerate(losses)))
 
 
-def _cause(names: Sequence[str], evidence: str) -> Cause:
-    meanings = [hunt.find(name).what for name in names]
+def _cause(names: Sequence[str], meanings: Sequence[str], evidence: str) -> Cause:
     return Cause(tuple(names), f"this is what you get when {', or when '.join(meanings[:3])}: {evidence}")

@@ -5,12 +5,8 @@ The step starts from the reference's own state, so one step of each mutant is en
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures import TimeoutError as OutOfTime
 from functools import partial
-from multiprocessing import get_context
 
 from conformance.cases.case import config_lines, line, matrix_lines, optimizer_lines
 from harness.check import goldens, names
@@ -21,18 +17,19 @@ from harness.check.traces import Compared, State, compare_values, numbers
 from harness.check.verdict import Cause
 from harness.mutants import hunt, replays
 from harness.mutants.catalogue import MUTANTS
+from harness.mutants.in_time import in_time
 from harness.mutants.mutant import EditFails, load
 from harness.protocol import Request
 
-BUDGET = 15.0  # seconds
+SLOW = ("summation", "exact functions", "arithmetic")
 AREAS = {  # where the mistake is looked for, by the kind of the first quantity that is wrong
     "init": ("random numbers", "a whole run"),
-    "activation": ("arithmetic", "summation", "exact functions", "tokenizer", "model", "attention", "loss"),
-    "loss": ("arithmetic", "summation", "exact functions", "tokenizer", "model", "attention", "loss", "a whole run"),
-    "grad": ("arithmetic", "summation", "exact functions", "autograd", "model", "attention", "loss"),
-    "m": ("Adam and schedule", "arithmetic"),
-    "v": ("Adam and schedule", "arithmetic"),
-    "parameters": ("Adam and schedule", "arithmetic", "exact functions"),
+    "activation": ("model", "attention", "tokenizer", "loss", *SLOW),
+    "loss": ("loss", "tokenizer", "model", "attention", "a whole run", *SLOW),
+    "grad": ("autograd", "attention", "loss", "model", *SLOW),
+    "m": ("Adam and schedule", *SLOW),
+    "v": ("Adam and schedule", *SLOW),
+    "parameters": ("Adam and schedule", *SLOW),
 }
 Values = dict[Quantity, list[float]]
 
@@ -42,7 +39,8 @@ def explain(trace: Trace, setup: Setup, first: Compared, state: State) -> list[C
     quantity = first.written.quantity
     written = [one for one in trace.written if one.values and one.quantity.step == quantity.step]
     areas = AREAS[quantity.kind]
-    listed = [mutant.name for mutant in MUTANTS if mutant.area in areas]
+    listed = [mutant.name for area in areas for mutant in MUTANTS if mutant.area == area]
+    listed.sort(key=lambda name: hunt.find(name).area in SLOW)
     if quantity.kind == "init":
         ask = partial(_initial, setup, written)
     else:
@@ -50,24 +48,33 @@ def explain(trace: Trace, setup: Setup, first: Compared, state: State) -> list[C
         if request is None:
             return []
         ask = partial(_asked, request, [one for one in written if one.quantity.kind != "activation"])
-    scores: dict[str, int] = {}
-    pool = ProcessPoolExecutor(mp_context=get_context("spawn"))
-    deadline = time.monotonic() + BUDGET
-    try:
-        for name, job in [(name, pool.submit(ask, name)) for name in listed]:
-            scores[name] = job.result(timeout=max(0.0, deadline - time.monotonic()))
-    except OutOfTime:
-        pass
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+    scores = dict(in_time(ask, [(name,) for name in listed]))
     best = max(scores.values(), default=0)
+    whole = proportion(first)
     matching = [name for name, score in scores.items() if score == best and best > 0]
     if not matching:
-        return []
+        return [Cause((), whole)] if whole else []
     meanings = ", or when ".join(hunt.find(name).what for name in matching[:3])
     how = "bit by bit" if best == 2 else "within the bound"
     count = f"all {len(written)} quantities of step {quantity.step}" if quantity.kind != "init" else "the parameters"
     return [Cause(tuple(matching), f"this is what you get when {meanings}: {how} in {count}")]
+
+
+def proportion(first: Compared) -> str:
+    """Whether all values are the same multiple of the expected ones; then a constant is another one."""
+    pairs = [(e, g) for e, g in zip(first.expected, first.written.values, strict=True) if e != 0.0]
+    if len(pairs) < 2:
+        return ""
+    ratio = pairs[0][1] / pairs[0][0]
+    if ratio == 0.0 or any(abs(g - ratio * e) > 1e-5 * abs(ratio * e) for e, g in pairs):
+        return ""
+    meaning = {
+        "init": "the initial sigma is another one",
+        "grad": "the loss is a sum, or divided by another number",
+        "m": "1 - beta1 is another number",
+        "v": "1 - beta2 is another number",
+    }.get(first.written.quantity.kind, "a constant factor is another one")
+    return f"every value is {ratio:.6g} times the expected one: {meaning}"
 
 
 def _request(state: State, step: int) -> Request | None:
