@@ -10,10 +10,10 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.check.verdict import Verdict
-from harness.compare import Difference
-from harness.render.badges import BLUE, GREEN, RED, YELLOW, Badge
-from harness.report import distance
+from harness.judge.check.verdict import Verdict
+from harness.judge.compare import Difference
+from harness.report.badges import BLUE, GREEN, RED, YELLOW, Badge
+from harness.report.words import distance
 
 COLOURS = {"bit": GREEN, "tolerance": YELLOW, "printed": GREEN, "consistent": BLUE, "wrong": RED}
 
@@ -42,7 +42,9 @@ def _panel(verdict: Verdict) -> Panel:
         names = f" ({', '.join(cause.names)})" if cause.names else ""
         rows.add_row("or" if number else "diagnosis", Text(cause.sentence + names))
     title = "First divergence" if verdict.difference is not None else "Likely mistakes"
-    return Panel(rows, title=title, title_align="left", border_style="green" if verdict.agrees else "red", expand=False)
+    return Panel(
+        rows, title=title, title_align="left", border_style="green" if verdict.agrees else "red", expand=False
+    )
 
 
 def _add_difference(rows: Table, difference: Difference) -> None:
@@ -86,6 +88,8 @@ def junit(verdicts: Sequence[Verdict]) -> str:
         case = ET.SubElement(suite, "testcase", classname=f"check.{verdict.kind}", name=verdict.output)
         if not verdict.agrees:
             failure = ET.SubElement(case, "failure", message=verdict.sentence)
-            failure.text = "\n".join([verdict.sentence, *(cause.sentence for cause in verdict.causes), *verdict.notes])
+            failure.text = "\n".join(
+                [verdict.sentence, *(cause.sentence for cause in verdict.causes), *verdict.notes]
+            )
     ET.indent(root, " ")
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from harness.check.agreement import HALF, LogAgreement, units
-from harness.check.goldens import Golden, find
-from harness.check.log import Log
-from harness.check.setup import Setup
-from harness.check.verdict import Cause
-from harness.mutants import hunt, replays
-from harness.mutants.catalogue import MUTANTS
-from harness.mutants.in_time import in_time
+from harness.explain.mutants import hunt, replays
+from harness.explain.mutants.catalogue import MUTANTS
+from harness.explain.mutants.in_time import in_time
+from harness.judge.check.agreement import HALF, LogAgreement, units
+from harness.judge.check.goldens import Golden, find
+from harness.judge.check.log import Log
+from harness.judge.check.setup import Setup
+from harness.judge.check.verdict import Cause
 
 FURTHEST = 12  # steps that are replayed
 SLACK = 1e-8  # of a stored loss, which has ten digits
@@ -51,7 +51,10 @@ def _by_samples(log: Log, kept: dict[str, replays.Replay]) -> list[Cause]:
         name
         for name, row in kept.items()
         if row.get("samples")
-        and all(number < len(row["samples"]) and row["samples"][number] == text for number, text in log.samples.items())
+        and all(
+            number < len(row["samples"]) and row["samples"][number] == text
+            for number, text in log.samples.items()
+        )
     ]
     meanings = [kept[name]["what"] for name in names]
     return [_cause(names, meanings, f"all {len(log.samples)} samples")] if names and log.samples else []
@@ -64,14 +67,18 @@ def _reproduced(log: Log, losses: dict[int, float], first: int) -> int:
     tried = [step for step in log.losses if step in losses]
     for step in tried:
         printed = log.losses[step]
-        if units(log, printed, losses[step]) > HALF and abs(printed.value - losses[step]) > SLACK * abs(losses[step]):
+        if units(log, printed, losses[step]) > HALF and abs(printed.value - losses[step]) > SLACK * abs(
+            losses[step]
+        ):
             return 0
     return len(tried)
 
 
 def _live(setup: Setup, steps: int) -> Iterator[tuple[str, tuple[str, dict[int, float]]]]:
     """The first losses of the mutants that change how a program learns, as far as the time reaches."""
-    chosen = [mutant.name for area in LEARNING for mutant in MUTANTS if mutant.area == area and not mutant.rounding]
+    chosen = [
+        mutant.name for area in LEARNING for mutant in MUTANTS if mutant.area == area and not mutant.rounding
+    ]
     for name, losses in in_time(replays.first_losses, [(name, setup, steps) for name in chosen]):
         yield name, (hunt.find(name).what, dict(enumerate(losses)))
 

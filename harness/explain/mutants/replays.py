@@ -1,6 +1,6 @@
 """What each mutant prints on the usual runs: its first losses and, if those are right, its samples.
 
-Precomputed (by `python -m harness.chances.replays`), so that a printed log is diagnosed in a second. What a mutant
+Precomputed (by `python -m harness.measure.chances.replays`), so that a printed log is diagnosed in a second. What a mutant
 does on any other run, `first_losses` computes.
 """
 
@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.check.setup import Setup
-from harness.mutants import hunt
-from harness.mutants.mutant import load_modules
+from harness.explain.mutants import hunt
+from harness.explain.mutants.mutant import load_modules
+from harness.judge.check.setup import Setup
 from reference import microgpt
 
 STEPS = 8
@@ -67,7 +67,9 @@ def samples(name: str, setup: Setup, parameters: Sequence[float]) -> list[str]:
 def stored(preset: str, documents: int) -> dict[str, Replay]:
     """What is kept of a stored run, by mutant; nothing if there is no such file."""
     try:
-        kept: dict[str, Replay] = json.loads((FOLDER / f"{preset}-{documents}.json").read_text(encoding="utf-8"))
+        kept: dict[str, Replay] = json.loads(
+            (FOLDER / f"{preset}-{documents}.json").read_text(encoding="utf-8")
+        )
     except OSError:
         return {}
     return kept

@@ -9,17 +9,17 @@ from collections.abc import Sequence
 from functools import partial
 
 from conformance.cases.case import config_lines, line, matrix_lines, optimizer_lines
-from harness.check import goldens, names
-from harness.check.names import REPLY, Quantity
-from harness.check.setup import Setup
-from harness.check.tracefile import Trace, Written
-from harness.check.traces import Compared, State, compare_values, numbers
-from harness.check.verdict import Cause
-from harness.mutants import hunt, replays
-from harness.mutants.catalogue import MUTANTS
-from harness.mutants.in_time import in_time
-from harness.mutants.mutant import EditFails, load
-from harness.protocol import Request
+from conformance.messages import Request
+from harness.explain.mutants import hunt, replays
+from harness.explain.mutants.catalogue import MUTANTS
+from harness.explain.mutants.in_time import in_time
+from harness.explain.mutants.mutant import EditFails, load
+from harness.judge.check import goldens, names
+from harness.judge.check.names import REPLY, Quantity
+from harness.judge.check.setup import Setup
+from harness.judge.check.tracefile import Trace, Written
+from harness.judge.check.traces import Compared, State, compare_values, numbers
+from harness.judge.check.verdict import Cause
 
 SLOW = ("summation", "exact functions", "arithmetic")
 AREAS = {  # where the mistake is looked for, by the kind of the first quantity that is wrong
@@ -56,7 +56,11 @@ def explain(trace: Trace, setup: Setup, first: Compared, state: State) -> list[C
         return [Cause((), whole)] if whole else []
     meanings = ", or when ".join(hunt.find(name).what for name in matching[:3])
     how = "bit by bit" if best == 2 else "within the bound"
-    count = f"all {len(written)} quantities of step {quantity.step}" if quantity.kind != "init" else "the parameters"
+    count = (
+        f"all {len(written)} quantities of step {quantity.step}"
+        if quantity.kind != "init"
+        else "the parameters"
+    )
     return [Cause(tuple(matching), f"this is what you get when {meanings}: {how} in {count}")]
 
 
@@ -122,7 +126,9 @@ def _initial(setup: Setup, written: Sequence[Written], name: str) -> int:
     except Exception:  # whatever it is, such a program has no parameters
         return 0
     found = numbers(parameters)
-    return _score(written, {one.quantity: [x for row in found[one.quantity.name] for x in row] for one in written})
+    return _score(
+        written, {one.quantity: [x for row in found[one.quantity.name] for x in row] for one in written}
+    )
 
 
 def _score(written: Sequence[Written], values: Values) -> int:
@@ -134,5 +140,3 @@ def _score(written: Sequence[Written], values: Values) -> int:
     if not hows or "wrong" in hows:
         return 0
     return 2 if hows <= {"bit", "printed"} else 1
-
-

@@ -1,8 +1,8 @@
-"""Measure the chances that `conform check` judges by: python -m harness.chances.store [DATASET ...]
+"""Measure the chances that `conform check` judges by: python -m harness.measure.chances.store [DATASET ...]
 
 For both presets, on each dataset: right programs and mistaken ones are run from thousands of seeds, their
 statistics are summed up, and the error rates of the judgement are measured on seeds that were held out. The same
-seeds, the same file. Writes harness/check/data/chances-<preset>-<documents>.json.
+seeds, the same file. Writes harness/judge/check/data/chances-<preset>-<documents>.json.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from math import isfinite, log, sqrt
 from pathlib import Path
 from typing import Any
 
-from harness.chances import engine
-from harness.chances.mistakes import mistakes
-from harness.check import chances, statistics
-from harness.check.statistics import Curve, Letters
 from harness.files import write_whole
-from reference import dataset as datasets
+from harness.judge.check import chances, statistics
+from harness.judge.check.statistics import Curve, Letters
+from harness.measure.chances import engine
+from harness.measure.chances.mistakes import mistakes
 from reference import microgpt
+from reference.app import dataset as datasets
 
 FIT, HELD_OUT = 2000, 4000  # seeds of right programs
 MISTAKEN, MISTAKEN_HELD_OUT = 80, 40  # seeds of each mistake
@@ -30,7 +30,9 @@ GREATEST = 1000.0  # a loss that is greater, or no number, counts as this
 THREADS = 2
 Losses = dict[int, float]
 Log = tuple[Losses, list[str]]
-FORMS: dict[str, Callable[[int], bool]] = {  # which steps a log may show; the names are those of chances.form_of
+FORMS: dict[
+    str, Callable[[int], bool]
+] = {  # which steps a log may show; the names are those of chances.form_of
     "every step": lambda step: True,
     "every tenth": lambda step: step % 10 == 0,
     "every hundredth": lambda step: step == 1 or step % 100 == 0,
@@ -51,13 +53,18 @@ def write(preset: str, documents: Sequence[str]) -> Path:
     right = simulate.logs(0, FIT)
     total, block = simulate.total, simulate.block
     knots = [
-        round(sum(losses[step] for losses, _ in right for step in range(a, b + 1)) / (len(right) * (b - a + 1)), 4)
+        round(
+            sum(losses[step] for losses, _ in right for step in range(a, b + 1)) / (len(right) * (b - a + 1)),
+            4,
+        )
         for a, b in statistics.windows(total)
     ]
     simulate.curve = Curve(total, knots)
     fitted = simulate.fit(right)
     names = statistics.names(total)
-    hypotheses: list[dict[str, Any]] = [{"name": "right", "what": "the program is right", **fitted["hypothesis"]}]
+    hypotheses: list[dict[str, Any]] = [
+        {"name": "right", "what": "the program is right", **fitted["hypothesis"]}
+    ]
     least = {name: x / 10 for name, x in zip(names, fitted["hypothesis"]["between"], strict=True)}
     for number, mistake in enumerate(mistakes(preset), start=1):
         found = simulate.fit(simulate.logs(number * 100_000, MISTAKEN, mistake.changes), least)
@@ -136,7 +143,9 @@ class Simulation:
         counts = {name: seen[0][name].count for name in names}
         share = 1.0
         while least is None and not _is_covariance(
-            names, whole, {name: share * min(within[name] / counts[name], 0.999 * whole[name, name]) for name in names}
+            names,
+            whole,
+            {name: share * min(within[name] / counts[name], 0.999 * whole[name, name]) for name in names},
         ):
             share *= 0.9
         taken = {name: share * min(within[name], 0.999 * whole[name, name] * counts[name]) for name in names}
@@ -144,7 +153,10 @@ class Simulation:
         if least is not None:
             between = {name: max(between[name], least[name]) for name in names}
         correlation = [
-            [round(whole[a, b] / max(1e-12, between[a] * between[b]), 3) if a != b else 1.0 for b in names[: i + 1]]
+            [
+                round(whole[a, b] / max(1e-12, between[a] * between[b]), 3) if a != b else 1.0
+                for b in names[: i + 1]
+            ]
             for i, a in enumerate(names)
         ]
         parts = {"mean": means, "between": between, "within": taken}
@@ -181,7 +193,8 @@ class Simulation:
 
 def _is_covariance(names: Sequence[str], whole: dict[tuple[str, str], float], less: dict[str, float]) -> bool:
     rows = [
-        [whole[(a, b) if (a, b) in whole else (b, a)] + (1e-9 - less[a] if a == b else 0.0) for b in names] for a in names
+        [whole[(a, b) if (a, b) in whole else (b, a)] + (1e-9 - less[a] if a == b else 0.0) for b in names]
+        for a in names
     ]
     return statistics.cholesky(rows) is not None
 

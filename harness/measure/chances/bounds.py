@@ -1,10 +1,10 @@
 """Measure how far right programs may be off that compute in float64 or float32, with any library and any order of
-sums: python -m harness.chances.bounds
+sums: python -m harness.measure.chances.bounds
 
 As for ports (SPEC.md, section 14) a bound is 16 times a measured spread: the greatest distance from the reference,
 relative to the greatest value of its matrix, over RUNS trainings by an engine that sums in another order and uses
 its compiler's functions, each from initial parameters that are moved by one ulp of the width, or not. Writes
-harness/check/data/bounds.json.
+harness/judge/check/data/bounds.json.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import struct
 from collections.abc import Sequence
 from itertools import islice
 
-from harness.chances import engine
-from harness.check import goldens
-from harness.check.agreement import BUCKETS, FACTOR, bucket
-from harness.check.engine import fastest
-from harness.check.setup import Setup
 from harness.files import write_whole
+from harness.judge.check import goldens
+from harness.judge.check.agreement import BUCKETS, FACTOR, bucket
+from harness.judge.check.engine import fastest
+from harness.judge.check.setup import Setup
+from harness.measure.chances import engine
 from reference import microgpt
 
 RUNS = 16
@@ -31,7 +31,9 @@ KINDS = {"gradients": "grad", "m": "m", "v": "v", "parameters": "parameters"}
 
 
 def main() -> None:
-    spread = {width: {kind: dict.fromkeys(BUCKETS, 0.0) for kind in ("loss", *KINDS.values())} for width in WIDTHS}
+    spread = {
+        width: {kind: dict.fromkeys(BUCKETS, 0.0) for kind in ("loss", *KINDS.values())} for width in WIDTHS
+    }
     for name, preset in microgpt.PRESETS.items():
         setup = Setup(name, preset, goldens.of_garden())
         looked_at = [step for step in LOOKED_AT if step < setup.steps]
@@ -44,7 +46,9 @@ def main() -> None:
         "factor": FACTOR,
         "runs": RUNS,
         "spread": {
-            width: {kind: {str(end): float(f"{x:.2e}") for end, x in row.items()} for kind, row in rows.items()}
+            width: {
+                kind: {str(end): float(f"{x:.2e}") for end, x in row.items()} for kind, row in rows.items()
+            }
             for width, rows in spread.items()
         },
     }
@@ -60,7 +64,10 @@ def measure(
 ) -> None:
     """Widen the spread by one training."""
     run = setup.begin()
-    characters, documents = run.tokenizer.characters, engine.encoded(run.documents[: setup.steps], run.tokenizer.characters)
+    characters, documents = (
+        run.tokenizer.characters,
+        engine.encoded(run.documents[: setup.steps], run.tokenizer.characters),
+    )
     start = [moved(value.data, width, source) for value in microgpt.flatten(run.training.parameters)]
     chosen = engine.settings(setup.preset)
     with engine.Model(setup.name, chosen, len(characters) + 1, start, WIDTHS[width]) as model:

@@ -14,15 +14,15 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.check.engine import Engine, Progress, sample_request, silent, train_request
-from harness.check.setup import SEED, Setup
-from harness.compare import double_of
+from conformance.doubles import double_of
+from conformance.messages import Reply
 from harness.errors import ManifestError
-from harness.protocol import Reply
-from reference import dataset as datasets
+from harness.judge.check.engine import Engine, Progress, sample_request, silent, train_request
+from harness.judge.check.setup import SEED, Setup
 from reference import microgpt
-from reference.dataset import Dataset
-from reference.refusal import Refusal
+from reference.app import dataset as datasets
+from reference.app.dataset import Dataset
+from reference.app.refusal import Refusal
 
 LABELS = {  # by hash: datasets that have a name
     "0a30b5557f192f32ab962680889aac5f6fda0f4cecf40a6d0b5694f58ea8cc4d": "the public list of 32,033 names",
@@ -79,7 +79,13 @@ def _read(path: Path) -> Stored:
         "stored",
         {int(step): sums for step, sums in kept["checksums"].items()},
     )
-    dataset = Dataset(LABELS.get(about["sha256"], about["name"]), about["sha256"], about["documents"], about["characters"], ())
+    dataset = Dataset(
+        LABELS.get(about["sha256"], about["name"]),
+        about["sha256"],
+        about["documents"],
+        about["characters"],
+        (),
+    )
     return Stored(kept["preset"], dataset, kept["vocabulary"], kept["parameters"], golden)
 
 
@@ -165,4 +171,8 @@ def flat(tensors: Tensors) -> list[float]:
 
 def usual(names: Iterable[str] = microgpt.PRESETS) -> list[Setup]:
     """The stored runs as setups."""
-    return [Setup(one.preset, microgpt.PRESETS[one.preset], one.dataset, SEED) for one in stored() if one.preset in names]
+    return [
+        Setup(one.preset, microgpt.PRESETS[one.preset], one.dataset, SEED)
+        for one in stored()
+        if one.preset in names
+    ]

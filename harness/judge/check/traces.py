@@ -8,18 +8,19 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.cases.case import config_lines, line, matrix_lines
-from harness.check import agreement, goldens, names, tracefile
-from harness.check.engine import Engine, Progress
-from harness.check.goldens import Step
-from harness.check.names import KINDS, REPLY, Quantity
-from harness.check.setup import Setup
-from harness.check.tracefile import Trace, Written
-from harness.check.verdict import Agreement, Cause, Verdict
-from harness.compare import Difference, double_of, ulps_between
+from conformance.doubles import double_of, ulps_between
+from conformance.messages import Request
 from harness.errors import ManifestError
-from harness.protocol import Request
+from harness.judge.check import agreement, goldens, names, tracefile
+from harness.judge.check.engine import Engine, Progress
+from harness.judge.check.goldens import Step
+from harness.judge.check.names import KINDS, REPLY, Quantity
+from harness.judge.check.setup import Setup
+from harness.judge.check.tracefile import Trace, Written
+from harness.judge.check.verdict import Agreement, Cause, Verdict
+from harness.judge.compare import Difference
 from reference import microgpt
-from reference.wire import hexadecimal
+from reference.protocol.wire import hexadecimal
 
 MOST_STEPS = 100  # with whole tensors: a reply has its limit
 Golden = dict[Quantity, list[float]]
@@ -80,12 +81,16 @@ def judge(
     trace = tracefile.read(data, name)
     readable = [setup for setup in candidates if setup.dataset.lines]
     if not readable:
-        raise ManifestError("a trace is compared with a run of a dataset's own text: give it with --dataset FILE")
+        raise ManifestError(
+            "a trace is compared with a run of a dataset's own text: give it with --dataset FILE"
+        )
     setup = _fitting(trace, readable)
     state, golden, missing = _computed(trace, setup, engine, progress)
     config = state.run.training.config
     compared = [
-        _compare(written, golden[written.quantity], names.shape(written.quantity, config) or (0, 0), transposed)
+        _compare(
+            written, golden[written.quantity], names.shape(written.quantity, config) or (0, 0), transposed
+        )
         for written in sorted(trace.written, key=lambda one: names.order(one.quantity, config))
         if written.quantity in golden
     ]
@@ -95,7 +100,9 @@ def judge(
     bad_samples = _wrong_samples(samples, setup, state, engine)
     notes = list(missing)
     if trace.unknown:
-        notes.append(f"{len(trace.unknown)} names are no quantities and were left out, such as {trace.unknown[0]!r}")
+        notes.append(
+            f"{len(trace.unknown)} names are no quantities and were left out, such as {trace.unknown[0]!r}"
+        )
     verdict = Verdict(
         *(name, "trace", "wrong", "", setup.words, _seen(trace, compared, samples, setup, config)),
         agreed=sum(one.how != "wrong" for one in compared) + len(samples) - len(bad_samples),
@@ -120,7 +127,10 @@ def _sum_up(
     if turned:
         verdict = replace(
             verdict,
-            notes=(*verdict.notes, f"{len(turned)} matrices agree when transposed, such as {turned[0].written.quantity.words}"),
+            notes=(
+                *verdict.notes,
+                f"{len(turned)} matrices agree when transposed, such as {turned[0].written.quantity.words}",
+            ),
         )
     wrong = [one for one in compared if one.how == "wrong" or (one.how == "float32" and not single)]
     count = f"{verdict.compared:,} quantities"
@@ -134,7 +144,9 @@ def _sum_up(
         )
         causes = tuple(explain(trace, setup, first, state))
         agreed = len(compared) - len(wrong)
-        return replace(verdict, sentence=words, difference=_difference(first, single), causes=causes, agreed=agreed)
+        return replace(
+            verdict, sentence=words, difference=_difference(first, single), causes=causes, agreed=agreed
+        )
     if bad_samples:
         words = f"its numbers agree, and {len(bad_samples)} samples do not: sampling is wrong"
         return replace(verdict, sentence=words, difference=bad_samples[0])
@@ -158,7 +170,9 @@ def _sum_up(
 def _looks_single(trace: Trace) -> bool:
     """Whether every value is one that float32 has, or is written with no more digits than that."""
     return all(
-        one.width == "float32" or one.digits < 12 or all(agreement.single(x) == x or x != x for x in one.values)
+        one.width == "float32"
+        or one.digits < 12
+        or all(agreement.single(x) == x or x != x for x in one.values)
         for one in trace.written
         if one.values
     )
@@ -182,7 +196,12 @@ def _fitting(trace: Trace, candidates: Sequence[Setup]) -> Setup:
         for one in trace.written:
             if one.quantity.kind == "init" and one.quantity.name in run.training.parameters and one.values:
                 off += abs(run.training.parameters[one.quantity.name][0][0].data - one.values[0])
-            if one.quantity.kind == "loss" and kept and one.values and one.quantity.step < len(kept.golden.losses):
+            if (
+                one.quantity.kind == "loss"
+                and kept
+                and one.values
+                and one.quantity.step < len(kept.golden.losses)
+            ):
                 off += min(10.0, abs(kept.golden.losses[one.quantity.step] - one.values[0]))
         return float(misfits), off
 
@@ -205,13 +224,18 @@ def _computed(
         elif quantity.kind != "sample":
             wanted.append(quantity)
     full = sorted(
-        {q.step for q in wanted if q.kind in KINDS} | {q.step - 1 for q in wanted if q.kind == "activation" and q.step > 0}
+        {q.step for q in wanted if q.kind in KINDS}
+        | {q.step - 1 for q in wanted if q.kind == "activation" and q.step > 0}
     )
     if len(full) > MOST_STEPS:
-        missing.append(f"tensors of {len(full)} steps are there; the first {MOST_STEPS} of these steps were compared")
+        missing.append(
+            f"tensors of {len(full)} steps are there; the first {MOST_STEPS} of these steps were compared"
+        )
         full = full[:MOST_STEPS]
         wanted = [q for q in wanted if q.kind in ("init", "loss") or q.step <= full[-1]]
-    count = max([q.step + 1 for q in wanted if q.kind in ("loss", *KINDS)] + [step + 1 for step in full] + [0])
+    count = max(
+        [q.step + 1 for q in wanted if q.kind in ("loss", *KINDS)] + [step + 1 for step in full] + [0]
+    )
     kept = goldens.find(setup.name, setup.dataset.sha256) if setup.is_stock else None
     if kept is not None and not full:
         steps = [Step(loss) for loss in kept.golden.losses]
@@ -225,7 +249,9 @@ def _computed(
         elif quantity.kind == "loss":
             golden[quantity] = [steps[quantity.step].loss]
         elif quantity.kind in KINDS:
-            golden[quantity] = [x for row in steps[quantity.step].tensors[REPLY[quantity.kind]][quantity.name] for x in row]
+            golden[quantity] = [
+                x for row in steps[quantity.step].tensors[REPLY[quantity.kind]][quantity.name] for x in row
+            ]
     for step in sorted({q.step for q in wanted if q.kind == "activation"}):
         activations = forward(state, step, engine())
         for quantity in (q for q in wanted if q.kind == "activation" and q.step == step):
@@ -256,7 +282,9 @@ def forward(state: State, step: int, engine: Engine) -> dict[str, list[float]]:
     return found
 
 
-def _compare(written: Written, expected: Sequence[float], shape: tuple[int, int], transposed: bool) -> Compared:
+def _compare(
+    written: Written, expected: Sequence[float], shape: tuple[int, int], transposed: bool
+) -> Compared:
     """Raises ManifestError if there are more or fewer values than the quantity has."""
     if len(written.values) != len(expected):
         raise ManifestError(
@@ -264,7 +292,11 @@ def _compare(written: Written, expected: Sequence[float], shape: tuple[int, int]
             f"{f'{shape[0]} x {shape[1]} = ' if shape[0] > 1 else ''}{len(expected):,} were expected"
         )
     rows, columns = shape
-    turned = replace(written, values=_transposed(written.values, rows, columns)) if min(rows, columns) > 1 else None
+    turned = (
+        replace(written, values=_transposed(written.values, rows, columns))
+        if min(rows, columns) > 1
+        else None
+    )
     if transposed and turned is not None:
         return compare_values(turned, expected)
     found = compare_values(written, expected)
@@ -335,14 +367,20 @@ def _wrong_samples(
     golden = goldens.golden(setup, engine())
     texts: Mapping[int, str] = dict(enumerate(golden.samples or (), start=1))
     return [
-        Difference("text", one.quantity.words, repr(texts.get(one.quantity.number, "no such sample")), repr(one.text))
+        Difference(
+            "text", one.quantity.words, repr(texts.get(one.quantity.number, "no such sample")), repr(one.text)
+        )
         for one in samples
         if texts.get(one.quantity.number) != one.text
     ]
 
 
 def _seen(
-    trace: Trace, compared: Sequence[Compared], samples: Sequence[Written], setup: Setup, config: microgpt.Config
+    trace: Trace,
+    compared: Sequence[Compared],
+    samples: Sequence[Written],
+    setup: Setup,
+    config: microgpt.Config,
 ) -> str:
     """What was there and what was not: 'loss of 1,000 steps, 4 of 9 gradients of step 0; not seen: m, v'."""
     matrices = len(config.matrices())
@@ -363,5 +401,9 @@ def _seen(
             parts.append(f"{kinds[kind]} of {matrices * len(steps)} {word} of {len(steps)} steps")
     if samples:
         parts.append(f"{len(samples)} of {setup.preset.samples} samples")
-    unseen = [word for kind, word in {"init": "initial parameters", "loss": "losses", **words}.items() if not kinds[kind]]
+    unseen = [
+        word
+        for kind, word in {"init": "initial parameters", "loss": "losses", **words}.items()
+        if not kinds[kind]
+    ]
     return f"seen: {', '.join(parts)}; not seen: {', '.join(unseen) or 'nothing'}"

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from harness.errors import ManifestError
 
 LARGEST = 64 << 20  # bytes
-NUMBER = r"[-+]?(?:0x[0-9a-f.]+p[-+]?\d+|\d+[.,]\d+(?:e[-+]?\d+)?|\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)(?![\w.])"
+NUMBER = (
+    r"[-+]?(?:0x[0-9a-f.]+p[-+]?\d+|\d+[.,]\d+(?:e[-+]?\d+)?|\d+(?:e[-+]?\d+)?|nan|inf(?:inity)?)(?![\w.])"
+)
 STEP = re.compile(
     r"(?:^|[^a-z])(?:step|iteration|iter|it|epoch)s?\b[\s:=#\[(]*(\d+)(?:\s*(?:/|of)\s*(\d+))?", re.IGNORECASE
 )
@@ -35,7 +37,8 @@ HEADING = re.compile(r"inference|hallucinat|generat|samples?\b", re.IGNORECASE)
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b\][^\x07]*\x07|.\x08")
 HEADERS = {
     "documents": re.compile(
-        r"(?:docs|documents|names|lines)\b\W{0,4}(\d[\d,]*)|(\d[\d,]*) (?:docs|documents|names|lines)\b", re.IGNORECASE
+        r"(?:docs|documents|names|lines)\b\W{0,4}(\d[\d,]*)|(\d[\d,]*) (?:docs|documents|names|lines)\b",
+        re.IGNORECASE,
     ),
     "vocabulary": re.compile(r"vocab\w*(?:[ _]size)?(?: is)?\W{0,4}(\d+)", re.IGNORECASE),
     "parameters": re.compile(r"param\w*\W{0,4}(\d[\d,]*)|(\d[\d,]*) param", re.IGNORECASE),
@@ -136,7 +139,9 @@ def read(data: bytes, name: str, pattern: str | None = None) -> Log:
         raise ManifestError(_nothing(lines, name))
     if _is_cut(found, data):
         step = max(found.losses)
-        notes.append(f"the last line is cut in the middle: its loss, {found.losses.pop(step).text}, is left out")
+        notes.append(
+            f"the last line is cut in the middle: its loss, {found.losses.pop(step).text}, is left out"
+        )
         if not found.losses:
             raise ManifestError(f"{name} holds half a line and no whole loss")
     first = 0 if min(found.losses) == 0 else 1
@@ -188,7 +193,9 @@ def _with_pattern(lines: Sequence[str], pattern: str, name: str) -> _Found:
     except re.error as problem:
         raise ManifestError(f"--pattern is no regular expression: {problem}") from None
     if "loss" not in compiled.groupindex:
-        raise ManifestError(r"--pattern needs a group named loss, as in 'at (?P<step>\d+): (?P<loss>[0-9.]+)'")
+        raise ManifestError(
+            r"--pattern needs a group named loss, as in 'at (?P<step>\d+): (?P<loss>[0-9.]+)'"
+        )
     found = _Found()
     for number, line in enumerate(lines, start=1):
         for match in compiled.finditer(line):
@@ -197,7 +204,9 @@ def _with_pattern(lines: Sequence[str], pattern: str, name: str) -> _Found:
                 step = int(groups["step"]) if groups.get("step") else len(found.losses) + 1
                 _add(found, step, None, match["loss"], number)
             except ValueError:
-                raise ManifestError(f"--pattern takes {match[0]!r} on line {number} of {name}, which is no number") from None
+                raise ManifestError(
+                    f"--pattern takes {match[0]!r} on line {number} of {name}, which is no number"
+                ) from None
     return found
 
 
@@ -234,7 +243,9 @@ def _is_cut(found: _Found, data: bytes) -> bool:
     if data.endswith((b"\n", b"\r")) or len(found.losses) < 2:
         return False
     *others, last = sorted(found.losses.values(), key=lambda loss: loss.line)
-    is_last = data.rstrip().endswith(last.text.encode()) or data.rstrip().endswith(last.text.replace(".", ",").encode())
+    is_last = data.rstrip().endswith(last.text.encode()) or data.rstrip().endswith(
+        last.text.replace(".", ",").encode()
+    )
     return is_last and last.decimals < min(loss.decimals for loss in others)
 
 

@@ -6,15 +6,15 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from harness.check import agreement, chances, goldens
-from harness.check.agreement import LogAgreement, Wrong
-from harness.check.engine import Engine, Progress, silent
-from harness.check.goldens import Golden
-from harness.check.log import Log
-from harness.check.setup import Setup
-from harness.check.verdict import Cause, Verdict
-from harness.compare import Difference
 from harness.errors import ManifestError
+from harness.judge.check import agreement, chances, goldens
+from harness.judge.check.agreement import LogAgreement, Wrong
+from harness.judge.check.engine import Engine, Progress, silent
+from harness.judge.check.goldens import Golden
+from harness.judge.check.log import Log
+from harness.judge.check.setup import Setup
+from harness.judge.check.verdict import Cause, Verdict
+from harness.judge.compare import Difference
 
 FIRST = 10  # losses that tell whose random numbers these are
 FLOAT32 = "what that is worth: a float32 program prints 997 of the 1,000 losses of classic right"
@@ -53,12 +53,16 @@ def judge(
     tried = [_try(log, setup, engine, progress) for setup in candidates]
     best = max(tried, key=lambda one: (one.begins_right, one.right / max(1, one.found.compared)))
     if best.found.compared == 0:
-        raise ManifestError(f"{name} has no step that {best.setup.words} has: it ends with step {best.setup.steps}")
+        raise ManifestError(
+            f"{name} has no step that {best.setup.words} has: it ends with step {best.setup.steps}"
+        )
     if asked is not None and best.setup != asked and not best.begins_right:
         best = next(one for one in tried if one.setup == asked)
     verdict = _verdict(name, log, best, explain)
     if asked is not None and best.setup != asked and verdict.agrees:
-        words = f"another run than was asked for: it is {best.setup.words}, not {asked.words}; {verdict.sentence}"
+        words = (
+            f"another run than was asked for: it is {best.setup.words}, not {asked.words}; {verdict.sentence}"
+        )
         return replace(verdict, agreement="wrong", sentence=words)
     return verdict
 
@@ -67,7 +71,9 @@ def _verdict(name: str, log: Log, best: Tried, explain: Explain) -> Verdict:
     seen = _seen(log, best)
     notes = [*log.notes, *_header_notes(log, best.setup), *_sample_notes(log, best.setup)]
     notes += _nan_notes(log)
-    verdict = Verdict(name, "log", "wrong", "", best.setup.words, seen, best.right, best.found.compared, notes=tuple(notes))
+    verdict = Verdict(
+        name, "log", "wrong", "", best.setup.words, seen, best.right, best.found.compared, notes=tuple(notes)
+    )
     if best.found.is_bit or not best.found.wrong:
         return _right(verdict, log, best, explain)
     if best.begins_right and best.found.inside["float32"] and not log.is_exact and _is_small(best.found):
@@ -109,7 +115,9 @@ def _right(verdict: Verdict, log: Log, best: Tried, explain: Explain) -> Verdict
         return replace(verdict, sentence=words, difference=difference, causes=tuple(causes))
     samples = f" and {len(log.samples)} samples" if log.samples and best.golden.samples is not None else ""
     if best.found.is_bit:
-        return replace(verdict, agreement="bit", sentence=f"bit-exact: all {count}{samples} are the reference's")
+        return replace(
+            verdict, agreement="bit", sentence=f"bit-exact: all {count}{samples} are the reference's"
+        )
     places = f"{log.style[0]} decimals" if log.style[0] else f"{log.style[1]} digits"
     words = f"right as far as it is printed: all {count}{samples} agree in all {places} ({FLOAT32})"
     return replace(verdict, agreement="printed", sentence=words)
@@ -128,12 +136,18 @@ def _within(verdict: Verdict, log: Log, best: Tried, width: str, explain: Explai
         words = f"right within {width}: {off}, and each is within the measured bound of {width}"
     if bad:
         words += f"; {len(bad)} of {len(log.samples)} samples differ, which such a program may"
-    return replace(verdict, agreement="tolerance", width=width, sentence=words, difference=_difference(log, wrong[0]))
+    return replace(
+        verdict, agreement="tolerance", width=width, sentence=words, difference=_difference(log, wrong[0])
+    )
 
 
 def _wrong(verdict: Verdict, log: Log, best: Tried, causes: Sequence[Cause]) -> Verdict:
     first = best.found.wrong[0]
-    agreed = f"the first {_agreed_before(log, first)} losses agree" if _agreed_before(log, first) else "none agrees before"
+    agreed = (
+        f"the first {_agreed_before(log, first)} losses agree"
+        if _agreed_before(log, first)
+        else "none agrees before"
+    )
     if first.step == min(log.losses):
         agreed = "its first loss is another one already"
     words = (
@@ -154,7 +168,12 @@ def _difference(log: Log, wrong: Wrong) -> Difference:
         expected = f"{wrong.expected:.{log.style[1]}g}"
     units = "no finite number" if math.isinf(wrong.units) else f"{wrong.units:,.0f} in the last printed place"
     return Difference(
-        "text", f"step {wrong.step + log.first}: loss", expected, wrong.printed.text, line=wrong.printed.line, bound=units
+        "text",
+        f"step {wrong.step + log.first}: loss",
+        expected,
+        wrong.printed.text,
+        line=wrong.printed.line,
+        bound=units,
     )
 
 
@@ -199,7 +218,11 @@ def by_chances(verdict: Verdict, logs: Sequence[Log], setup: Setup, table: chanc
     vectors = [
         chances.vector(
             table,
-            {step + 1: min(loss.value, 1000.0) for step, loss in log.losses.items() if math.isfinite(loss.value)},
+            {
+                step + 1: min(loss.value, 1000.0)
+                for step, loss in log.losses.items()
+                if math.isfinite(loss.value)
+            },
             [text for _, text in sorted(log.samples.items())],
             known,
         )
@@ -210,20 +233,24 @@ def by_chances(verdict: Verdict, logs: Sequence[Log], setup: Setup, table: chanc
     longest = max((len(text) for log in logs for text in log.samples.values()), default=0)
     runs = "" if len(logs) == 1 else f" over {len(logs)} runs"
     if longest > table.block:
-        words = (
-            f"another model: a sample has {longest} letters, and this one has room for {table.block}"
-            + (f"; its first loss is {firsts[0]:.4g}" if len(firsts) == 1 else "")
+        words = f"another model: a sample has {longest} letters, and this one has room for {table.block}" + (
+            f"; its first loss is {firsts[0]:.4g}" if len(firsts) == 1 else ""
         )
         return replace(verdict, sentence=words)
     if found.consistent:
-        share = f"{100 * found.share:.0f} of 100" if found.share >= 0.01 else f"{1000 * found.share:.1f} of 1,000"
+        share = (
+            f"{100 * found.share:.0f} of 100" if found.share >= 0.01 else f"{1000 * found.share:.1f} of 1,000"
+        )
         words = (
             f"consistent with a right program: {numbers}, and {share} right programs are further from the usual{runs} "
             "(float32 and other roundings cannot be seen so)"
         )
         return replace(verdict, agreement="consistent", sentence=words)
     causes = tuple(
-        Cause((one.name,), f"this is what you get when {one.what}: e^{one.gain:.0f} times likelier than a right program")
+        Cause(
+            (one.name,),
+            f"this is what you get when {one.what}: e^{one.gain:.0f} times likelier than a right program",
+        )
         for one in found.candidates[:3]
     )
     odd = _oddity_words(found) if found.oddities else "all taken together it is too far from the usual"
@@ -297,7 +324,9 @@ def _header_notes(log: Log, setup: Setup) -> list[str]:
                 what = "a vocabulary of" if name == "vocabulary" else "a number of parameters of"
                 notes.append(f"it says {what} {came:,}; {setup.words} has {wanted:,}")
     if log.total is not None and log.total != setup.steps:
-        notes.append(f"its steps count to {log.total:,}, those of {setup.words} to {setup.steps:,}: give --steps")
+        notes.append(
+            f"its steps count to {log.total:,}, those of {setup.words} to {setup.steps:,}: give --steps"
+        )
     return notes
 
 
@@ -315,9 +344,13 @@ def together(verdicts: Sequence[Verdict], read: Sequence[Log], candidates: Seque
     """The verdict on several logs whose random numbers are their own, taken as runs of one program."""
     setup = next(one for one in candidates if one.words == verdicts[0].setup)
     if any(verdict.setup != verdicts[0].setup for verdict in verdicts):
-        raise ManifestError("these outputs are not of one program: name --preset and --dataset, or check one at a time")
+        raise ManifestError(
+            "these outputs are not of one program: name --preset and --dataset, or check one at a time"
+        )
     table = chances.stored(setup.name, setup.dataset.documents)
     name = f"{len(read)} logs"
-    notes = tuple(dict.fromkeys(note for one in verdicts for note in one.notes if not note.startswith("error rates")))
+    notes = tuple(
+        dict.fromkeys(note for one in verdicts for note in one.notes if not note.startswith("error rates"))
+    )
     start = replace(verdicts[0], output=name, notes=notes)
     return [by_chances(start, read, setup, table)]

@@ -1,7 +1,7 @@
 """Programs with random numbers of their own: bits cannot be compared, but chances can.
 
 The statistics of a log are taken to be normal, around means and with a covariance that were measured from
-thousands of seeds (`harness/chances`). A log is inconsistent with a right program if its distance from the mean
+thousands of seeds (`harness/measure/chances`). A log is inconsistent with a right program if its distance from the mean
 is greater than that of all but 1 of 2,000 right programs, or if one known mistake makes it so much likelier that
 right programs seem so less than once in 2,000 times. Together: at most one false alarm in 1,000.
 """
@@ -16,8 +16,8 @@ from math import log, sqrt
 from pathlib import Path
 from typing import Any
 
-from harness.check import statistics
-from harness.check.statistics import Curve, Letters, Observed
+from harness.judge.check import statistics
+from harness.judge.check.statistics import Curve, Letters, Observed
 
 FOLDER = Path(__file__).parent / "data"
 ALARM = 1 / 2000  # of each of the two tests
@@ -163,11 +163,22 @@ def form_of(table: Table, names: Sequence[str], counts: Sequence[float]) -> str:
     shown = sum(means.values())
     if not any(int(name.split(" ")[1]) > EARLY for name in means):
         return "the first steps"
-    return "every step" if 3 * shown >= table.total else "every tenth" if 30 * shown >= table.total else "every hundredth"
+    return (
+        "every step"
+        if 3 * shown >= table.total
+        else "every tenth"
+        if 30 * shown >= table.total
+        else "every hundredth"
+    )
 
 
 def _distance(
-    table: Table, one: Hypothesis, names: Sequence[str], values: Sequence[float], counts: tuple[float, ...], runs: int
+    table: Table,
+    one: Hypothesis,
+    names: Sequence[str],
+    values: Sequence[float],
+    counts: tuple[float, ...],
+    runs: int,
 ) -> tuple[float, float] | None:
     """The squared distance of the values from the hypothesis, and the logarithm of its covariance's determinant."""
     key = (one.name, tuple(names), counts, runs)
@@ -189,7 +200,10 @@ def _covariance(
     rows = []
     for i, a in enumerate(names):
         row = [
-            table.correlation.get((a, b), table.correlation.get((b, a), 0.0)) * one.between[a] * one.between[b] / runs
+            table.correlation.get((a, b), table.correlation.get((b, a), 0.0))
+            * one.between[a]
+            * one.between[b]
+            / runs
             for b in names
         ]
         row[i] = (one.between[a] ** 2 + one.within[a] / counts[i]) / runs + 1e-12
@@ -241,7 +255,9 @@ def table_of(kept: dict[str, Any]) -> Table:
         for row in kept["hypotheses"]
     ]
     correlation = {
-        (names[i], names[j]): value for i, row in enumerate(kept["correlation"]) for j, value in enumerate(row)
+        (names[i], names[j]): value
+        for i, row in enumerate(kept["correlation"])
+        for j, value in enumerate(row)
     }
     return Table(
         *(kept[key] for key in ("preset", "documents", "total", "block", "seeds", "knots")),

@@ -11,14 +11,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from conformance.cases.case import config_lines, line, matrix_lines, optimizer_lines
-from harness import manifest, runners
+from conformance.messages import Reply, Request, parse_reply
+from harness.build import manifest, runners
 from harness.errors import ConformError
-from harness.limits import Limits
-from harness.protocol import Reply, Request, parse_reply
-from harness.session import Session
-from reference import conform, microgpt
-from reference.requests import TrainRequest, matrices_of
-from reference.wire import Fields, checksum, hexadecimal, tensor_lines
+from harness.run.limits import Limits
+from harness.run.session import Session
+from reference import microgpt
+from reference.protocol import replies
+from reference.protocol.requests import TrainRequest, matrices_of
+from reference.protocol.wire import Fields, checksum, hexadecimal, tensor_lines
 
 FASTEST = ("rust", "zig", "c", "go", "haskell", "javascript", "lua")
 SECONDS = 600.0
@@ -43,7 +44,7 @@ class Engine:
             return self.session.ask(request, SECONDS)
         if request.verb == "train":
             return _train(request, progress)
-        return parse_reply("\n".join([*conform.answer(request.text().split("\n")[:-2]), ""]))
+        return parse_reply("\n".join([*replies.answer(request.text().split("\n")[:-2]), ""]))
 
 
 @contextmanager
@@ -91,7 +92,10 @@ def train_request(run: microgpt.Run, count: int, full: Sequence[int] = ()) -> Re
         line("full", *full),
         *(line("tokens", *run.tokenizer.encode(document)) for document in used),
         *matrix_lines(
-            {name: [[value.data for value in row] for row in rows] for name, rows in training.parameters.items()}
+            {
+                name: [[value.data for value in row] for row in rows]
+                for name, rows in training.parameters.items()
+            }
         ),
     )
     return Request("train", "check", lines)
@@ -106,7 +110,7 @@ def sample_request(
         f"temperature {hexadecimal(run.preset.temperature)}",
         line("samples", run.preset.samples),
         *matrix_lines(parameters),
-        *conform.state_lines(generator),
+        *replies.state_lines(generator),
     )
     return Request("sample", "check", lines)
 

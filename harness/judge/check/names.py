@@ -87,7 +87,11 @@ def shape(quantity: Quantity, config: Config) -> tuple[int, int] | None:
         return (1, 1)
     if quantity.kind == "activation":
         columns = dict(activations(config)).get(quantity.name)
-        return None if columns is None or quantity.number >= config.block else (1, columns or quantity.number + 1)
+        return (
+            None
+            if columns is None or quantity.number >= config.block
+            else (1, columns or quantity.number + 1)
+        )
     return {name: (rows, columns) for name, rows, columns in config.matrices()}.get(quantity.name)
 
 
@@ -111,7 +115,12 @@ def listing(config: Config, steps: int, samples: int) -> Iterator[tuple[str, str
     for name, length in activations(config):
         yield f"stepS.{name}.posT", str(length or "T + 1"), "an activation of that step"
     yield "stepS.loss", "1", f"S from 0 to {steps - 1}"
-    words = {"grad": "its gradient", "m": "Adam's m after it", "v": "Adam's v after it", "parameters": "after it"}
+    words = {
+        "grad": "its gradient",
+        "m": "Adam's m after it",
+        "v": "Adam's v after it",
+        "parameters": "after it",
+    }
     for kind in KINDS:
         for name, size in matrices:
             yield f"stepS.{kind}.{name}", size, words[kind]

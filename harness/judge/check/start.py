@@ -13,10 +13,10 @@ import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.check.setup import Setup
-from harness.check.traces import numbers
 from harness.errors import MachineFault
-from reference.wire import hexadecimal
+from harness.judge.check.setup import Setup
+from harness.judge.check.traces import numbers
+from reference.protocol.wire import hexadecimal
 
 EXTRA = "pip install 'microgpt-conformance[check]'"
 
@@ -109,7 +109,9 @@ def arrays(start: Start) -> dict[str, object]:
     width = max(map(len, start.tokens))
     return {
         **{f"init.{name}": numpy.array(rows) for name, rows in start.init.items()},
-        "tokens": numpy.array([[*row, *[-1] * (width - len(row))] for row in start.tokens], dtype=numpy.int32),
+        "tokens": numpy.array(
+            [[*row, *[-1] * (width - len(row))] for row in start.tokens], dtype=numpy.int32
+        ),
         "lengths": numpy.array([len(row) for row in start.tokens], dtype=numpy.int32),
         "uniforms": numpy.array(start.uniforms),
         "vocabulary": numpy.array([ord(c) for c in start.vocabulary], dtype=numpy.int32),
@@ -143,14 +145,18 @@ def c_header(start: Start) -> bytes:
         shown = f'"{value}"' if isinstance(value, str) else value.hex() if isinstance(value, float) else value
         lines.append(f"#define START_{name.upper()} {shown}")
     lines.append(f"#define START_DOCUMENTS {len(start.tokens)}")
-    lines += _array("int", "start_vocabulary", f"[{len(start.vocabulary)}]", map(str, map(ord, start.vocabulary)))
+    lines += _array(
+        "int", "start_vocabulary", f"[{len(start.vocabulary)}]", map(str, map(ord, start.vocabulary))
+    )
     lines += _array("int", "start_lengths", f"[{len(start.tokens)}]", (str(len(row)) for row in start.tokens))
     padded = (str(t) for row in start.tokens for t in [*row, *[-1] * (width - len(row))])
     lines += _array("int", "start_tokens", f"[{len(start.tokens)} * {width}]", padded)
     lines.append(f"#define START_TOKENS_WIDTH {width}")
     for name, rows in start.init.items():
         shape = f"[{len(rows)} * {len(rows[0])}]"
-        lines += _array("double", f"start_init_{name.replace('.', '_')}", shape, (x.hex() for x in flat(rows)))
+        lines += _array(
+            "double", f"start_init_{name.replace('.', '_')}", shape, (x.hex() for x in flat(rows))
+        )
     lines += _array("double", "start_uniforms", f"[{len(start.uniforms)}]", (x.hex() for x in start.uniforms))
     return "\n".join([*lines, ""]).encode()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from harness.errors import ManifestError
 from reference import microgpt
-from reference.dataset import Dataset
+from reference.app.dataset import Dataset
 
 SEED = 42
 OVERRIDES = {

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from harness.check.log import Log, Printed
+from harness.judge.check.log import Log, Printed
 
 FACTOR = 16  # as in SPEC.md, section 14
 BUCKETS = (1, 10, 100, 4096)  # last steps, from 1, of the ranges that have a bound of their own
@@ -40,7 +40,9 @@ def bound(width: str, kind: str, step: int, scale: float) -> float:
     end = str(bucket(max(step, 0)))
     relative = {"init": 2.0**-52 if width == "float64" else 2.0**-23}.get(kind)
     if relative is None:
-        relative = max(rows["loss"][end], rows["parameters"][end]) if kind == "activation" else rows[kind][end]
+        relative = (
+            max(rows["loss"][end], rows["parameters"][end]) if kind == "activation" else rows[kind][end]
+        )
     return FACTOR * relative * scale
 
 

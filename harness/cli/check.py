@@ -11,28 +11,29 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from harness.check import goldens, log, logs, names, setup, traces
-from harness.check.engine import Engine, fastest
-from harness.check.setup import Setup
-from harness.check.verdict import Verdict, worst
+from harness.cli.shared import ERR, OUT
 from harness.errors import ManifestError
+from harness.explain.mutants import printed, traced
 from harness.files import write_whole
-from harness.mutants import printed, traced
-from harness.render import outputs as render
+from harness.judge.check import goldens, log, logs, names, setup, traces
+from harness.judge.check.engine import Engine, fastest
+from harness.judge.check.setup import Setup
+from harness.judge.check.verdict import Verdict, worst
+from harness.report import outputs as render
 from reference import microgpt
-
-OUT = Console(highlight=False)
-ERR = Console(stderr=True, highlight=False)
 
 
 def preset_options(command: Callable[..., None]) -> Callable[..., None]:
     """The options that say which run it is."""
     options = [
-        click.option("--preset", type=click.Choice(list(microgpt.PRESETS)), help="Usually the one that fits."),
-        click.option("--dataset", type=click.Path(path_type=Path), help="A file of documents, one on a line."),
+        click.option(
+            "--preset", type=click.Choice(list(microgpt.PRESETS)), help="Usually the one that fits."
+        ),
+        click.option(
+            "--dataset", type=click.Path(path_type=Path), help="A file of documents, one on a line."
+        ),
         click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=setup.SEED, show_default=True),
         click.option("--steps", type=click.IntRange(1, 4096)),
         click.option("--samples", type=click.IntRange(0, 1000)),
@@ -72,12 +73,18 @@ def setups(preset: str | None, dataset: Path | None, seed: int, changes: dict[st
 @click.command()
 @click.argument("outputs", nargs=-1)
 @preset_options
-@click.option("--pattern", help="How losses are printed: a regular expression with the groups loss and, maybe, step.")
+@click.option(
+    "--pattern", help="How losses are printed: a regular expression with the groups loss and, maybe, step."
+)
 @click.option("--transposed", is_flag=True, help="The matrices of a trace have their columns first.")
-@click.option("--names", "list_names", is_flag=True, help="Name everything that a trace may hold, with shapes.")
+@click.option(
+    "--names", "list_names", is_flag=True, help="Name everything that a trace may hold, with shapes."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON and nothing else.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file, too.")
-@click.option("--badge", type=click.Path(path_type=Path), help="Write a badge to this file, too: .svg or .json.")
+@click.option(
+    "--badge", type=click.Path(path_type=Path), help="Write a badge to this file, too: .svg or .json."
+)
 def check(
     outputs: tuple[str, ...],
     preset: str | None,
@@ -111,17 +118,25 @@ def check(
         computed = partial(_engine, stack)
         engine = cache(computed)
         verdicts = [
-            _one(name, candidates, preset is not None, engine, pattern, transposed, stack, as_json) for name in outputs
+            _one(name, candidates, preset is not None, engine, pattern, transposed, stack, as_json)
+            for name in outputs
         ]
-        verdicts = logs.together(verdicts, [_read(name, pattern) for name in outputs], candidates) if (
-            len(verdicts) > 1 and all(verdict.chances for verdict in verdicts)
-        ) else verdicts
+        verdicts = (
+            logs.together(verdicts, [_read(name, pattern) for name in outputs], candidates)
+            if (len(verdicts) > 1 and all(verdict.chances for verdict in verdicts))
+            else verdicts
+        )
     if junit is not None:
         write_whole(junit, render.junit(verdicts))
     if badge is not None:
         write_whole(badge, render.badge(verdicts, badge.suffix))
     if as_json:
-        click.echo(json.dumps([verdict.json() for verdict in verdicts] if len(verdicts) > 1 else verdicts[0].json(), indent=1))
+        click.echo(
+            json.dumps(
+                [verdict.json() for verdict in verdicts] if len(verdicts) > 1 else verdicts[0].json(),
+                indent=1,
+            )
+        )
     else:
         for verdict in verdicts:
             render.show(verdict, OUT)
@@ -196,7 +211,9 @@ def _progress(quiet: bool) -> Iterator[Callable[[int, int], None]]:
 
 
 def _list(chosen: Setup) -> None:
-    run = Setup(chosen.name, chosen.preset, goldens.of_garden() if not chosen.dataset.lines else chosen.dataset).begin()
+    run = Setup(
+        chosen.name, chosen.preset, goldens.of_garden() if not chosen.dataset.lines else chosen.dataset
+    ).begin()
     config = run.training.config
     for name, shape, meaning in names.listing(config, chosen.steps, chosen.preset.samples):
         click.echo(f"{name:36} {shape:10} {meaning}")

@@ -1,4 +1,4 @@
-"""Write the stored goldens: python -m harness.check.store_goldens [DATASET ...]
+"""Write the stored goldens: python -m harness.judge.check.store_goldens [DATASET ...]
 
 The reference computes every run in its exact mode (some minutes each), and two ports must agree with it: in
 the `train` protocol on every loss and every checksum, in `run` on every printed line.
@@ -10,16 +10,16 @@ import json
 import sys
 from pathlib import Path
 
-from harness.check import goldens
-from harness.check.engine import Engine, fastest
-from harness.check.setup import Setup
+from conformance.messages import Request
 from harness.files import write_whole
-from harness.protocol import Request
-from reference import dataset as datasets
+from harness.judge.check import goldens
+from harness.judge.check.engine import Engine, fastest
+from harness.judge.check.setup import Setup
 from reference import microgpt
-from reference.conform import words_line
-from reference.dataset import Dataset
-from reference.wire import checksum, hexadecimal
+from reference.app import dataset as datasets
+from reference.app.dataset import Dataset
+from reference.protocol.replies import words_line
+from reference.protocol.wire import checksum, hexadecimal
 
 CONFIRMING = ("c", "javascript")
 KEPT = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)  # steps, from 1, whose checksums are kept
@@ -67,9 +67,7 @@ def write(name: str, data: Dataset) -> None:
     print(f"{target.name}: computed by the reference, confirmed by {' and '.join(CONFIRMING)}", flush=True)
 
 
-def confirm(
-    setup: Setup, steps: list[goldens.Step], samples: list[str], engine: Engine, port: str
-) -> None:
+def confirm(setup: Setup, steps: list[goldens.Step], samples: list[str], engine: Engine, port: str) -> None:
     """Exits with a sentence if the port is not at hand or comes to other numbers."""
     if engine.name != port:
         sys.exit(f"the port {port} cannot be started here, and it has to confirm the reference's numbers")
@@ -80,7 +78,9 @@ def confirm(
         *(words_line("line", map(ord, document)) for document in setup.dataset.lines),
     )
     reply = engine.ask(Request("run", "check", lines))
-    printed = ["".join(map(chr, map(int, row.split(" ")[1:]))) for row in reply.lines if row.startswith("print ")]
+    printed = [
+        "".join(map(chr, map(int, row.split(" ")[1:]))) for row in reply.lines if row.startswith("print ")
+    ]
     wanted = [f"sample {number:2d}: {text}" for number, text in enumerate(samples, start=1)]
     if printed[-len(wanted) :] != wanted:
         sys.exit(f"{port} does not agree with the reference about the samples of {setup.words}")

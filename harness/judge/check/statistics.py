@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from math import lgamma, exp, log, sqrt
+from math import exp, lgamma, log, sqrt
 
 STARTS = (1, 5, 10, 20, 50, 100)  # last steps of the first windows; then every hundred
 GROUPS = ((2, 20), (21, 100), (101, 4096))

@@ -1,8 +1,8 @@
-"""Write what mutants print on the usual runs: python -m harness.chances.replays [DATASET ...]
+"""Write what mutants print on the usual runs: python -m harness.measure.chances.replays [DATASET ...]
 
 The engine runs the mistakes that it has a switch for, all steps of them; the mutated reference the rest of the
 catalogue, a few steps. Of a mutant whose losses are right, its samples are kept if they are other ones. Writes
-harness/mutants/replays/<preset>-<documents>.json.
+harness/explain/mutants/replays/<preset>-<documents>.json.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
-from harness.chances import engine
-from harness.chances.mistakes import mistakes
-from harness.check import goldens
-from harness.check.engine import fastest
-from harness.check.setup import Setup
+from harness.explain.mutants import hunt, replays
+from harness.explain.mutants.catalogue import MUTANTS
+from harness.explain.mutants.mutant import EditFails
+from harness.explain.mutants.printed import LEARNING
+from harness.explain.mutants.replays import FOLDER, Replay
 from harness.files import write_whole
-from harness.mutants import hunt, replays
-from harness.mutants.catalogue import MUTANTS
-from harness.mutants.mutant import EditFails
-from harness.mutants.printed import LEARNING
-from harness.mutants.replays import FOLDER, Replay
-from reference import dataset as datasets
+from harness.judge.check import goldens
+from harness.judge.check.engine import fastest
+from harness.judge.check.setup import Setup
+from harness.measure.chances import engine
+from harness.measure.chances.mistakes import mistakes
 from reference import microgpt
+from reference.app import dataset as datasets
 
 FULL = 30  # first losses that are kept of what the engine runs; after that, those that print other digits
 LATE = 10  # how many of those
@@ -60,7 +60,9 @@ def write(setup: Setup) -> Path:
         if not mutant.rounding and mutant.area in (*LEARNING, *SAMPLING) and mutant.name not in covered
     ]
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
-        for name, row in zip(names, pool.map(partial(by_mutant, setup, right, drawn, parameters), names), strict=True):
+        for name, row in zip(
+            names, pool.map(partial(by_mutant, setup, right, drawn, parameters), names), strict=True
+        ):
             if row:
                 rows[name] = {"what": hunt.find(name).what, **row}
     lines = ",\n".join(f"{json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items())
@@ -72,12 +74,17 @@ def by_engine(setup: Setup, right: Sequence[float]) -> Iterator[tuple[str, Repla
     run = setup.begin()
     characters = run.tokenizer.characters
     documents = engine.encoded(run.documents[: setup.steps], characters)
-    flat = [(name, value.data) for name, rows in run.training.parameters.items() for row in rows for value in row]
+    flat = [
+        (name, value.data) for name, rows in run.training.parameters.items() for row in rows for value in row
+    ]
     for mistake in mistakes(setup.name):
         if mistake.name in DRAWN_OTHERWISE:
             continue
         chosen = engine.settings(setup.preset, **mistake.changes)
-        scales = (chosen.sigma / setup.preset.sigma, chosen.output_sigma / (setup.preset.output_sigma or math.inf))
+        scales = (
+            chosen.sigma / setup.preset.sigma,
+            chosen.output_sigma / (setup.preset.output_sigma or math.inf),
+        )
         if setup.preset.output_sigma == 0.0 and chosen.output_sigma:
             continue
         start = [x * scales[name.endswith(("attn_wo", "mlp_fc2"))] for name, x in flat]
@@ -87,8 +94,12 @@ def by_engine(setup: Setup, right: Sequence[float]) -> Iterator[tuple[str, Repla
         for loss in losses:
             mean = chosen.average * mean + (1 - chosen.average) * loss
             shown.append(mean)
-        late = [step for step in range(FULL, len(right)) if f"{shown[step]:.4f}" != f"{right[step]:.4f}"][:LATE]
-        kept = {step: float(f"{shown[step]:.10g}") for step in (*range(FULL), *late) if math.isfinite(shown[step])}
+        late = [step for step in range(FULL, len(right)) if f"{shown[step]:.4f}" != f"{right[step]:.4f}"][
+            :LATE
+        ]
+        kept = {
+            step: float(f"{shown[step]:.10g}") for step in (*range(FULL), *late) if math.isfinite(shown[step])
+        }
         yield mistake.name, {"what": mistake.what, "losses": kept}
 
 

@@ -8,15 +8,17 @@ from typing import Any
 
 import click
 
-from harness.check import goldens, setup, start
-from harness.check.command import preset_options
-from harness.check.setup import Setup
+from harness.cli.check import preset_options
 from harness.files import write_whole
+from harness.judge.check import goldens, setup, start
+from harness.judge.check.setup import Setup
 
 
 @click.command(name="start")
 @preset_options
-@click.option("--form", type=click.Choice(list(start.FORMS)), help="Usually what the file's ending says, else text.")
+@click.option(
+    "--form", type=click.Choice(list(start.FORMS)), help="Usually what the file's ending says, else text."
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Write to this file and not to the terminal.")
 def begin(
     preset: str | None, dataset: Path | None, seed: int, form: str | None, out: Path | None, **changes: Any

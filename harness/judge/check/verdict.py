@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from harness.check.chances import Chances
-from harness.compare import Difference
+from harness.judge.check.chances import Chances
+from harness.judge.compare import Difference
 
 Agreement = Literal["bit", "tolerance", "printed", "consistent", "wrong"]
 SCHEMA_VERSION = 1
@@ -78,7 +78,9 @@ class Verdict:
             "compared": self.compared,
             "width": self.width,
             "difference": asdict(self.difference) if self.difference else None,
-            "diagnosis": [{"variants": list(cause.names), "sentence": cause.sentence} for cause in self.causes],
+            "diagnosis": [
+                {"variants": list(cause.names), "sentence": cause.sentence} for cause in self.causes
+            ],
             "notes": list(self.notes),
             "chances": asdict(self.chances) if self.chances else None,
         }

@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.check import names
-from harness.check.log import decoded, lines_of
-from harness.compare import double_of
+from conformance.doubles import double_of
 from harness.errors import ManifestError
+from harness.judge.check import names
+from harness.judge.check.log import decoded, lines_of
 
 BITS = re.compile(r"[0-9a-f]{16}")
 HEX = re.compile(r"[-+]?0x[0-9a-f.]+p[-+]?\d+", re.IGNORECASE)
@@ -51,7 +51,11 @@ def form(data: bytes, name: str) -> str:
     start = data[: 1 << 16].lstrip(b"\xef\xbb\xbf \t\r\n")
     if start[:1] == b"{":
         return "jsonl"
-    first = (line.split(None, 1)[0].rstrip(":=").strip() for line in start.decode("latin-1").split("\n")[:200] if line.strip())
+    first = (
+        line.split(None, 1)[0].rstrip(":=").strip()
+        for line in start.decode("latin-1").split("\n")[:200]
+        if line.strip()
+    )
     return "text" if any(names.parse(word) for word in first) and b" " in start[:4096] + b" " else ""
 
 
@@ -112,7 +116,9 @@ def _json_lines(text: str, name: str) -> Pairs:
                 try:
                     objects.append(json.loads(line))
                 except ValueError:
-                    raise ManifestError(f"line {number} of {name} is no JSON: {line.strip()[:60]!r}") from None
+                    raise ManifestError(
+                        f"line {number} of {name} is no JSON: {line.strip()[:60]!r}"
+                    ) from None
     for one in objects:
         if not isinstance(one, dict):
             raise ManifestError(f"{name} holds JSON that is no object: {str(one)[:60]!r}")

@@ -54,10 +54,15 @@ def mistakes(preset: str) -> list[Mistake]:
         Mistake("uniform-parameters", "initial parameters are uniform", {"uniform": 1}),
         Mistake("no-bias-correction", "Adam has no bias correction", {"correction": 1}, "no-bias-correction"),
         Mistake(
-            "no-correction-of-v", "only the first moment is corrected", {"correction": 2}, "no-correction-of-v"
+            "no-correction-of-v",
+            "only the first moment is corrected",
+            {"correction": 2},
+            "no-correction-of-v",
         ),
         Mistake(
-            "betas-of-libraries", "the betas are 0.9 and 0.999, as libraries have them", {"beta1": 0.9, "beta2": 0.999}
+            "betas-of-libraries",
+            "the betas are 0.9 and 0.999, as libraries have them",
+            {"beta1": 0.9, "beta2": 0.999},
         ),
         Mistake("betas-of-another-version", f"the betas are {b1:g} and {b2:g}", {"beta1": b1, "beta2": b2}),
         Mistake("rate-times-ten", "the learning rate is 0.1", {"rate": 0.1}),
@@ -76,7 +81,12 @@ def mistakes(preset: str) -> list[Mistake]:
             "plain-gradient-descent",
         ),
         Mistake("weight-decay", "weights decay by 0.01 of the rate", {"decay": 0.01}, "weight-decay"),
-        Mistake("gradients-not-reset", "gradients are not reset before a step", {"reset": 0}, "gradients-not-reset"),
+        Mistake(
+            "gradients-not-reset",
+            "gradients are not reset before a step",
+            {"reset": 0},
+            "gradients-not-reset",
+        ),
         Mistake(
             "keys-and-values-without-history",
             "gradients reach the keys and values of the current position only",
@@ -97,7 +107,9 @@ def mistakes(preset: str) -> list[Mistake]:
             {"norm": 4},
             "norm-with-constant-scale",
         ),
-        Mistake("first-norm-missing", "the embedding is not normalized", {"first_norm": 0}, "first-norm-missing"),
+        Mistake(
+            "first-norm-missing", "the embedding is not normalized", {"first_norm": 0}, "first-norm-missing"
+        ),
         Mistake(
             "final-norm-added",
             "the last activations are normalized before lm_head",
@@ -125,8 +137,18 @@ def mistakes(preset: str) -> list[Mistake]:
             {"activation": 0 if whole.config.activation == "squared_relu" else 1},
         ),
         Mistake("tied-embeddings", "lm_head is wte", {"tied": 1}),
-        Mistake("summed-loss", "the loss is the sum over the positions and not their mean", {"loss": 1}, "summed-loss"),
-        Mistake("mean-over-the-block", "the loss is divided by the block's length", {"loss": 2}, "mean-over-the-block"),
+        Mistake(
+            "summed-loss",
+            "the loss is the sum over the positions and not their mean",
+            {"loss": 1},
+            "summed-loss",
+        ),
+        Mistake(
+            "mean-over-the-block",
+            "the loss is divided by the block's length",
+            {"loss": 2},
+            "mean-over-the-block",
+        ),
         Mistake(
             "target-is-the-current-token",
             "the target is the current token and not the next",
@@ -135,18 +157,33 @@ def mistakes(preset: str) -> list[Mistake]:
         ),
         Mistake("documents-not-shuffled", "the documents are not shuffled", {"documents": 1}),
         Mistake("one-document", "every step takes the first document", {"documents": 3}),
-        Mistake("documents-cut-by-one", "documents lose their last letter", {"cut": 1}, "documents-cut-by-one"),
+        Mistake(
+            "documents-cut-by-one", "documents lose their last letter", {"cut": 1}, "documents-cut-by-one"
+        ),
         Mistake("no-bos-at-the-end", "documents do not end with BOS", {"bos_after": 0}, "no-bos-at-the-end"),
-        Mistake("no-bos-at-the-start", "documents do not begin with BOS", {"bos_before": 0}, "no-bos-at-the-start"),
+        Mistake(
+            "no-bos-at-the-start", "documents do not begin with BOS", {"bos_before": 0}, "no-bos-at-the-start"
+        ),
         Mistake(
             "adam-eps-inside-the-root",
             "Adam adds its epsilon inside the root",
             {"epsilon_inside": 1},
             "adam-eps-inside-the-root",
         ),
-        Mistake("loss-averaged", "what is printed is a moving average of the losses", {"average": 0.9}, "loss-averaged"),
-        Mistake("loss-averaged-slowly", "what is printed is a slow moving average of the losses", {"average": 0.99}),
-        Mistake("temperature-unused", "the temperature is never used", {"temperature": 1.0}, "temperature-unused"),
+        Mistake(
+            "loss-averaged",
+            "what is printed is a moving average of the losses",
+            {"average": 0.9},
+            "loss-averaged",
+        ),
+        Mistake(
+            "loss-averaged-slowly",
+            "what is printed is a slow moving average of the losses",
+            {"average": 0.99},
+        ),
+        Mistake(
+            "temperature-unused", "the temperature is never used", {"temperature": 1.0}, "temperature-unused"
+        ),
         Mistake("greedy", "the likeliest token is always taken", {"temperature": 1e-3}, "greedy"),
     ]
     if not output:

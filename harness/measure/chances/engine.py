@@ -118,12 +118,16 @@ def run(preset: str, chosen: Settings, corpus: Corpus, seed: int) -> tuple[array
 class Model:
     """One training, step by step, from given parameters: for validation and for bounds."""
 
-    def __init__(self, preset: str, chosen: Settings, vocabulary: int, parameters: Sequence[float], real: str):
+    def __init__(
+        self, preset: str, chosen: Settings, vocabulary: int, parameters: Sequence[float], real: str
+    ):
         self._library = library(preset, real)
         self._count, self._vocabulary = len(parameters), vocabulary
         steps = microgpt.PRESETS[preset].optimizer.steps
         self._model = ctypes.c_void_p(self._library.begin(ctypes.byref(chosen), vocabulary, steps))
-        self._library.put(self._model, LISTS.index("parameters"), (ctypes.c_double * self._count)(*parameters))
+        self._library.put(
+            self._model, LISTS.index("parameters"), (ctypes.c_double * self._count)(*parameters)
+        )
 
     def __enter__(self) -> Model:
         return self
