@@ -15,6 +15,7 @@ from conformance.ladder import UnknownCase
 from harness.cli.accuracy import accuracy
 from harness.cli.base import get_base
 from harness.cli.bench import measure
+from harness.cli.check import check
 from harness.cli.check_math import check_math
 from harness.cli.doctor import examine
 from harness.cli.fuzz import fuzz
@@ -30,6 +31,7 @@ from harness.cli.run import run
 from harness.cli.shared import ERR, EXIT_CODES
 from harness.cli.shell import shell
 from harness.cli.site import site
+from harness.cli.start import begin
 from harness.cli.try_case import try_case
 from harness.errors import ConformError, ManifestError
 from harness.report import terminal
@@ -69,12 +71,13 @@ def main() -> None:
     conform run rust --level 6               one level only
     conform run rust --case backward/window  one case only
     conform run rust --runner local          without Docker
+    conform check my.log                     a program that speaks no protocol, by what it prints
     conform doctor                           what this machine lacks, and what to type
     """
 
 
 COMMANDS = (
-    *(run, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
+    *(run, check, begin, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
     *(fuzz, mutants, accuracy, check_math, measure, render, publish, diff, history, plan, site),
     *(get_base, examine),
 )
