@@ -1,327 +1,302 @@
-//! Correctly rounded exp, log, sin, cos and pow: each result is the double nearest to the true value, ties to
-//! even.
-//!
-//! SPEC.md, section 15, says why two phases are enough. This is the quick one. It encloses the true value
-//! between two integers of 128 bits. If both ends round to the same double, that is the answer; if not,
-//! `accurate` decides.
-//!
-//! The leading terms are integers, in fixed point; "Q117" is a number in units of 2^-117. Only the tails of
-//! the series, which are small, are doubles: an error of 2^-53 of something below 2^-18 is an error below
-//! 2^-71 of the result. The bounds below call 2^-53, the greatest relative error of one rounded operation, u.
+//! Correctly rounded exp, log, sin, cos and pow (SPEC.md, sections 2 and 15), in fixed point of any width. Two words
+//! decide nearly every call. Where their error leaves two doubles possible, four words do: what these cannot tell from
+//! a middle between two doubles lies there. (No other value is known to come nearer to one than 2^-120 of itself.)
 
-mod pow;
-#[cfg(test)]
-mod tests;
+use std::array::from_fn;
+use std::f64::consts::{FRAC_2_PI, LN_2};
+use std::ops::{Add, Mul, Sub};
+use std::sync::LazyLock;
 
-use crate::accurate::{
-    self, cos_series, exp_series, inverse_tangent, nearest, parts, signed, sin_series, Fixed, HALF_PI, LN2,
-};
+/// A number from -2048 to 2048 in two's complement, the top word first. 12 bits stand before the point.
+#[derive(Clone, Copy)]
+struct Fixed<const N: usize>([u64; N]);
 
-pub use pow::pow;
+impl<const N: usize> Fixed<N> {
+    const ZERO: Self = Fixed([0; N]);
 
-/// The greatest |x| for `sin` and `cos`, and the greatest |y| that a request may ask `pow` for.
-pub const MOST_ANGLE: f64 = 8.0;
-pub const MOST_EXPONENT: f64 = 4096.0;
+    fn is_negative(self) -> bool {
+        self.0[0] >> 63 == 1
+    }
 
-/// All numbers from `middle - error` to `middle + error`, times 2^exponent, or their negatives. The error is
-/// less than 2^-53 of the middle.
-struct Enclosure {
-    negative: bool,
-    middle: u128,
-    error: u128,
-    exponent: i32,
-}
-
-impl Enclosure {
-    /// The double that all these numbers round to, if it is one.
     #[inline]
-    fn decide(&self) -> Option<f64> {
-        let zeros = ((self.middle >> 64) as u64).leading_zeros();
-        let height = self.exponent + 127 - zeros as i32; // the result is 1 to 2 times 2^height
-        if zeros == 64 || !(-1022..1023).contains(&height) {
-            return self.decide_by_ends();
+    fn signed(self, negative: bool) -> Self {
+        if negative { Self::ZERO - self } else { self }
+    }
+
+    #[inline]
+    fn plus(mut self, other: impl Fn(usize) -> u64, carry: bool) -> Self {
+        let mut carry = u128::from(carry);
+        for i in (0..N).rev() {
+            carry += u128::from(self.0[i]) + u128::from(other(i));
+            self.0[i] = carry as u64;
+            carry >>= 64;
         }
-        let mantissa = self.middle << (zeros % 64);
-        let kept = (mantissa >> 75) as u64;
-        let rest = (mantissa >> 11) as u64; // the 64 bits after those
-        let error = (self.error << (zeros % 64) >> 11) as u64 + 1;
-        let size = f64::from_bits((((height + 1022) as u64) << 52) + kept + (rest >> 63));
-        // it is the same at both ends if the middle between two doubles does not lie between them
-        (rest.abs_diff(1 << 63) > error).then_some(signed(size, self.negative))
+        self
     }
 
-    /// The same where results are subnormal or may overflow.
-    #[cold]
-    fn decide_by_ends(&self) -> Option<f64> {
-        let low = nearest(self.middle.saturating_sub(self.error), self.exponent);
-        let high = nearest(self.middle + self.error, self.exponent);
-        (low == high).then_some(signed(low, self.negative))
+    /// For a number that is not negative.
+    fn divided_by(mut self, divisor: u64) -> Self {
+        let mut rest = 0;
+        for word in &mut self.0 {
+            let dividend = rest << 64 | u128::from(*word);
+            *word = (dividend / u128::from(divisor)) as u64;
+            rest = dividend % u128::from(divisor);
+        }
+        self
     }
 
-    /// Some double inside, or next to it.
-    fn guess(&self) -> f64 {
-        signed(nearest(self.middle, self.exponent), self.negative)
-    }
-}
-
-/// x * 2^bits, cut off to an integer. It must fit.
-#[inline]
-fn fixed(x: f64, bits: i32) -> i128 {
-    let pattern = x.to_bits();
-    let mantissa = i128::from(pattern & ((1 << 52) - 1) | 1 << 52);
-    let shift = (pattern >> 52 & 0x7ff) as i32 - 1075 + bits;
-    let size = if shift >= 0 { mantissa << shift } else { mantissa >> shift.unsigned_abs().min(127) };
-    if x < 0.0 {
-        -size
-    } else {
-        size
+    /// The double nearest to `self * 2^exponent`. A subnormal result is rounded once, at its own last place.
+    fn nearest(self, exponent: i32) -> f64 {
+        let size = self.signed(self.is_negative()).0;
+        let Some(first) = size.iter().position(|&word| word != 0) else { return 0.0 };
+        let word = |i| u128::from(size.get(i).copied().unwrap_or(0));
+        let leading = word(first) << 64 | word(first + 1);
+        let zeros = leading.leading_zeros();
+        let height = exponent + 11 - 64 * first as i32 - zeros as i32; // size is from 2^height to 2^(height + 1)
+        let missing = (-1022 - height).clamp(0, 60) as u32; // bits of a subnormal number
+        let lost = (leading << zeros).trailing_zeros() < missing || size.iter().skip(first + 2).any(|&word| word != 0);
+        let bits = leading << zeros >> missing | u128::from(lost);
+        let (kept, rest) = ((bits >> 75) as u64, bits << 53);
+        let up = rest > 1 << 127 || (rest == 1 << 127 && kept % 2 == 1);
+        // a normal number's first bit adds the last 1 to the exponent, and so does a carry
+        let pattern = (((height.min(1023) + 1022).max(0) as u64) << 52) + kept + u64::from(up);
+        let result = if height > 1023 { f64::INFINITY } else { f64::from_bits(pattern) };
+        result.copysign(if self.is_negative() { -1.0 } else { 1.0 })
     }
 }
 
-/// x * 2^-bits, rounded once.
-#[inline]
-fn double(x: i64, bits: i32) -> f64 {
-    x as f64 * f64::from_bits(((1023 - bits) as u64) << 52)
-}
-
-/// An integer next to x, for |x| < 2^20. It is the nearest but for roundings.
-#[inline]
-fn near(x: f64) -> i64 {
-    const SHIFT: f64 = 1048576.0; // so that cutting off always rounds down
-    (x + (SHIFT + 0.5)) as i64 - SHIFT as i64
-}
-
-/// The upper half of a product of 256 bits: at most 3 units too small.
-#[inline]
-fn high_product(a: u128, b: u128) -> u128 {
-    let low = |x: u128| x & u128::from(u64::MAX);
-    (a >> 64) * (b >> 64) + (((a >> 64) * low(b)) >> 64) + ((low(a) * (b >> 64)) >> 64)
-}
-
-#[inline]
-fn signed_high_product(a: i128, b: i128) -> i128 {
-    let size = high_product(a.unsigned_abs(), b.unsigned_abs()) as i128;
-    if (a < 0) != (b < 0) {
-        -size
-    } else {
-        size
+impl<const N: usize> From<f64> for Fixed<N> {
+    /// For |x| < 2048. Bits below the last place are cut off.
+    fn from(x: f64) -> Self {
+        let place = (x.to_bits() >> 52 & 0x7ff) as i32 - 1075 + 64 * N as i32 - 12;
+        let mantissa = u128::from(x.to_bits() & ((1 << 52) - 1) | 1 << 52) >> (-place).clamp(0, 64);
+        let (shifted, word) = (mantissa << (place.max(0) % 64), N - 1 - place.max(0) as usize / 64);
+        let words = from_fn(|i| {
+            if i == word {
+                shifted as u64
+            } else if i + 1 == word {
+                (shifted >> 64) as u64
+            } else {
+                0
+            }
+        });
+        Fixed(words).signed(x < 0.0)
     }
 }
 
-// ---------------------------------------------------------------- exp
-
-const EXP_STEPS: usize = 128;
-const EXP_STEP: Fixed = LN2.divided_by(EXP_STEPS as u64);
-/// The step in two parts: a multiple of 2^-42, so that a multiple of it is exact, and the rest.
-const EXP_STEP_HIGH: f64 = EXP_STEP.scaled(42) as f64 / (1u64 << 42) as f64;
-const EXP_STEP_LOW: f64 = (EXP_STEP.scaled(106) as u64) as f64 / (1u128 << 106) as f64;
-
-/// 2^(j/128) in Q127.
-static EXP: [u128; EXP_STEPS] = {
-    let factor = exp_series(EXP_STEP);
-    let mut power = Fixed::ONE;
-    let mut table = [0; EXP_STEPS];
-    let mut j = 0;
-    while j < EXP_STEPS {
-        table[j] = power.scaled(127);
-        power = power.times(factor);
-        j += 1;
+impl<const N: usize> Add for Fixed<N> {
+    type Output = Self;
+    #[inline]
+    fn add(self, other: Self) -> Self {
+        self.plus(|i| other.0[i], false)
     }
-    table
-};
-
-/// e^x = 2^(k/128) e^r, where k is next to 128 x/ln2 and |r| < 2^-8.5. For 2^-54 <= |x| < 746.
-///
-/// r = d - w with an exact d. e^r = 1 + d + tail, tail = r^2/2 + r^3/6 + ... - w. Error, relative to the
-/// result: 5 u r^2/2 < 2^-68.7 from the tail, 2^-70 from cutting it and d off to Q71, 2^-70.5 from cutting
-/// off the table's entry before it is multiplied: below 2^-68.
-#[inline]
-fn quick_exp(x: f64) -> Enclosure {
-    let k = near(x * 184.6649652337873); // 128 / ln2
-    let d = x - k as f64 * EXP_STEP_HIGH;
-    let w = k as f64 * EXP_STEP_LOW;
-    let r = d - w;
-    let square = r * r;
-    let beyond = (1.0 / 6.0 + r * (1.0 / 24.0))
-        + square * ((1.0 / 120.0 + r * (1.0 / 720.0)) + square * (1.0 / 5040.0));
-    let tail = (0.5 * square + r * square * beyond) - w;
-    let growth = q71(d) + q71(tail);
-
-    let entry = EXP[k as usize % EXP_STEPS];
-    let middle = (entry >> 1) as i128 + ((i128::from((entry >> 65) as i64) * i128::from(growth)) >> 7);
-    Enclosure { negative: false, middle: middle as u128, error: 1 << 59, exponent: (k >> 7) as i32 - 126 }
 }
 
-/// x * 2^71, cut off to an integer.
-#[inline]
-fn q71(x: f64) -> i64 {
-    (x * (1u128 << 71) as f64) as i64
+impl<const N: usize> Sub for Fixed<N> {
+    type Output = Self;
+    #[inline]
+    fn sub(self, other: Self) -> Self {
+        self.plus(|i| !other.0[i], true)
+    }
+}
+
+impl<const N: usize> Mul for Fixed<N> {
+    type Output = Self;
+    /// Cut off at the last place, towards zero.
+    #[inline]
+    fn mul(self, other: Self) -> Self {
+        let (a, b) = (self.signed(self.is_negative()).0, other.signed(other.is_negative()).0);
+        let (mut high, mut low) = ([0; N], [0; N]);
+        for i in (0..N).rev() {
+            let mut carry = 0;
+            for j in (0..N).rev() {
+                let word = if i + j + 1 < N { &mut high[i + j + 1] } else { &mut low[i + j + 1 - N] };
+                let sum = u128::from(a[i]) * u128::from(b[j]) + u128::from(*word) + carry;
+                *word = sum as u64;
+                carry = sum >> 64;
+            }
+            high[i] = carry as u64;
+        }
+        for i in 0..N {
+            high[i] = high[i] << 12 | high.get(i + 1).unwrap_or(&low[0]) >> 52;
+        }
+        Fixed(high).signed(self.is_negative() != other.is_negative())
+    }
+}
+
+/// A value times 2^exponent that is off by less than 2^20 units of the value's last place.
+#[derive(Clone, Copy)]
+struct Near<const N: usize>(Fixed<N>, i32);
+
+impl Near<2> {
+    /// The double that all possible values round to; if there are two, that of the better approximation.
+    fn decide(self, better: impl FnOnce() -> Near<4>) -> f64 {
+        let Near(value, exponent) = self;
+        let error = Fixed([0, 1 << 20]);
+        let [low, high] = [value - error, value + error].map(|end| end.nearest(exponent));
+        if low == high { low } else { better().settle() }
+    }
+}
+
+impl Near<4> {
+    /// Rounds away the places that may be wrong, so that a middle between two doubles is seen to be one.
+    fn settle(self) -> f64 {
+        let [first, second, third, last] = (self.0 + Fixed([0, 0, 0, 1 << 23])).0;
+        Fixed([first, second, third, last >> 24 << 24]).nearest(self.1)
+    }
+}
+
+impl<const N: usize> Near<N> {
+    /// The product of positive numbers up to 1, again with a value from 1/2 to 1.
+    fn times(self, other: Self) -> Self {
+        let mut product = Near(self.0 * other.0, self.1 + other.1);
+        while product.0.0[0] < 1 << 51 {
+            product = Near(product.0 + product.0, product.1 - 1);
+        }
+        product
+    }
+}
+
+/// What the series need, at one width.
+struct Tables<const N: usize> {
+    ln2: Fixed<N>,
+    half_pi: Fixed<N>,
+    reciprocals: [Fixed<N>; 7],        // of 1 to 7
+    inverse_factorials: Vec<Fixed<N>>, // of 0 and more
+    roots: Vec<Fixed<N>>,              // 2^(j/64)
+}
+
+static QUICK: LazyLock<Tables<2>> = LazyLock::new(Tables::new);
+static SURE: LazyLock<Tables<4>> = LazyLock::new(Tables::new);
+
+impl<const N: usize> Tables<N> {
+    fn new() -> Self {
+        let one = Fixed::from(1.0);
+        let ln2 = [0x000b17217f7d1cf7, 0x9abc9e3b39803f2f, 0x6af40f343267298b, 0x62d8a0d175b8baaf];
+        let half_pi = [0x001921fb54442d18, 0x469898cc51701b83, 0x9a252049c1114cf9, 0x8e804177d4c76273];
+        let mut tables = Tables {
+            ln2: Fixed(from_fn(|i| ln2[i])),
+            half_pi: Fixed(from_fn(|i| half_pi[i])),
+            reciprocals: from_fn(|i| one.divided_by(i as u64 + 1)),
+            inverse_factorials: vec![one],
+            roots: vec![one],
+        };
+        for k in 1..15 * N {
+            tables.inverse_factorials.push(tables.inverse_factorials[k - 1].divided_by(k as u64));
+        }
+        let root = tables.exp_series(tables.ln2.divided_by(64));
+        for j in 1..64 {
+            tables.roots.push(tables.roots[j - 1] * root);
+        }
+        tables
+    }
+
+    /// e^r for |r| < 2^-6.
+    fn exp_series(&self, r: Fixed<N>) -> Fixed<N> {
+        self.inverse_factorials[..7 * N].iter().rev().fold(Fixed::ZERO, |sum, &term| sum * r + term)
+    }
+
+    /// 1/first! - s/(first + 2)! + s^2/(first + 4)! ... for a square s < 0.7.
+    fn alternating_series(&self, first: usize, s: Fixed<N>) -> Fixed<N> {
+        self.inverse_factorials[first..].iter().step_by(2).rev().fold(Fixed::ZERO, |sum, &term| term - sum * s)
+    }
+
+    /// For |x| < 800: e^x = 2^(k/64) e^r.
+    fn exp(&self, x: f64) -> Near<N> {
+        let k = (x * (64.0 / LN_2) + 0.5_f64.copysign(x)) as i32;
+        let r = Fixed::from(x) - Fixed::from(f64::from(k) / 64.0) * self.ln2;
+        Near(self.roots[k as usize % 64] * self.exp_series(r), k >> 6)
+    }
+
+    /// For 0 < x < infinity: log x = y + log(x e^-y) with the library's logarithm y, so that x e^-y is nearly 1.
+    fn log(&self, x: f64) -> Near<N> {
+        let ((mantissa, exponent), y) = (parts(x), x.ln());
+        let Near(power, scale) = self.exp(-y);
+        let d = Fixed::from(mantissa * 2_f64.powi(exponent + scale)) * power - Fixed::from(1.0);
+        let series = self.reciprocals.iter().rev().fold(Fixed::ZERO, |sum, &term| term - d * sum);
+        Near(Fixed::from(y) + d * series, 0)
+    }
+
+    /// sin(x + quarters pi/2) for |x| <= 8.
+    fn sine(&self, x: f64, quarters: i32) -> Near<N> {
+        let k = (x * FRAC_2_PI + 0.5_f64.copysign(x)) as i32;
+        let r = Fixed::from(x) - Fixed::from(f64::from(k)) * self.half_pi;
+        let quadrant = k + quarters;
+        let is_cosine = quadrant & 1 == 1;
+        let series = self.alternating_series(usize::from(!is_cosine), r * r);
+        let value = if is_cosine { series } else { r * series };
+        Near(value.signed(quadrant & 2 == 2), 0)
+    }
+
+    /// x^(twice/2) for 0 < x < infinity: a whole power of x, of its root, or of 1 over its root.
+    fn pow(&self, x: f64, twice: i32) -> Near<N> {
+        let (mantissa, exponent) = parts(x);
+        let (w, half) = (mantissa * f64::from(1 + (exponent & 1)), exponent >> 1); // x = w 4^half
+        let mut inverse_root = Fixed::from(1.0 / w.sqrt());
+        for _ in 0..N {
+            let rest = Fixed::from(1.0) - Fixed::from(w) * inverse_root * inverse_root;
+            inverse_root = inverse_root + inverse_root * rest * Fixed::from(0.5);
+            // Newton
+        }
+        let quarter = Fixed::from(w / 4.0);
+        let (base, n) = match twice {
+            ..0 => (Near(inverse_root, -half), -twice),
+            _ if twice % 2 == 0 => (Near(quarter, 2 * half + 2), twice / 2),
+            _ => (Near(quarter * inverse_root, half + 2), twice),
+        };
+        let bits = (0..32 - n.leading_zeros()).rev(); // from the top: square, and multiply where it is set
+        bits.fold(Near(Fixed::from(1.0), 0), |power, bit| {
+            let square = power.times(power);
+            if n >> bit & 1 == 1 { square.times(base) } else { square }
+        })
+    }
+}
+
+/// A positive x as a number from 1 to 2 and an exponent.
+fn parts(x: f64) -> (f64, i32) {
+    let lifted = if x.is_subnormal() { 54 } else { 0 };
+    let bits = (x * 2_f64.powi(lifted)).to_bits();
+    (f64::from_bits(bits & ((1 << 52) - 1) | 1023 << 52), (bits >> 52) as i32 - 1023 - lifted)
 }
 
 pub fn exp(x: f64) -> f64 {
-    if x.abs() < f64::EPSILON / 4.0 {
-        1.0
-    } else if x.abs() < 746.0 {
-        quick_exp(x).decide().unwrap_or_else(|| accurate::exp(x))
-    } else if x.is_nan() {
-        x
-    } else if x > 0.0 {
-        f64::INFINITY // beyond log(2^1024) < 710
-    } else {
-        0.0 // below log(2^-1075) > -746
-    }
-}
-
-// ---------------------------------------------------------------- log
-
-#[derive(Clone, Copy)]
-struct LogEntry {
-    inverse: u64, // 512 / z, rounded
-    log: i128,    // log(512 / inverse) in Q116
-}
-
-const LOG_STEPS: usize = 128;
-const LN2_Q116: i128 = LN2.scaled(116) as i128;
-
-/// For z from 1 + j/128 to 1 + (j+1)/128. So that logarithms of numbers near 1 come out as small numbers, the
-/// first entry has the inverse 1 and the last has 1/2.
-static LOG: [LogEntry; LOG_STEPS] = {
-    let mut table = [LogEntry { inverse: 512, log: 0 }; LOG_STEPS];
-    let mut inverse = 512;
-    let mut log = Fixed::ZERO;
-    let mut j = 1;
-    while j < LOG_STEPS as u64 {
-        let middle = 257 + 2 * j; // in units of 1/256
-        let wanted = if j == LOG_STEPS as u64 - 1 { 256 } else { (512 * 256 + middle / 2) / middle };
-        while inverse > wanted {
-            // log(n / (n-1)) = 2 atanh(1 / (2n-1))
-            log = log.plus(inverse_tangent(2 * inverse - 1, false).times_integer(2));
-            inverse -= 1;
-        }
-        table[j as usize] = LogEntry { inverse, log: log.scaled(116) as i128 };
-        j += 1;
-    }
-    assert!(table[LOG_STEPS - 1].log == LN2_Q116);
-    table
-};
-
-/// log x = e ln2 + log(512/inverse) + log(1 + r) for x = z 2^e, where 1 + r = z inverse/512 and |r| <= 2^-7.
-/// r is exact.
-///
-/// log(1 + r) = r - r^2/2 + tail, tail = r^3/3 - r^4/4 + ... Error: 6 u |r|^3/3 <= 2^-73, and that of the
-/// first two terms, which is small. If they are 0 the result is about r, and the error 2 u r^2 <= 2^-66 of
-/// it, and two units of Q123.
-fn quick_log(x: f64) -> Enclosure {
-    let (mantissa, exponent) = parts(x);
-    let entry = &LOG[(mantissa >> 45) as usize % LOG_STEPS];
-    let r = (mantissa * entry.inverse) as i64 - (1 << 61);
-    let r_double = double(r, 61);
-    let square = r_double * r_double;
-    let eighth = (1.0 / 7.0 - r_double * (1.0 / 8.0)) + square * (1.0 / 9.0 - r_double * (1.0 / 10.0));
-    let beyond = (1.0 / 3.0 - r_double * (1.0 / 4.0))
-        + square * ((1.0 / 5.0 - r_double * (1.0 / 6.0)) + square * eighth);
-    let tail = r_double * square * beyond;
-
-    let r = i128::from(r);
-    let series = (r << 62) - r * r + fixed(tail, 123); // r^2/2 in Q123 is r^2 in Q122
-    let offset = i128::from(exponent) * LN2_Q116 + entry.log;
-    if offset == 0 {
-        let middle = series.unsigned_abs();
-        Enclosure { negative: series < 0, middle, error: (middle >> 65) + 4, exponent: -123 }
-    } else {
-        let sum = offset + (series >> 7);
-        Enclosure { negative: sum < 0, middle: sum.unsigned_abs(), error: 1 << 44, exponent: -116 }
-    }
+    let x = x.clamp(-800.0, 800.0);
+    if x.is_nan() { x } else { QUICK.exp(x).decide(|| SURE.exp(x)) }
 }
 
 pub fn log(x: f64) -> f64 {
-    if x == 1.0 {
-        0.0
-    } else if x > 0.0 && x < f64::INFINITY {
-        let quick = quick_log(x);
-        quick.decide().unwrap_or_else(|| accurate::log(x, quick.guess()))
-    } else if x == 0.0 {
-        f64::NEG_INFINITY
-    } else if x < 0.0 {
-        f64::NAN
-    } else {
-        x
-    }
+    if x > 0.0 && x < f64::INFINITY { QUICK.log(x).decide(|| SURE.log(x)) } else { x.ln() }
 }
 
-// ---------------------------------------------------------------- sin and cos
-
-const CIRCLE_STEPS: usize = 512;
-const QUARTER: usize = CIRCLE_STEPS / 4;
-const CIRCLE_STEP: i128 = HALF_PI.divided_by(QUARTER as u64).scaled(123) as i128;
-
-/// sin(j pi/256) in Q126.
-static SINE: [i128; CIRCLE_STEPS] = {
-    let angle = HALF_PI.divided_by(QUARTER as u64);
-    let twice_cosine = cos_series(angle).times_integer(2);
-    let (mut before, mut sine) = (Fixed::ZERO, sin_series(angle));
-    let mut table = [0; CIRCLE_STEPS];
-    let mut j = 1;
-    while j < QUARTER {
-        let value = sine.scaled(126) as i128;
-        table[j] = value;
-        table[2 * QUARTER - j] = value;
-        table[2 * QUARTER + j] = -value;
-        table[4 * QUARTER - j] = -value;
-        let next = twice_cosine.times(sine).minus(before); // sin(a + b) + sin(a - b) = 2 cos b sin a
-        before = sine;
-        sine = next;
-        j += 1;
-    }
-    table[QUARTER] = 1 << 126;
-    table[3 * QUARTER] = -(1 << 126);
-    table
-};
-
-/// sin(x + quarters pi/2) for 2^-27 <= |x| <= 8. x = k pi/256 + r, |r| < 2^-7.3. With the sine s and the
-/// cosine c of k pi/256 (shifted by the quarters) the result is s + c sin r + s (cos r - 1).
-///
-/// Error: sin r - r has 5 u |r|^3/6 < 2^-75, cos r - 1 has 2^-77. The result is at least s/2, and s is 0 or
-/// at least 2^-6.4: so this is below 2^-67 of the result. Where s is 0 the result is about r, and the error 5
-/// u r^2/6 of it. r itself is off by k 2^-123 at most.
-fn quick_sine(x: f64, quarters: u32) -> Enclosure {
-    let k = near(x * 81.48733086305042); // 256 / pi
-    let r = fixed(x, 123) - i128::from(k) * CIRCLE_STEP;
-    let r_q70 = (r >> 53) as i64;
-    let r_double = double(r_q70, 70);
-    let square = r_double * r_double;
-    let sine_tail = r_double * square * (square * (1.0 / 120.0 - square * (1.0 / 5040.0)) - 1.0 / 6.0);
-    let cosine_tail =
-        square * square * ((1.0 / 24.0 - square * (1.0 / 720.0)) + square * square * (1.0 / 40320.0));
-    let sine_of_r = r + fixed(sine_tail, 123);
-    let cosine_less_1 = fixed(cosine_tail, 123) - ((i128::from(r_q70) * i128::from(r_q70)) >> 18);
-
-    let sine_of = |step: i64| SINE[step as usize % CIRCLE_STEPS];
-    let at = k + i64::from(quarters) * QUARTER as i64;
-    let (s, c) = (sine_of(at), sine_of(at + QUARTER as i64));
-    let sum = (s >> 5) + signed_high_product(c, sine_of_r) + signed_high_product(s, cosine_less_1); // in Q121
-    let middle = sum.unsigned_abs();
-    Enclosure { negative: sum < 0, middle, error: (middle >> 67) + 512, exponent: -121 }
-}
-
-/// For |x| <= `MOST_ANGLE`; NaN for others.
+/// For |x| <= 8. That of a small x is x: x^3/6 is less than half an ulp.
 pub fn sin(x: f64) -> f64 {
-    if x.abs() <= 2f64.powi(-26) {
-        x // x^3/6 is less than a quarter of an ulp
-    } else if x.abs() <= MOST_ANGLE {
-        quick_sine(x, 0).decide().unwrap_or_else(|| accurate::sine(x, 0))
-    } else {
-        f64::NAN
+    if x.abs() < 1e-8 { x } else { sine(x, 0) }
+}
+
+pub fn cos(x: f64) -> f64 {
+    sine(x, 1)
+}
+
+fn sine(x: f64, quarters: i32) -> f64 {
+    if x.abs() <= 8.0 { QUICK.sine(x, quarters).decide(|| SURE.sine(x, quarters)) } else { f64::NAN }
+}
+
+/// For an integer or half-integer y with |y| <= 4097. What has one rounding anyway is done at once.
+pub fn pow(x: f64, y: f64) -> f64 {
+    match y {
+        -1.0 => 1.0 / x,
+        0.5 => root(x),
+        1.0 => x,
+        2.0 => x * x,
+        _ if x == 0.0 || y == 0.0 || !x.is_finite() => x.powf(y), // IEEE 754 fixes these
+        _ if x > 0.0 => QUICK.pow(x, (2.0 * y) as i32).decide(|| SURE.pow(x, (2.0 * y) as i32)),
+        _ if y % 2.0 == 0.0 => pow(-x, y),
+        _ if y % 1.0 == 0.0 => -pow(-x, y),
+        _ => f64::NAN,
     }
 }
 
-/// For |x| <= `MOST_ANGLE`; NaN for others.
-pub fn cos(x: f64) -> f64 {
-    if x.abs() <= 2f64.powi(-27) {
-        1.0 // x^2/2 is less than a quarter of an ulp
-    } else if x.abs() <= MOST_ANGLE {
-        quick_sine(x, 1).decide().unwrap_or_else(|| accurate::sine(x, 1))
-    } else {
-        f64::NAN
-    }
+/// pow(x, 0.5): the square root but for -0.0 and -infinity.
+pub fn root(x: f64) -> f64 {
+    if x == f64::NEG_INFINITY { f64::INFINITY } else { (x + 0.0).sqrt() }
 }
