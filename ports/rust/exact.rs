@@ -71,33 +71,23 @@ impl<const N: usize> From<f64> for Fixed<N> {
         let place = (x.to_bits() >> 52 & 0x7ff) as i32 - 1075 + 64 * N as i32 - 12;
         let mantissa = u128::from(x.to_bits() & ((1 << 52) - 1) | 1 << 52) >> (-place).clamp(0, 64);
         let (shifted, word) = (mantissa << (place.max(0) % 64), N - 1 - place.max(0) as usize / 64);
-        let words = from_fn(|i| {
-            if i == word {
-                shifted as u64
-            } else if i + 1 == word {
-                (shifted >> 64) as u64
-            } else {
-                0
-            }
-        });
+        let mut words = [0; N];
+        words[word] = shifted as u64;
+        words[word.saturating_sub(1)] |= (shifted >> 64) as u64;
         Fixed(words).signed(x < 0.0)
     }
 }
 
+#[rustfmt::skip]
 impl<const N: usize> Add for Fixed<N> {
     type Output = Self;
-    #[inline]
-    fn add(self, other: Self) -> Self {
-        self.plus(|i| other.0[i], false)
-    }
+    #[inline] fn add(self, other: Self) -> Self { self.plus(|i| other.0[i], false) }
 }
 
+#[rustfmt::skip]
 impl<const N: usize> Sub for Fixed<N> {
     type Output = Self;
-    #[inline]
-    fn sub(self, other: Self) -> Self {
-        self.plus(|i| !other.0[i], true)
-    }
+    #[inline] fn sub(self, other: Self) -> Self { self.plus(|i| !other.0[i], true) }
 }
 
 impl<const N: usize> Mul for Fixed<N> {
@@ -233,10 +223,10 @@ impl<const N: usize> Tables<N> {
         let (mantissa, exponent) = parts(x);
         let (w, half) = (mantissa * f64::from(1 + (exponent & 1)), exponent >> 1); // x = w 4^half
         let mut inverse_root = Fixed::from(1.0 / w.sqrt());
+        // Newton: each round doubles the right bits
         for _ in 0..N {
             let rest = Fixed::from(1.0) - Fixed::from(w) * inverse_root * inverse_root;
             inverse_root = inverse_root + inverse_root * rest * Fixed::from(0.5);
-            // Newton
         }
         let quarter = Fixed::from(w / 4.0);
         let (base, n) = match twice {

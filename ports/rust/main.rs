@@ -37,13 +37,13 @@ fn complain(problem: Box<dyn Error>) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn run_preset(name: &str) -> std::result::Result<(), Box<dyn Error>> {
+fn run_preset(name: &str) -> Result<()> {
     let preset = PRESETS.into_iter().find(|(preset, _)| *preset == name);
     let (_, preset) = preset.ok_or_else(|| format!("expected the preset seed or classic, not {name:?}"))?;
     let (mut bytes, mut output) = (Vec::new(), io::stdout().lock());
     io::stdin().lock().read_to_end(&mut bytes)?;
     let text = String::from_utf8(bytes).map_err(|problem| format!("standard input: {}", problem.utf8_error()))?;
-    preset.run(&EXACT, text.split('\n'), |line| writeln!(output, "{line}").map_err(Box::<dyn Error>::from))?;
+    preset.run(&EXACT, text.split('\n'), |line| Ok(writeln!(output, "{line}")?))?;
     Ok(())
 }
 
@@ -61,7 +61,7 @@ fn answer_all(mut input: impl BufRead, mut output: impl Write) -> io::Result<()>
         let mut id = "-";
         match answer(&lines, is_complete, &mut id) {
             Ok(Reply(text)) => write!(output, "ok {id}\n{text}end\n")?,
-            Err(refusal) => write!(output, "error {id} {refusal:.200}\nend\n")?,
+            Err(reason) => write!(output, "error {id} {reason:.200}\nend\n")?,
         }
         output.flush()?;
     }
@@ -141,8 +141,7 @@ fn math(request: &mut Request) -> Result<Reply> {
 
 fn exponent(y: f64, most: f64) -> Result<f64> {
     let is_half_integer = y.abs() <= most && (2.0 * y) % 1.0 == 0.0;
-    let refusal = || format!("expected as exponent an integer or half-integer from -{most} to {most}");
-    is_half_integer.then_some(y).ok_or_else(|| refusal().into())
+    is_half_integer.then_some(y).ok_or_else(|| format!("expected an integer or half-integer up to {most}").into())
 }
 
 fn random(request: &mut Request) -> Result<Reply> {
@@ -208,9 +207,9 @@ fn graph(request: &mut Request) -> Result<Reply> {
     let (mut nodes, mut reply): (Vec<Node>, _) = Default::default();
     let mut lines = request.lines(EXPECTED)?;
     let root = lines.pop();
-    let operand = |nodes: &[Node], word: &str| {
+    let operand = |nodes: &[Node], word: &str| -> Result<Node> {
         let last = nodes.len().checked_sub(1).ok_or("expected a leaf as the first expression")?;
-        Result::Ok(nodes[integer(word, 0..=last)?])
+        Ok(nodes[integer(word, 0..=last)?])
     };
     for (key, words) in lines {
         let node = |word| operand(&nodes, word);
@@ -424,7 +423,10 @@ fn run(request: &mut Request) -> Result<Reply> {
     preset.optimizer.steps = request.integer("steps", 1..=4096)?;
     preset.samples = request.integer("samples", 0..=1000)?;
     let lines = read_text(request)?;
-    let print = |line: &str| Result::Ok(reply.text("print", line));
+    let print = |line: &str| {
+        reply.text("print", line);
+        Ok(())
+    };
     let (model, Moments { m, v }, mut generator) = preset.run(math, lines.iter().map(String::as_str), print)?;
     for (name, numbers) in [("parameters", &model.graph.values), ("m", &m), ("v", &v)] {
         reply.checksum(name, &numbers[model.parameters.nodes()]);

@@ -8,7 +8,7 @@ use std::iter::once;
 
 use crate::exact;
 use crate::graph::{Graph, Math, Node, Vector};
-use crate::protocol::Refusal;
+use crate::protocol::Result;
 
 pub const WORDS: usize = 624;
 
@@ -81,14 +81,10 @@ impl Generator {
     }
 
     /// An index, drawn by weight.
-    pub fn choice(&mut self, weights: &[f64]) -> Result<usize, Refusal> {
-        let mut total = 0.0;
-        let mut add = |weight| {
-            total += weight;
-            total
-        };
-        let cumulative: Vec<f64> = weights.iter().map(&mut add).collect();
-        let (mut low, mut high) = (0, weights.len() - 1);
+    pub fn choice(&mut self, weights: &[f64]) -> Result<usize> {
+        let (mut low, mut high, mut cumulative) = (0, weights.len() - 1, weights.to_vec());
+        (1..weights.len()).for_each(|i| cumulative[i] += cumulative[i - 1]);
+        let total = cumulative[high];
         if !(total > 0.0 && total < f64::INFINITY) {
             return Err("expected weights that add up to a finite number above 0".into());
         }
@@ -109,7 +105,7 @@ pub struct Dataset<'a> {
 }
 
 impl<'a> Dataset<'a> {
-    pub fn new(lines: impl Iterator<Item = &'a str>) -> Result<Dataset<'a>, Refusal> {
+    pub fn new(lines: impl Iterator<Item = &'a str>) -> Result<Dataset<'a>> {
         let stripped = lines.map(|line| line.trim_matches(|c| matches!(c, '\t'..='\r' | ' ')));
         let documents: Vec<&str> = stripped.filter(|line| !line.is_empty()).collect();
         let characters: BTreeSet<char> = documents.iter().flat_map(|document| document.chars()).collect();
@@ -286,7 +282,7 @@ impl Model {
     /// Draws one sample. `watch` sees each draw: the probabilities and the token, BOS included.
     pub fn sample(
         &mut self, temperature: f64, generator: &mut Generator, mut watch: impl FnMut(&[f64], usize),
-    ) -> Result<Vec<usize>, Refusal> {
+    ) -> Result<Vec<usize>> {
         let mut caches = self.begin_document();
         let (mut tokens, bos) = (Vec::new(), self.config.vocabulary - 1);
         for t in 0..self.config.block {
@@ -421,9 +417,9 @@ pub const PRESETS: [(&str, Preset); 2] = [
 
 impl Preset {
     /// Trains and samples. Each printed line goes to `print` as soon as it is known.
-    pub fn run<'a, E: From<Refusal>>(
-        &self, math: &'static Math, lines: impl Iterator<Item = &'a str>, mut print: impl FnMut(&str) -> Result<(), E>,
-    ) -> Result<(Model, Moments, Generator), E> {
+    pub fn run<'a>(
+        &self, math: &'static Math, lines: impl Iterator<Item = &'a str>, mut print: impl FnMut(&str) -> Result<()>,
+    ) -> Result<(Model, Moments, Generator)> {
         let Preset { block, squared_relu, optimizer, .. } = *self;
         let mut dataset = Dataset::new(lines)?;
         let mut generator = Generator::seeded(42);

@@ -1,31 +1,15 @@
 //! The text form of requests and replies. SPEC.md, sections 11 and 13. What the lines mean stands in `main`.
 
-use std::fmt::{self, Display, Write};
+use std::error::Error;
+use std::fmt::{Display, Write};
 use std::io::{self, BufRead, Read};
 use std::ops::RangeInclusive;
 
-/// Why a request is not answered, or a run not made, in one sentence.
-#[derive(Debug)]
-pub struct Refusal(String);
+/// An error is a sentence: what was expected and what came.
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-pub type Result<T> = std::result::Result<T, Refusal>;
-
-impl std::error::Error for Refusal {}
-
-impl<T: Into<String>> From<T> for Refusal {
-    fn from(reason: T) -> Refusal {
-        Refusal(reason.into())
-    }
-}
-
-impl Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The refusal of something that came, which is quoted as printable ASCII and not at length.
-pub fn unexpected(expected: &str, came: &str) -> Refusal {
+/// The error for something that came, which is quoted as printable ASCII and not at length.
+pub fn unexpected(expected: &str, came: &str) -> Box<dyn Error> {
     let excerpt: String = came.chars().take(40).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect();
     format!("expected {expected}, not '{excerpt}'").into()
 }
