@@ -181,9 +181,9 @@ impl<const N: usize> Tables<N> {
         tables
     }
 
-    /// e^r for |r| < 2^-6.
+    /// e^r for |r| < 2^-6.5.
     fn exp_series(&self, r: Fixed<N>) -> Fixed<N> {
-        self.inverse_factorials[..7 * N].iter().rev().fold(Fixed::ZERO, |sum, &term| sum * r + term)
+        self.inverse_factorials[..6 * N].iter().rev().fold(Fixed::ZERO, |sum, &term| sum * r + term)
     }
 
     /// 1/first! - s/(first + 2)! + s^2/(first + 4)! ... for a square s < 0.7.

@@ -151,7 +151,8 @@ impl Graph {
             Function(a, _) => pair(a, a, 0),
             Sum(a) => (place..a.length).find_map(|i| pair(a.first + i, a.first + i, i)),
             Dot(a, b, length) => {
-                let any = |first| self.waiting[first..][..length as usize].iter().fold(false, |any, waits| any | waits);
+                let rest = |first: Node| &self.waiting[first + place..first + length as usize];
+                let any = |first| rest(first).iter().fold(false, |any, waits| any | waits); // many at a time
                 let mut places = if any(a) || any(b) { place..length as usize } else { 0..0 };
                 places.find_map(|i| pair(a + i, b + i, i))
             }
