@@ -1,22 +1,10 @@
-//! Automatic differentiation (SPEC.md, section 5): an arena of nodes with values, children and local gradients, and the
-//! walk back. The same one answers `graph` and trains the model. Nodes stand in flat arrays that are used again, so
-//! that no step allocates. A dot product or a sum over vectors is a single node ("Taking nodes together").
+//! Automatic differentiation (SPEC.md, section 5): an arena of nodes with values and ways back to their children. The
+//! same one answers `graph` and trains the model. A dot product or a sum over vectors is a single node ("Taking nodes
+//! together").
 
 use std::ops::Range;
 
-use crate::exact;
-
-/// The functions that IEEE 754 does not fix: exact ones or the language's own.
-pub struct Math {
-    pub exp: fn(f64) -> f64,
-    pub log: fn(f64) -> f64,
-    pub sin: fn(f64) -> f64,
-    pub cos: fn(f64) -> f64,
-    pub pow: fn(f64, f64) -> f64,
-}
-
-pub static EXACT: Math = Math { exp: exact::exp, log: exact::log, sin: exact::sin, cos: exact::cos, pow: exact::pow };
-pub static NATIVE: Math = Math { exp: f64::exp, log: f64::ln, sin: f64::sin, cos: f64::cos, pow: f64::powf };
+use crate::exact::Math;
 
 /// A place in the arena.
 pub type Node = usize;
@@ -29,163 +17,153 @@ pub struct Vector {
 }
 
 impl Vector {
-    pub fn nodes(self) -> Range<Node> {
-        self.first..self.first + self.length
-    }
-
-    pub fn part(self, start: usize, length: usize) -> Vector {
-        Vector { first: self.first + start, length }
-    }
+    pub fn nodes(self) -> Range<Node> { self.first..self.first + self.length }
+    pub fn part(self, start: usize, length: usize) -> Vector { Vector { first: self.first + start, length } }
 }
 
-/// Where a node comes from.
+/// How a node passes its gradient on.
 #[derive(Clone, Copy)]
-enum Origin {
-    Leaf,
-    Add(Node, Node),
-    Mul(Node, Node),
-    Function(Node, f64),  // of one child, with its local gradient
-    Sum(Vector),          // of nodes that are not below one another
-    Dot(Node, Node, u32), // of two such vectors, which begin here and are the same or disjoint
+enum Rule {
+    Each(f64), // to the children on the left, with this local gradient
+    Both,      // unchanged to the children on either side
+    Products,  // to those on either side, by the value of the other one
 }
 
-use Origin::*;
+/// Where a node comes from. Its children are left, right, left + 1, right + 1 and so on; an only one is on both sides.
+/// Those on one side are the same as those on the other or disjoint, and none is below another one (except of a pair).
+#[derive(Clone, Copy)]
+struct Origin {
+    left: Node,
+    right: Node,
+    pairs: usize,
+    rule: Rule,
+}
 
 pub struct Graph {
     pub math: &'static Math,
     pub values: Vec<f64>,
-    pub gradients: Vec<f64>, // by the last root of `backward`
+    pub gradients: Vec<f64>, // by the root of `backward`
+    pub trace: Vec<Vector>,  // the results that the model notes
     origins: Vec<Origin>,
-    order: Vec<Node>,
-    waiting: Vec<bool>,
-    path: Vec<(Node, usize)>,
+    waiting: Vec<bool>, // to be visited, as all nodes are at first but leaves, which pass nothing on
+    order: Vec<Node>,   // those visited, each after its children
 }
 
 impl Graph {
-    pub fn new(math: &'static Math, leaves: Vec<f64>) -> Graph {
-        let origins = vec![Leaf; leaves.len()];
-        let (gradients, order, waiting, path) = Default::default();
-        Graph { math, values: leaves, gradients, origins, order, waiting, path }
+    pub fn new(math: &'static Math) -> Graph {
+        let (values, gradients, trace, origins, waiting, order) = Default::default();
+        Graph { math, values, gradients, trace, origins, waiting, order }
     }
 
     /// Forgets all nodes but the first ones, which are leaves.
     pub fn truncate(&mut self, count: usize) {
         self.values.truncate(count);
         self.origins.truncate(count);
+        self.waiting.truncate(count);
+        self.order.clear();
+        self.trace.clear();
     }
 
-    fn push(&mut self, value: f64, origin: Origin) -> Node {
+    fn push(&mut self, value: f64, left: Node, right: Node, pairs: usize, rule: Rule) -> Node {
         self.values.push(value);
-        self.origins.push(origin);
+        self.origins.push(Origin { left, right, pairs, rule });
+        self.waiting.push(pairs > 0);
         self.values.len() - 1
     }
 
-    /// Of nodes anywhere, of which there is one at least.
-    pub fn add_up(&mut self, nodes: &[Node]) -> Node {
-        let start = self.add_number(nodes[0], 0.0);
-        nodes[1..].iter().fold(start, |sum, &node| self.add(sum, node))
-    }
-
-    pub fn dot(&mut self, a: Vector, b: Vector) -> Node {
-        let pairs = self.values[a.nodes()].iter().zip(&self.values[b.nodes()]);
-        self.push(pairs.fold(0.0, |sum, (a, b)| sum + a * b), Dot(a.first, b.first, a.length as u32))
-    }
-
     /// What `make` makes of each item, one node of each.
-    pub fn vector<T>(&mut self, items: impl Iterator<Item = T>, mut make: impl FnMut(&mut Graph, T) -> Node) -> Vector {
+    pub fn vector<T>(&mut self, items: impl IntoIterator<Item = T>, make: impl Fn(&mut Graph, T) -> Node) -> Vector {
         let first = self.values.len();
-        let length = items.map(|item| make(self, item)).count();
+        let length = items.into_iter().map(|item| make(self, item)).count();
         Vector { first, length }
+    }
+
+    /// Visits all that is below the root, depth first, on a path of its own, since graphs are deep.
+    pub fn visit(&mut self, root: Node) {
+        let (mut path, mut next) = (Vec::new(), Some((root, 0)).filter(|_| self.waiting[root]));
+        while let Some((node, place)) = next.or_else(|| path.pop()) {
+            self.waiting[node] = false;
+            let Origin { left, right, pairs, .. } = self.origins[node];
+            let mut children = (place..pairs).flat_map(|i| [(left + i, i), (right + i, i)]);
+            next = children.find(|&(child, _)| self.waiting[child]);
+            match next {
+                Some((_, place)) => path.push((node, place)),
+                None => self.order.push(node),
+            }
+            next = next.map(|(child, _)| (child, 0));
+        }
+    }
+
+    /// Visits all that is below these nodes, if need be in the order `found` in another graph of the same shape.
+    pub fn visit_again(&mut self, roots: Vector, found: &mut Vec<Node>) {
+        let start = self.order.len();
+        self.order.extend(&found[..]);
+        found.iter().for_each(|&node| self.waiting[node] = false);
+        roots.nodes().for_each(|root| self.visit(root));
+        found.extend(&self.order[start + found.len()..]);
     }
 
     /// From here on `gradients` has the derivative of the root by each node.
     pub fn backward(&mut self, root: Node) {
-        self.find_order(root);
+        self.visit(root);
         let Graph { values, gradients, origins, order, .. } = self;
         gradients.clear();
         gradients.resize(values.len(), 0.0);
         gradients[root] = 1.0;
         for &node in order.iter().rev() {
-            let g = gradients[node];
-            let mut pass = |child: Node, local: f64| gradients[child] += local * g;
-            match origins[node] {
-                Leaf => {}
-                Add(a, b) => [a, b].into_iter().for_each(|child| pass(child, 1.0)),
-                Mul(a, b) => [(a, b), (b, a)].into_iter().for_each(|(child, other)| pass(child, values[other])),
-                Function(a, local) => pass(a, local),
-                Sum(a) => a.nodes().for_each(|child| pass(child, 1.0)),
-                Dot(a, b, length) => {
-                    for (child, other) in [(a, b), (b, a)] {
-                        let children = &mut gradients[child..][..length as usize];
-                        children.iter_mut().zip(&values[other..]).for_each(|(child, local)| *child += local * g);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Depth first, each node after its children, on a path of its own, since graphs are deep. Without leaves: they
-    /// pass nothing on.
-    fn find_order(&mut self, root: Node) {
-        self.waiting.clear();
-        self.waiting.extend(self.origins.iter().map(|origin| !matches!(origin, Leaf)));
-        self.order.clear();
-        self.path.push((root, 0));
-        while let Some((node, place)) = self.path.pop() {
-            if let Some((child, place)) = self.next_child(node, place) {
-                self.waiting[child] = false;
-                self.path.extend([(node, place), (child, 0)]);
-            } else {
-                self.order.push(node);
-            }
-        }
-    }
-
-    /// The first child from this place on that waits to be visited, and its place. The children of a product share one.
-    fn next_child(&self, node: Node, place: usize) -> Option<(Node, usize)> {
-        let waits = |node: &Node| self.waiting[*node];
-        let pair = |a: Node, b: Node, place| Some(([a, b].into_iter().find(waits)?, place));
-        match self.origins[node] {
-            Leaf => None,
-            Add(a, b) | Mul(a, b) => pair(a, b, 0),
-            Function(a, _) => pair(a, a, 0),
-            Sum(a) => (place..a.length).find_map(|i| pair(a.first + i, a.first + i, i)),
-            Dot(a, b, length) => {
-                let rest = |first: Node| &self.waiting[first + place..first + length as usize];
-                let any = |first| rest(first).iter().fold(false, |any, waits| any | waits); // many at a time
-                let mut places = if any(a) || any(b) { place..length as usize } else { 0..0 };
-                places.find_map(|i| pair(a + i, b + i, i))
+            let (g, Origin { left, right, pairs, rule }) = (gradients[node], origins[node]);
+            match rule {
+                Rule::Each(local) => gradients[left..left + pairs].iter_mut().for_each(|child| *child += local * g),
+                Rule::Both => [left, right].into_iter().for_each(|child| gradients[child] += g),
+                Rule::Products => [(left, right), (right, left)].into_iter().for_each(|(child, other)| {
+                    let children = gradients[child..child + pairs].iter_mut();
+                    children.zip(&values[other..]).for_each(|(child, local)| *child += local * g);
+                }),
             }
         }
     }
 }
 
 /// The expressions. Nobody asks for the gradient of a plain number, so it needs no node.
-#[rustfmt::skip]
 impl Graph {
-    pub fn leaf(&mut self, value: f64) -> Node { self.push(value, Leaf) }
-    pub fn add(&mut self, a: Node, b: Node) -> Node { self.push(self.values[a] + self.values[b], Add(a, b)) }
-    pub fn mul(&mut self, a: Node, b: Node) -> Node { self.push(self.values[a] * self.values[b], Mul(a, b)) }
+    fn of_one(&mut self, a: Node, value: f64, local: f64) -> Node { self.push(value, a, a, 1, Rule::Each(local)) }
+    pub fn leaf(&mut self, value: f64) -> Node { self.push(value, 0, 0, 0, Rule::Both) }
+    pub fn add(&mut self, a: Node, b: Node) -> Node { self.push(self.values[a] + self.values[b], a, b, 1, Rule::Both) }
+    pub fn mul(&mut self, a: Node, b: Node) -> Node {
+        self.push(self.values[a] * self.values[b], a, b, 1, Rule::Products)
+    }
     pub fn pow(&mut self, a: Node, c: f64) -> Node {
         let (pow, x) = (self.math.pow, self.values[a]);
-        self.push(pow(x, c), Function(a, c * pow(x, c - 1.0)))
+        self.of_one(a, pow(x, c), c * pow(x, c - 1.0))
     }
-    pub fn log(&mut self, a: Node) -> Node { let x = self.values[a]; self.push((self.math.log)(x), Function(a, 1.0 / x)) }
-    pub fn exp(&mut self, a: Node) -> Node { let e = (self.math.exp)(self.values[a]); self.push(e, Function(a, e)) }
+    pub fn log(&mut self, a: Node) -> Node { self.of_one(a, (self.math.log)(self.values[a]), 1.0 / self.values[a]) }
+    pub fn exp(&mut self, a: Node) -> Node {
+        let power = (self.math.exp)(self.values[a]);
+        self.of_one(a, power, power)
+    }
     pub fn relu(&mut self, a: Node) -> Node {
         let x = self.values[a];
-        if x > 0.0 { self.push(x, Function(a, 1.0)) } else { self.push(0.0, Function(a, 0.0)) }
+        if x > 0.0 { self.of_one(a, x, 1.0) } else { self.of_one(a, 0.0, 0.0) }
     }
-
-    pub fn add_number(&mut self, a: Node, c: f64) -> Node { self.push(self.values[a] + c, Function(a, 1.0)) }
-    pub fn mul_number(&mut self, a: Node, c: f64) -> Node { self.push(self.values[a] * c, Function(a, c)) }
+    pub fn add_number(&mut self, a: Node, c: f64) -> Node { self.of_one(a, self.values[a] + c, 1.0) }
+    pub fn mul_number(&mut self, a: Node, c: f64) -> Node { self.of_one(a, self.values[a] * c, c) }
     pub fn div_number(&mut self, a: Node, c: f64) -> Node { self.mul_number(a, (self.math.pow)(c, -1.0)) }
-    pub fn number_sub(&mut self, c: f64, a: Node) -> Node { let minus = self.neg(a); self.add_number(minus, c) }
-    pub fn number_div(&mut self, c: f64, a: Node) -> Node { let inverse = self.pow(a, -1.0); self.mul_number(inverse, c) }
-    pub fn neg(&mut self, a: Node) -> Node { self.mul_number(a, -1.0) }
-    pub fn sub(&mut self, a: Node, b: Node) -> Node { let minus = self.neg(b); self.add(a, minus) }
-    pub fn div(&mut self, a: Node, b: Node) -> Node { let inverse = self.pow(b, -1.0); self.mul(a, inverse) }
-    pub fn sum(&mut self, a: Vector) -> Node { self.push(self.values[a.nodes()].iter().fold(0.0, |sum, x| sum + x), Sum(a)) }
     /// Another node just like this one.
-    pub fn again(&mut self, node: Node) -> Node { self.push(self.values[node], self.origins[node]) }
+    pub fn again(&mut self, node: Node) -> Node {
+        let Origin { left, right, pairs, rule } = self.origins[node];
+        self.push(self.values[node], left, right, pairs, rule)
+    }
+    pub fn dot(&mut self, a: Vector, b: Vector) -> Node {
+        let pairs = self.values[a.nodes()].iter().zip(&self.values[b.nodes()]);
+        self.push(pairs.fold(0.0, |sum, (a, b)| sum + a * b), a.first, b.first, a.length, Rule::Products)
+    }
+    pub fn sum(&mut self, a: Vector) -> Node {
+        let value = self.values[a.nodes()].iter().fold(0.0, |sum, x| sum + x);
+        self.push(value, a.first, a.first, a.length, Rule::Each(1.0))
+    }
+    /// The sum of nodes anywhere, of which there is one at least.
+    pub fn add_up(&mut self, nodes: &[Node]) -> Node {
+        let start = self.add_number(nodes[0], 0.0);
+        nodes[1..].iter().fold(start, |sum, &node| self.add(sum, node))
+    }
 }

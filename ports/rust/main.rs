@@ -8,46 +8,79 @@ mod graph;
 mod microgpt;
 mod protocol;
 
-use std::error::Error;
-use std::io::{self, BufRead, Read, Write};
+use std::io::{BufRead, Write, read_to_string, stdin, stdout};
 use std::process::ExitCode;
 
-use graph::{EXACT, Graph, Math, NATIVE, Node};
-use microgpt::{Config, Dataset, Generator, Matrix, Model, Moments, Optimizer, PRESETS, WORDS, four_decimals};
-use protocol::{Reply, Request, Result, double, doubles, integer, integers, read_block, unexpected};
+use exact::{EXACT, Math, NATIVE};
+use graph::{Graph, Node};
+use microgpt::{Config, Dataset, Generator, Matrix, Model, Optimizer, PRESETS, WORDS, four_decimals};
+use protocol::{Reply, Request, Result, all, choice, double, expected, integer, words};
 
 fn main() -> ExitCode {
-    let arguments: Vec<_> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let outcome = match arguments[..] {
-        [] => answer_all(io::stdin().lock(), io::stdout().lock()).map_err(Into::into),
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into()).collect();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<&str>>()[..] {
+        [] => answer_all(),
         ["run"] => run_preset("seed"),
         ["run", preset] => run_preset(preset),
         _ => Err("usage: microgpt, or microgpt run [seed|classic] < names.txt".into()),
     };
-    outcome.map_or_else(complain, |()| ExitCode::SUCCESS)
-}
-
-/// But whoever reads the output may stop reading.
-fn complain(problem: Box<dyn Error>) -> ExitCode {
-    if problem.downcast_ref().is_some_and(|problem: &io::Error| problem.kind() == io::ErrorKind::BrokenPipe) {
-        return ExitCode::SUCCESS;
-    }
+    let Err(problem) = outcome else { return ExitCode::SUCCESS };
     eprintln!("microgpt: {problem}");
     ExitCode::FAILURE
 }
 
 fn run_preset(name: &str) -> Result<()> {
-    let preset = PRESETS.into_iter().find(|(preset, _)| *preset == name);
-    let (_, preset) = preset.ok_or_else(|| format!("expected the preset seed or classic, not {name:?}"))?;
-    let (mut bytes, mut output) = (Vec::new(), io::stdout().lock());
-    io::stdin().lock().read_to_end(&mut bytes)?;
-    let text = String::from_utf8(bytes).map_err(|problem| format!("standard input: {}", problem.utf8_error()))?;
-    preset.run(&EXACT, text.split('\n'), |line| Ok(writeln!(output, "{line}")?))?;
+    let (preset, text) = (choice(PRESETS)(name)?, read_to_string(stdin())?);
+    preset.run(&EXACT, 20, text.split('\n'), |line| Ok(writeln!(stdout(), "{line}")?))?;
     Ok(())
 }
 
-type Verb = fn(&mut Request) -> Result<Reply>;
+/// Answers each request as soon as it is complete, until the input ends.
+fn answer_all() -> Result<()> {
+    let mut lines = Vec::new();
+    for line in stdin().lock().split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        if line == "end" {
+            write!(stdout(), "{}", answer(&lines, true))?;
+            stdout().flush()?;
+            lines.clear();
+        } else {
+            lines.push(line);
+        }
+    }
+    if !lines.is_empty() {
+        write!(stdout(), "{}", answer(&lines, false))?;
+    }
+    Ok(())
+}
+
+fn answer(lines: &[String], is_complete: bool) -> String {
+    let first = lines.first().map_or("", String::as_str);
+    let is_id = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let (verb, id) = match words(first).as_deref() {
+        Ok(&[verb, id]) if id.len() <= 64 && is_id(id) => (verb, id),
+        _ => return "error - expected a verb and an id of 1 to 64 letters digits . _ -\nend\n".into(),
+    };
+    let mut reply = Reply::default();
+    let outcome = match VERBS.iter().find(|(name, _)| *name == verb) {
+        None if is_complete => Err("unsupported".into()),
+        Some((_, answer)) if is_complete => answer_lines(&lines[1..], *answer, &mut reply),
+        _ => Err("expected the line end before the end of the input".into()),
+    };
+    match outcome {
+        Ok(()) => format!("ok {id}\n{}end\n", reply.0),
+        Err(reason) => format!("error {id} {reason:.200}\nend\n"),
+    }
+}
+
+fn answer_lines(lines: &[String], answer: Verb, reply: &mut Reply) -> Result<()> {
+    let lines = lines.iter().map(|line| words(line)).collect::<Result<Vec<_>>>()?;
+    let mut request = Request(&lines);
+    answer(&mut request, reply)?;
+    if request.key() == "end" { Ok(()) } else { expected("end", request.key()) }
+}
+
+type Verb = fn(&mut Request, &mut Reply) -> Result<()>;
 
 #[rustfmt::skip]
 const VERBS: [(&str, Verb); 12] = [
@@ -55,227 +88,202 @@ const VERBS: [(&str, Verb); 12] = [
     ("forward", forward), ("backward", backward), ("adam", adam), ("train", train), ("sample", sample), ("run", run),
 ];
 
-/// Answers each request as soon as it is complete, until the input ends.
-fn answer_all(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
-    while let Some((lines, is_complete)) = read_block(&mut input)? {
-        let mut id = "-";
-        match answer(&lines, is_complete, &mut id) {
-            Ok(Reply(text)) => write!(output, "ok {id}\n{text}end\n")?,
-            Err(reason) => write!(output, "error {id} {reason:.200}\nend\n")?,
+fn hello(_: &mut Request, reply: &mut Reply) -> Result<()> {
+    reply.0 = format!("name rust\nprotocol 1\nverbs {}\nmath exact native\n", VERBS.map(|(name, _)| name).join(" "));
+    Ok(())
+}
+
+/// One result for each line.
+fn calculate(request: &mut Request, reply: &mut Reply, result: impl Fn(&str, &[f64]) -> Option<f64>) -> Result<()> {
+    for line in request.rest()? {
+        match (line[0], result(line[0], &all(&line[1..], double)?)) {
+            ("decimals", Some(x)) => reply.text("decimals", &four_decimals(x)),
+            (key, Some(x)) => reply.doubles(key, &[x]),
+            (key, None) => return expected("an operation with numbers in its domain", key),
         }
-        output.flush()?;
     }
     Ok(())
 }
 
-fn answer<'a>(lines: &'a [String], is_complete: bool, id: &mut &'a str) -> Result<Reply> {
-    const EXPECTED: &str = "a verb and an id of 1 to 64 letters digits . _ -";
-    let is_id = |word: &str| {
-        word.len() <= 64 && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
-    };
-    let mut request = Request(lines);
-    let (verb, values) = request.line(EXPECTED)?;
-    *id = match values[..] {
-        [id] if is_id(id) => id,
-        _ => return Err(unexpected(EXPECTED, &lines[0])),
-    };
-    match VERBS.iter().find(|(name, _)| *name == verb) {
-        _ if !is_complete => Err("expected the line end before the end of the input".into()),
-        Some((_, answer)) => answer(&mut request),
-        None => Err("unsupported".into()),
-    }
-}
-
-fn hello(request: &mut Request) -> Result<Reply> {
-    request.finish()?;
-    let verbs = VERBS.map(|(name, _)| name).join(" ");
-    Ok(Reply(format!("name rust\nprotocol 1\nverbs {verbs}\nmath exact native\n")))
-}
-
-fn arith(request: &mut Request) -> Result<Reply> {
-    const EXPECTED: &str = "add sub mul div sqrt muladd sum dot or decimals with its numbers";
-    let mut reply = Reply::default();
-    for (key, words) in request.lines(EXPECTED)? {
-        let result = match (key, &doubles(&words)?[..]) {
+fn arith(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    calculate(request, reply, |key, numbers| {
+        Some(match (key, numbers) {
             ("add", [x, y]) => x + y,
             ("sub", [x, y]) => x - y,
             ("mul", [x, y]) => x * y,
             ("div", [x, y]) => x / y,
             ("sqrt", [x]) => x.sqrt(),
             ("muladd", [x, y, z]) => x * y + z,
-            ("sum", numbers @ [_, ..]) => numbers.iter().fold(0.0, |sum, x| sum + x),
-            ("dot", numbers @ [_, ..]) if numbers.len() % 2 == 0 => {
-                numbers.chunks(2).fold(0.0, |sum, pair| sum + pair[0] * pair[1])
-            }
-            ("decimals", [x]) if x.abs() <= (1_u64 << 53) as f64 || !x.is_finite() => {
-                reply.text(key, &four_decimals(*x));
-                continue;
-            }
-            _ => return Err(unexpected(EXPECTED, key)),
-        };
-        reply.doubles(key, [result]);
-    }
-    Ok(reply)
+            ("sum", [_, ..]) => numbers.iter().fold(0.0, |sum, x| sum + x),
+            ("dot", [_, _, ..]) if numbers.len() % 2 == 0 => numbers.chunks(2).fold(0.0, |sum, xy| sum + xy[0] * xy[1]),
+            ("decimals", [x]) if x.abs() <= 2_f64.powi(53) || !x.is_finite() => *x,
+            _ => return None,
+        })
+    })
 }
 
 fn read_math(request: &mut Request) -> Result<&'static Math> {
-    request.choice("math", [("exact", &EXACT), ("native", &NATIVE)])
+    request.one("math", choice([("exact", &EXACT), ("native", &NATIVE)]))
 }
 
-fn math(request: &mut Request) -> Result<Reply> {
-    const EXPECTED: &str = "exp log sin cos or pow with its numbers in their ranges";
-    let (math, mut reply) = (read_math(request)?, Reply::default());
-    for (key, words) in request.lines(EXPECTED)? {
-        let result = match (key, &doubles(&words)?[..]) {
-            ("exp", [x]) => (math.exp)(*x),
-            ("log", [x]) => (math.log)(*x),
-            ("sin", [x]) if x.is_nan() || x.abs() <= 8.0 => (math.sin)(*x),
-            ("cos", [x]) if x.is_nan() || x.abs() <= 8.0 => (math.cos)(*x),
-            ("pow", [x, y]) => (math.pow)(*x, exponent(*y, 4096.0)?),
-            _ => return Err(unexpected(EXPECTED, key)),
-        };
-        reply.doubles(key, [result]);
-    }
-    Ok(reply)
+fn math(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let math = read_math(request)?;
+    calculate(request, reply, |key, numbers| match (key, numbers) {
+        ("exp", [x]) => Some((math.exp)(*x)),
+        ("log", [x]) => Some((math.log)(*x)),
+        ("sin", [x]) if x.is_nan() || x.abs() <= 8.0 => Some((math.sin)(*x)),
+        ("cos", [x]) if x.is_nan() || x.abs() <= 8.0 => Some((math.cos)(*x)),
+        ("pow", [x, y]) if is_exponent(*y, 4096.0) => Some((math.pow)(*x, *y)),
+        _ => None,
+    })
 }
 
-fn exponent(y: f64, most: f64) -> Result<f64> {
-    let is_half_integer = y.abs() <= most && (2.0 * y) % 1.0 == 0.0;
-    is_half_integer.then_some(y).ok_or_else(|| format!("expected an integer or half-integer up to {most}").into())
-}
+/// Whether y is an integer or half-integer in its range.
+fn is_exponent(y: f64, most: f64) -> bool { y.abs() <= most && (2.0 * y) % 1.0 == 0.0 }
 
-fn random(request: &mut Request) -> Result<Reply> {
-    const EXPECTED: &str = "words random gauss shuffle choices or state with its values";
-    let (math, mut reply) = (read_math(request)?, Reply::default());
-    let mut generator = Generator::seeded(request.integer("seed", 0..=u32::MAX as usize)? as u32);
-    for (key, words) in request.lines(EXPECTED)? {
-        let draws = |word| integer(word, 0..=1000).map(|count| 0..count);
-        match (key, &words[..]) {
-            ("words", [n]) => reply.line(key, draws(n)?.map(|_| generator.word())),
-            ("random", [n]) => reply.doubles(key, draws(n)?.map(|_| generator.random())),
-            ("gauss", [n, sigma]) => {
+fn random(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let math = read_math(request)?;
+    let mut generator = Generator::seeded(request.one("seed", integer(0..=u32::MAX as usize))? as u32);
+    for line in request.rest()? {
+        let draws = |word| integer(0..=1000)(word).map(|count| 0..count);
+        match line[..] {
+            [key @ "words", n] => reply.line(key, draws(n)?.map(|_| generator.word())),
+            [key @ "random", n] => reply.doubles(key, &Vec::from_iter(draws(n)?.map(|_| generator.random()))),
+            [key @ "gauss", n, sigma] => {
                 let sigma = double(sigma)?;
-                reply.doubles(key, draws(n)?.map(|_| generator.gauss(math, sigma)));
+                reply.doubles(key, &Vec::from_iter(draws(n)?.map(|_| generator.gauss(math, sigma))));
             }
-            ("shuffle", [n]) => {
-                let mut items: Vec<usize> = (0..integer(n, 0..=10000)?).collect();
+            [key @ "shuffle", n] => {
+                let mut items = Vec::from_iter(0..integer(0..=10000)(n)?);
                 generator.shuffle(&mut items);
                 reply.line(key, items);
             }
-            ("choices", [n, weights @ ..]) if (1..=1000).contains(&weights.len()) => {
-                let weights = doubles(weights)?;
-                let choices: Result<Vec<usize>> = draws(n)?.map(|_| generator.choice(&weights)).collect();
-                reply.line(key, choices?);
+            [key @ "choices", n, ref weights @ ..] if (1..=1000).contains(&weights.len()) => {
+                let weights = all(weights, double)?;
+                reply.line(key, draws(n)?.map(|_| generator.choice(&weights)).collect::<Result<Vec<usize>>>()?);
             }
-            ("state", []) => {
+            [key @ "state"] => {
                 reply.line(key, [generator.index as u32].iter().chain(&generator.words));
                 match generator.kept {
-                    Some(x) => reply.doubles("kept", [x]),
+                    Some(x) => reply.doubles("kept", &[x]),
                     None => reply.line("kept", ["none"]),
                 }
             }
-            _ => return Err(unexpected(EXPECTED, key)),
+            _ => return expected("words random gauss shuffle choices or state with its values", line[0]),
         }
     }
-    Ok(reply)
+    Ok(())
 }
 
 /// The lines of a dataset, to the end of the request.
 fn read_text(request: &mut Request) -> Result<Vec<String>> {
-    let character = |word: &&str| char::from_u32(integer(word, 0..=0x10ffff)? as u32).ok_or_else(|| "surrogate".into());
-    let lines = request.lines("line")?.into_iter().map(|(key, words)| match key {
-        "line" if words.len() <= 10000 => words.iter().map(character).collect(),
-        _ => Err(unexpected("line with at most 10000 code points", key)),
-    });
-    lines.collect()
+    let point = |word: &str| Ok(char::from_u32(integer(0..=0x10ffff)(word)? as u32).ok_or("expected no surrogate")?);
+    let line = |line: &Vec<&str>| match line[..] {
+        ["line", ref points @ ..] if points.len() <= 10000 => Ok(String::from_iter(all(points, point)?)),
+        _ => expected("line with at most 10000 code points", line[0]),
+    };
+    request.rest()?.iter().map(line).collect()
 }
 
-fn tokens(request: &mut Request) -> Result<Reply> {
+fn tokens(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let lines = read_text(request)?;
     let dataset = Dataset::new(lines.iter().map(String::as_str))?;
-    let mut reply = Reply::default();
     reply.line("documents", [dataset.documents.len()]);
     reply.line("vocabulary", dataset.characters.iter().map(|&c| u32::from(c)));
-    reply.line("bos", [dataset.bos()]);
+    reply.line("bos", [dataset.characters.len()]);
     dataset.documents.iter().for_each(|document| reply.line("encoded", dataset.encode(document)));
-    Ok(reply)
+    Ok(())
 }
 
-fn graph(request: &mut Request) -> Result<Reply> {
-    const EXPECTED: &str = "an expression with operands made before, or root as the last line";
-    let mut graph = Graph::new(read_math(request)?, Vec::new());
-    let (mut nodes, mut reply): (Vec<Node>, _) = Default::default();
-    let mut lines = request.lines(EXPECTED)?;
-    let root = lines.pop();
-    let operand = |nodes: &[Node], word: &str| -> Result<Node> {
-        let last = nodes.len().checked_sub(1).ok_or("expected a leaf as the first expression")?;
-        Ok(nodes[integer(word, 0..=last)?])
-    };
-    for (key, words) in lines {
-        let node = |word| operand(&nodes, word);
-        nodes.push(match (key, &words[..]) {
-            ("leaf", [x]) => graph.leaf(double(x)?),
-            ("add", [a, b]) => graph.add(node(a)?, node(b)?),
-            ("sub", [a, b]) => graph.sub(node(a)?, node(b)?),
-            ("mul", [a, b]) => graph.mul(node(a)?, node(b)?),
-            ("div", [a, b]) => graph.div(node(a)?, node(b)?),
-            ("neg", [a]) => graph.neg(node(a)?),
-            ("pow", [a, c]) => graph.pow(node(a)?, exponent(double(c)?, 1024.0)?),
-            ("exp", [a]) => graph.exp(node(a)?),
-            ("log", [a]) => graph.log(node(a)?),
-            ("relu", [a]) => graph.relu(node(a)?),
-            ("sum", [_, ..]) => graph.add_up(&words.iter().map(|word| node(word)).collect::<Result<Vec<Node>>>()?),
-            ("add_number", [a, c]) => graph.add_number(node(a)?, double(c)?),
-            ("sub_number", [a, c]) => graph.add_number(node(a)?, -double(c)?),
-            ("mul_number", [a, c]) => graph.mul_number(node(a)?, double(c)?),
-            ("div_number", [a, c]) => graph.div_number(node(a)?, double(c)?),
-            ("number_sub", [c, a]) => graph.number_sub(double(c)?, node(a)?),
-            ("number_div", [c, a]) => graph.number_div(double(c)?, node(a)?),
-            _ => return Err(unexpected(EXPECTED, key)),
-        });
+fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let mut graph = Graph::new(read_math(request)?);
+    let (mut nodes, mut root): (Vec<Node>, Option<Node>) = Default::default();
+    for line in request.rest()? {
+        let node = |word: &str| match nodes.len() {
+            0 => expected("a leaf first", word),
+            count => Ok(nodes[integer(0..=count - 1)(word)?]),
+        };
+        let next = match line[..] {
+            _ if root.is_some() => return expected("end", line[0]),
+            ["root", a] => {
+                root = Some(node(a)?);
+                continue;
+            }
+            ["leaf", x] => graph.leaf(double(x)?),
+            ["add", a, b] => graph.add(node(a)?, node(b)?),
+            ["mul", a, b] => graph.mul(node(a)?, node(b)?),
+            ["sum", _, ..] => graph.add_up(&all(&line[1..], node)?),
+            ["exp", a] => graph.exp(node(a)?),
+            ["log", a] => graph.log(node(a)?),
+            ["relu", a] => graph.relu(node(a)?),
+            ["pow", a, c] if is_exponent(double(c)?, 1024.0) => graph.pow(node(a)?, double(c)?),
+            ["neg", a] => graph.mul_number(node(a)?, -1.0),
+            ["add_number", a, c] => graph.add_number(node(a)?, double(c)?),
+            ["sub_number", a, c] => graph.add_number(node(a)?, -double(c)?),
+            ["mul_number", a, c] => graph.mul_number(node(a)?, double(c)?),
+            ["div_number", a, c] => graph.div_number(node(a)?, double(c)?),
+            ["sub", a, b] => {
+                let minus = graph.mul_number(node(b)?, -1.0);
+                graph.add(node(a)?, minus)
+            }
+            ["div", a, b] => {
+                let inverse = graph.pow(node(b)?, -1.0);
+                graph.mul(node(a)?, inverse)
+            }
+            ["number_sub", c, a] => {
+                let minus = graph.mul_number(node(a)?, -1.0);
+                graph.add_number(minus, double(c)?)
+            }
+            ["number_div", c, a] => {
+                let inverse = graph.pow(node(a)?, -1.0);
+                graph.mul_number(inverse, double(c)?)
+            }
+            _ => return expected("an expression with its operands", line[0]),
+        };
+        nodes.push(next);
     }
-    match root {
-        Some(("root", words)) if words.len() == 1 => graph.backward(operand(&nodes, words[0])?),
-        _ => return Err("expected root with one number at the end".into()),
-    }
+    graph.backward(root.ok_or("expected root at the end")?);
     for (key, numbers) in [("value", &graph.values), ("gradient", &graph.gradients)] {
-        nodes.iter().for_each(|&node| Reply::doubles(&mut reply, key, [numbers[node]]));
+        nodes.iter().for_each(|&node| reply.doubles(key, &[numbers[node]]));
     }
-    Ok(reply)
+    Ok(())
 }
 
-/// The model lines: the kind of mathematics, the shape and the attention table.
-fn read_config(request: &mut Request) -> Result<(&'static Math, Config)> {
+/// The model lines.
+fn read_model(request: &mut Request) -> Result<Model> {
     let math = read_math(request)?;
-    let layers = request.integer("layers", 1..=16)?;
-    let heads = request.integer("heads", 1..=64)?;
-    let embedding = request.integer("embedding", 1..=512)?;
-    if embedding % heads != 0 {
-        return Err(format!("expected as embedding a multiple of {heads} heads, not {embedding}").into());
-    }
-    let block = request.integer("block", 1..=1024)?;
-    let vocabulary = request.integer("vocabulary", 2..=2048)?;
-    let squared_relu = request.choice("activation", [("relu", false), ("squared_relu", true)])?;
-    let mut attention = Vec::new();
-    for position in 0..block {
-        let attended = integers(&request.values("attend")?, 0..=position)?;
-        if attended.last() != Some(&position) || !attended.is_sorted_by(|a, b| a < b) {
+    let mut config = Config {
+        layers: request.one("layers", integer(1..=16))?,
+        heads: request.one("heads", integer(1..=64))?,
+        embedding: request.one("embedding", integer(1..=512))?,
+        block: request.one("block", integer(1..=1024))?,
+        vocabulary: request.one("vocabulary", integer(2..=2048))?,
+        squared_relu: request.one("activation", choice([("relu", false), ("squared_relu", true)]))?,
+        attention: Vec::new(),
+    };
+    for position in 0..config.block {
+        let attended = request.many("attend", 1..=position + 1, integer(0..=position))?;
+        if !attended.is_sorted_by(|a, b| a < b) || attended.last() != Some(&position) {
             return Err(format!("expected increasing positions to attend to, the last {position}").into());
         }
-        attention.push(attended);
+        config.attention.push(attended);
     }
-    Ok((math, Config { layers, heads, embedding, block, vocabulary, squared_relu, attention }))
+    if config.embedding % config.heads == 0 {
+        Ok(Model::new(math, config))
+    } else {
+        Err("expected as embedding a multiple of heads".into())
+    }
 }
 
-fn read_document(request: &mut Request, config: &Config) -> Result<Vec<usize>> {
-    let tokens = integers(&request.values("tokens")?, 0..=config.vocabulary - 1)?;
-    if tokens.len() < 2 { Err("expected at least two tokens".into()) } else { Ok(tokens) }
+fn read_document(request: &mut Request, model: &Model) -> Result<Vec<usize>> {
+    request.many("tokens", 2..=65536, integer(0..=model.config.vocabulary - 1))
 }
 
 /// One tensor for each matrix.
-fn read_tensors(request: &mut Request, config: &Config, prefix: &str) -> Result<Vec<f64>> {
-    let mut read = |Matrix { name, rows, columns, .. }| request.tensor(&format!("{prefix}{name}"), rows, columns);
-    Ok(config.matrices().into_iter().map(&mut read).collect::<Result<Vec<_>>>()?.concat())
+fn read_tensors(request: &mut Request, model: &Model, prefix: &str) -> Result<Vec<f64>> {
+    let read =
+        |Matrix { name, rows, columns, .. }: &Matrix| request.tensor(&format!("{prefix}{name}"), *rows, *columns);
+    Ok(model.matrices.iter().map(read).collect::<Result<Vec<_>>>()?.concat())
 }
 
 fn write_tensors(reply: &mut Reply, model: &Model, prefix: &str, numbers: &[f64]) {
@@ -286,151 +294,128 @@ fn write_tensors(reply: &mut Reply, model: &Model, prefix: &str, numbers: &[f64]
 
 fn read_optimizer(request: &mut Request) -> Result<Optimizer> {
     Ok(Optimizer {
-        learning_rate: request.double("learning_rate")?,
-        beta1: request.double("beta1")?,
-        beta2: request.double("beta2")?,
-        epsilon: request.double("epsilon")?,
-        cosine: request.choice("schedule", [("linear", false), ("cosine", true)])?,
-        steps: request.integer("steps", 1..=4096)?,
+        learning_rate: request.one("learning_rate", double)?,
+        beta1: request.one("beta1", double)?,
+        beta2: request.one("beta2", double)?,
+        epsilon: request.one("epsilon", double)?,
+        cosine: request.one("schedule", choice([("linear", false), ("cosine", true)]))?,
+        steps: request.one("steps", integer(1..=4096))?,
     })
 }
 
-/// What `forward` and `backward` ask about.
-fn read_model_and_document(request: &mut Request) -> Result<(Model, Vec<usize>)> {
-    let (math, config) = read_config(request)?;
-    let tokens = read_document(request, &config)?;
-    let parameters = read_tensors(request, &config, "")?;
-    request.finish()?;
-    Ok((Model::new(math, config, parameters), tokens))
+/// What `forward` and `backward` ask about, and its loss.
+fn read_loss(request: &mut Request) -> Result<(Model, Node)> {
+    let mut model = read_model(request)?;
+    let tokens = read_document(request, &model)?;
+    model.begin(read_tensors(request, &model, "")?);
+    let loss = model.loss(&tokens);
+    Ok((model, loss))
 }
 
-fn forward(request: &mut Request) -> Result<Reply> {
-    let (mut model, tokens) = read_model_and_document(request)?;
-    let (mut records, mut reply) = (Vec::new(), Reply::default());
-    let loss = model.loss(&tokens, &mut |name, nodes| records.push((name.to_string(), nodes)));
-    for (name, nodes) in records {
-        reply.tensor(&name, nodes.length, &model.graph.values[nodes.nodes()]);
+fn forward(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let (Model { config, graph, .. }, loss) = read_loss(request)?;
+    let mut trace = graph.trace.iter();
+    for t in 0..config.block {
+        let mut write = |prefix: &str, names: &[&str]| {
+            for (name, x) in names.iter().zip(trace.by_ref()) {
+                reply.tensor(&format!("pos{t}.{prefix}{name}"), x.length, &graph.values[x.nodes()]);
+            }
+        };
+        write("", &["embedded", "normed"]);
+        for layer in (0..config.layers).map(|i| format!("layer{i}.")) {
+            write(&layer, &["attn_norm", "q", "k", "v"]);
+            (0..config.heads).for_each(|h| write(&format!("{layer}head{h}."), &["scores", "weights", "mixed"]));
+            write(&layer, &["attn_out", "attn_residual", "mlp_norm", "hidden", "activated", "mlp_out", "mlp_residual"]);
+        }
+        write("", &["logits", "probabilities", "loss"]);
     }
-    reply.doubles("loss", [model.graph.values[loss]]);
-    Ok(reply)
+    reply.doubles("loss", &[graph.values[loss]]);
+    Ok(())
 }
 
-fn backward(request: &mut Request) -> Result<Reply> {
-    let (mut model, tokens) = read_model_and_document(request)?;
-    let loss = model.loss(&tokens, &mut |_, _| ());
+fn backward(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let (mut model, loss) = read_loss(request)?;
     model.graph.backward(loss);
-    let mut reply = Reply::default();
-    reply.doubles("loss", [model.graph.values[loss]]);
-    write_tensors(&mut reply, &model, "", &model.graph.gradients);
-    Ok(reply)
+    reply.doubles("loss", &[model.graph.values[loss]]);
+    write_tensors(reply, &model, "", &model.graph.gradients);
+    Ok(())
 }
 
-fn adam(request: &mut Request) -> Result<Reply> {
+fn adam(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let (math, optimizer) = (read_math(request)?, read_optimizer(request)?);
-    let step = request.integer("step", 0..=optimizer.steps - 1)?;
-    let (rows, columns) = match Request(request.0).values("tensor")?[..] {
-        [_, rows, columns] => (integer(rows, 1..=2048)?, integer(columns, 1..=2048)?),
+    let step = request.one("step", integer(0..=optimizer.steps - 1))?;
+    let (rows, columns) = match request.0.first().map_or(&[][..], |line| line) {
+        [_, _, rows, columns] => (integer(1..=2048)(rows)?, integer(1..=2048)(columns)?),
         _ => return Err("expected tensor with name, rows and columns".into()),
     };
     let mut read = |name| request.tensor(name, rows, columns);
-    let (mut parameters, gradients) = (read("parameters")?, read("gradients")?);
-    let mut moments = Moments { m: read("m")?, v: read("v")? };
-    request.finish()?;
-    optimizer.update(math, step, &mut parameters, &gradients, &mut moments);
-    let (mut reply, [correction1, correction2]) = (Reply::default(), optimizer.corrections(math, step));
-    reply.doubles("rate", [optimizer.rate(math, step)]);
-    reply.doubles("correction1", [correction1]);
-    reply.doubles("correction2", [correction2]);
-    for (name, numbers) in [("m", moments.m), ("v", moments.v), ("parameters", parameters)] {
-        reply.tensor(name, columns, &numbers);
-    }
-    Ok(reply)
+    let [mut parameters, gradients, mut m, mut v] = [read("parameters")?, read("gradients")?, read("m")?, read("v")?];
+    let results = optimizer.update(math, step, &mut parameters, &gradients, &mut m, &mut v);
+    ["rate", "correction1", "correction2"].iter().zip(results).for_each(|(key, x)| reply.doubles(key, &[x]));
+    [("m", m), ("v", v), ("parameters", parameters)].iter().for_each(|(name, x)| reply.tensor(name, columns, x));
+    Ok(())
 }
 
-fn train(request: &mut Request) -> Result<Reply> {
-    let (math, config) = read_config(request)?;
-    let optimizer = read_optimizer(request)?;
-    let from = request.integer("from", 0..=optimizer.steps - 1)?;
-    let count = request.integer("count", 1..=optimizer.steps - from)?;
-    let full = integers(&request.values("full")?, from..=from + count - 1)?;
+fn train(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let (mut model, optimizer) = (read_model(request)?, read_optimizer(request)?);
+    let from = request.one("from", integer(0..=optimizer.steps - 1))?;
+    let count = request.one("count", integer(1..=optimizer.steps - from))?;
+    let full = request.many("full", 0..=count, integer(from..=from + count - 1))?;
     if !full.is_sorted_by(|a, b| a < b) {
         return Err("expected increasing steps in full".into());
     }
-    let mut documents = vec![read_document(request, &config)?];
-    while request.key() == Some("tokens") {
-        documents.push(read_document(request, &config)?);
+    let mut documents = vec![read_document(request, &model)?];
+    while request.key() == "tokens" {
+        documents.push(read_document(request, &model)?);
     }
-    let parameters = read_tensors(request, &config, "")?;
-    let mut moments = Moments::zero(parameters.len());
+    model.begin(read_tensors(request, &model, "")?);
     if from > 0 {
-        moments = Moments { m: read_tensors(request, &config, "m.")?, v: read_tensors(request, &config, "v.")? };
+        (model.m, model.v) = (read_tensors(request, &model, "m.")?, read_tensors(request, &model, "v.")?);
     }
-    request.finish()?;
-    let (mut model, mut reply) = (Model::new(math, config, parameters), Reply::default());
     for step in from..from + count {
-        let loss = model.train(&optimizer, step, &documents[step % documents.len()], &mut moments);
+        let loss = model.train(&optimizer, step, &documents[step % documents.len()]);
         reply.line("step", [step]);
-        reply.doubles("loss", [loss]);
-        let Graph { values, gradients, .. } = &model.graph;
-        let lists = [("gradients", gradients), ("m", &moments.m), ("v", &moments.v), ("parameters", values)];
-        for (name, numbers) in lists {
-            reply.checksum(name, &numbers[model.parameters.nodes()]);
-        }
-        for (name, numbers) in lists.into_iter().filter(|_| full.contains(&step)) {
-            write_tensors(&mut reply, &model, &format!("{name}."), numbers);
+        reply.doubles("loss", &[loss]);
+        let Model { m, v, graph: Graph { values, gradients, .. }, .. } = &model;
+        let lists = [("gradients", gradients), ("m", m), ("v", v), ("parameters", values)];
+        lists.iter().for_each(|(name, numbers)| reply.checksum(name, &numbers[..m.len()]));
+        for (name, numbers) in lists.iter().filter(|_| full.contains(&step)) {
+            write_tensors(reply, &model, &format!("{name}."), numbers);
         }
     }
-    Ok(reply)
+    Ok(())
 }
 
-fn read_generator(request: &mut Request) -> Result<Generator> {
-    let state = integers(&request.values("state")?, 0..=u32::MAX as usize)?;
-    let kept = match request.values("kept")?[..] {
-        ["none"] => None,
-        [x] => Some(double(x)?),
-        _ => return Err("expected as kept one double or none".into()),
-    };
-    match state[..] {
-        [index @ 0..=WORDS, ref words @ ..] if words.len() == WORDS => {
-            Ok(Generator { words: std::array::from_fn(|i| words[i] as u32), index, kept })
-        }
-        _ => Err(format!("expected as state an index up to {WORDS} and {WORDS} words").into()),
-    }
-}
-
-fn sample(request: &mut Request) -> Result<Reply> {
-    let (math, config) = read_config(request)?;
-    let temperature = request.double("temperature")?;
-    let samples = request.integer("samples", 0..=1000)?;
-    let parameters = read_tensors(request, &config, "")?;
-    let mut generator = read_generator(request)?;
-    request.finish()?;
-    let (mut model, mut reply) = (Model::new(math, config, parameters), Reply::default());
+fn sample(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let mut model = read_model(request)?;
+    let temperature = request.one("temperature", double)?;
+    let samples = request.one("samples", integer(0..=1000))?;
+    model.begin(read_tensors(request, &model, "")?);
+    let state = request.many("state", WORDS + 1..=WORDS + 1, integer(0..=u32::MAX as usize))?;
+    let kept = request.one("kept", |word| if word == "none" { Ok(None) } else { double(word).map(Some) })?;
+    let index = integer(0..=WORDS)(&state[0].to_string())?;
+    let mut generator = Generator { index, words: std::array::from_fn(|i| state[i + 1] as u32), kept };
     for number in 0..samples {
         reply.line("sample", [number]);
         model.sample(temperature, &mut generator, |probabilities, token| {
-            reply.doubles("probabilities", probabilities.iter().copied());
+            reply.doubles("probabilities", probabilities);
             reply.line("token", [token]);
         })?;
     }
     reply.line("word", [generator.word()]);
-    Ok(reply)
+    Ok(())
 }
 
-fn run(request: &mut Request) -> Result<Reply> {
-    let (math, mut reply) = (read_math(request)?, Reply::default());
-    let mut preset = request.choice("preset", PRESETS)?;
-    preset.optimizer.steps = request.integer("steps", 1..=4096)?;
-    preset.samples = request.integer("samples", 0..=1000)?;
+fn run(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let (math, mut preset) = (read_math(request)?, request.one("preset", choice(PRESETS))?);
+    preset.optimizer.steps = request.one("steps", integer(1..=4096))?;
+    let samples = request.one("samples", integer(0..=1000))?;
     let lines = read_text(request)?;
-    let print = |line: &str| {
-        reply.text("print", line);
-        Ok(())
-    };
-    let (model, Moments { m, v }, mut generator) = preset.run(math, lines.iter().map(String::as_str), print)?;
-    for (name, numbers) in [("parameters", &model.graph.values), ("m", &m), ("v", &v)] {
-        reply.checksum(name, &numbers[model.parameters.nodes()]);
+    let print = |line: &str| Ok(reply.text("print", line));
+    let (model, mut generator) = preset.run(math, samples, lines.iter().map(String::as_str), print)?;
+    for (name, numbers) in [("parameters", &model.graph.values), ("m", &model.m), ("v", &model.v)] {
+        reply.checksum(name, &numbers[..model.m.len()]);
     }
     reply.line("word", [generator.word()]);
-    Ok(reply)
+    Ok(())
 }

@@ -3,11 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::f64::consts::{PI, TAU};
-use std::fmt::Arguments;
 use std::iter::once;
 
-use crate::exact;
-use crate::graph::{Graph, Math, Node, Vector};
+use crate::exact::{Math, root};
+use crate::graph::{Graph, Node, Vector};
 use crate::protocol::Result;
 
 pub const WORDS: usize = 624;
@@ -109,23 +108,21 @@ impl<'a> Dataset<'a> {
         let stripped = lines.map(|line| line.trim_matches(|c| matches!(c, '\t'..='\r' | ' ')));
         let documents: Vec<&str> = stripped.filter(|line| !line.is_empty()).collect();
         let characters: BTreeSet<char> = documents.iter().flat_map(|document| document.chars()).collect();
-        match characters.len() {
-            0 => Err("expected documents, but every line is empty once stripped".into()),
-            1..=2047 => Ok(Dataset { documents, characters: characters.into_iter().collect() }),
-            count => Err(format!("expected at most 2047 distinct characters, not {count}").into()),
+        if !(1..=2047).contains(&characters.len()) {
+            return Err(
+                format!("expected documents with 1 to 2047 distinct characters, not {}", characters.len()).into()
+            );
         }
-    }
-
-    pub fn bos(&self) -> usize {
-        self.characters.len()
+        Ok(Dataset { documents, characters: characters.into_iter().collect() })
     }
 
     pub fn encode(&self, document: &str) -> Vec<usize> {
         let known = document.chars().filter_map(|c| self.characters.binary_search(&c).ok());
-        once(self.bos()).chain(known).chain(once(self.bos())).collect()
+        once(self.characters.len()).chain(known).chain(once(self.characters.len())).collect()
     }
 }
 
+/// The shape of a model.
 pub struct Config {
     pub layers: usize,
     pub heads: usize,
@@ -133,12 +130,10 @@ pub struct Config {
     pub block: usize,
     pub vocabulary: usize,
     pub squared_relu: bool,
-    /// For each position those that it attends to, in increasing order, itself last.
-    pub attention: Vec<Vec<usize>>,
+    pub attention: Vec<Vec<usize>>, // for each position those that it attends to, itself last
 }
 
-/// A parameter matrix, whose rows are vectors of leaves, one after the other.
-#[derive(Clone)]
+/// A parameter matrix, a vector of leaves row by row.
 pub struct Matrix {
     pub name: String,
     pub rows: usize,
@@ -146,39 +141,44 @@ pub struct Matrix {
     pub all: Vector,
 }
 
-impl Matrix {
-    fn row(&self, row: usize) -> Vector {
-        self.all.part(row * self.columns, self.columns)
-    }
-}
-
 impl Config {
     /// All parameter matrices, from node 0 on: three, and then six for each layer.
     pub fn matrices(&self) -> Vec<Matrix> {
-        let (e, mut first) = (self.embedding, 0);
-        let mut matrix = |name: String, rows, columns| {
-            let all = Vector { first, length: rows * columns };
-            first += all.length;
-            Matrix { name, rows, columns, all }
-        };
-        let outer = [("wte", self.vocabulary), ("wpe", self.block), ("lm_head", self.vocabulary)];
-        let mut matrices: Vec<Matrix> = outer.map(|(name, rows)| matrix(name.into(), rows, e)).into();
+        let e = self.embedding;
+        let mut shapes: Vec<(String, usize, usize)> = vec![
+            ("wte".into(), self.vocabulary, e),
+            ("wpe".into(), self.block, e),
+            ("lm_head".into(), self.vocabulary, e),
+        ];
         for i in 0..self.layers {
             let attention = ["attn_wq", "attn_wk", "attn_wv", "attn_wo"].map(|name| (name, e, e));
             let all = attention.into_iter().chain([("mlp_fc1", 4 * e, e), ("mlp_fc2", e, 4 * e)]);
-            matrices.extend(all.map(|(name, rows, columns)| matrix(format!("layer{i}.{name}"), rows, columns)));
+            shapes.extend(all.map(|(name, rows, columns)| (format!("layer{i}.{name}"), rows, columns)));
         }
-        matrices
+        let mut first = 0;
+        let matrix = |(name, rows, columns)| {
+            first += rows * columns;
+            Matrix { name, rows, columns, all: Vector { first: first - rows * columns, length: rows * columns } }
+        };
+        shapes.into_iter().map(matrix).collect()
     }
 }
 
+/// Layers. Their results are noted in the graph's trace.
 impl Graph {
+    fn noted<T>(&mut self, items: impl IntoIterator<Item = T>, make: impl Fn(&mut Graph, T) -> Node) -> Vector {
+        let vector = self.vector(items, make);
+        self.trace.push(vector);
+        vector
+    }
+
     fn linear(&mut self, x: Vector, matrix: &Matrix) -> Vector {
-        self.vector(0..matrix.rows, |graph, row| graph.dot(matrix.row(row), x))
+        let row = |row: usize| matrix.all.part(row * x.length, x.length);
+        self.noted(0..matrix.rows, |graph, i| graph.dot(row(i), x))
     }
 
     fn add_vectors(&mut self, a: Vector, b: Vector) -> Vector {
-        self.vector(a.nodes().zip(b.nodes()), |graph, (a, b)| graph.add(a, b))
+        self.noted(a.nodes().zip(b.nodes()), |graph, (a, b)| graph.add(a, b))
     }
 
     /// x over its root mean square, without a gain (Zhang and Sennrich, 2019).
@@ -187,9 +187,10 @@ impl Graph {
         let mean = self.div_number(squares, x.length as f64);
         let above_zero = self.add_number(mean, 1e-5);
         let scale = self.pow(above_zero, -0.5);
-        self.vector(x.nodes(), |graph, x| graph.mul(x, scale))
+        self.noted(x.nodes(), |graph, x| graph.mul(x, scale))
     }
 
+    /// This one is not noted.
     fn softmax(&mut self, logits: Vector) -> Vector {
         let greatest = self.values[logits.nodes()].iter().copied().reduce(|top, x| if x > top { x } else { top });
         let top = greatest.unwrap_or(0.0);
@@ -200,93 +201,124 @@ impl Graph {
         let inverses = self.vector(exps.nodes(), |graph, _| graph.again(inverse));
         self.vector(exps.nodes().zip(inverses.nodes()), |graph, (e, inverse)| graph.mul(e, inverse))
     }
+
+    /// Multi-head attention of the query q to some positions' keys and values; the heads' results side by side.
+    fn attend(&mut self, heads: usize, q: Vector, keys: &[Vector], values: &[Vector]) -> Vector {
+        let size = q.length / heads;
+        let root = (self.math.pow)(size as f64, 0.5);
+        let mut head = |h| {
+            let part = |x: Vector| x.part(h * size, size);
+            let products = self.vector(keys, |graph, &key| graph.dot(part(q), part(key)));
+            let scores = self.vector(products.nodes(), |graph, x| graph.div_number(x, root));
+            (scores, self.softmax(scores))
+        };
+        let heads: Vec<(Vector, Vector)> = (0..heads).map(&mut head).collect();
+        let mut products = |j: usize| {
+            let pairs = heads[j / size].1.nodes().zip(values);
+            self.vector(pairs, |graph, (weight, value)| graph.mul(weight, value.first + j))
+        };
+        let products: Vec<Vector> = (0..q.length).map(&mut products).collect();
+        let mixed = self.vector(products, Graph::sum);
+        for (h, (scores, weights)) in heads.into_iter().enumerate() {
+            self.trace.extend([scores, weights, mixed.part(h * size, size)]);
+        }
+        mixed
+    }
 }
 
-/// Is told the name and the nodes of every intermediate result, in order.
-pub type Record<'a> = &'a mut dyn FnMut(Arguments, Vector);
-
-/// The keys and the values of one layer, for each position so far.
-type Cache = (Vec<Vector>, Vec<Vector>);
-
-/// A model. Its parameters are the first nodes of its graph.
+/// A model in training. Its parameters are the first nodes of its graph.
 pub struct Model {
     pub config: Config,
     pub matrices: Vec<Matrix>,
-    pub parameters: Vector,
     pub graph: Graph,
+    pub m: Vec<f64>, // Adam's moments
+    pub v: Vec<f64>,
+    caches: Vec<[Vec<Vector>; 2]>, // of each layer: the keys and the values of the positions so far
+    orders: Vec<Vec<Node>>,        // of each position: how the graph's nodes are visited
 }
 
 impl Model {
-    pub fn new(math: &'static Math, config: Config, parameters: Vec<f64>) -> Model {
-        let (matrices, all) = (config.matrices(), Vector { first: 0, length: parameters.len() });
-        Model { config, matrices, parameters: all, graph: Graph::new(math, parameters) }
+    pub fn new(math: &'static Math, config: Config) -> Model {
+        let (matrices, orders) = (config.matrices(), vec![Vec::new(); config.block]);
+        Model { config, matrices, graph: Graph::new(math), m: Vec::new(), v: Vec::new(), caches: Vec::new(), orders }
     }
 
-    fn begin_document(&mut self) -> Vec<Cache> {
-        self.graph.truncate(self.parameters.length);
-        vec![Cache::default(); self.config.layers]
+    /// Sets the parameters at the beginning of training.
+    pub fn begin(&mut self, parameters: Vec<f64>) {
+        (self.m, self.v) = (vec![0.0; parameters.len()], vec![0.0; parameters.len()]);
+        self.graph.vector(parameters, Graph::leaf);
     }
 
-    /// The logits for what follows `token` at position `t`. The caches hold all positions before and grow by this one.
-    fn forward(&mut self, token: usize, t: usize, caches: &mut [Cache], record: Record) -> Vector {
-        let Model { config, matrices, graph, .. } = self;
-        let embedded = graph.add_vectors(matrices[0].row(token), matrices[1].row(t));
-        record(format_args!("embedded"), embedded);
+    fn begin_document(&mut self) {
+        self.graph.truncate(self.m.len());
+        self.caches = vec![Default::default(); self.config.layers];
+    }
+
+    /// The residual stream after the last layer, for `token` at position `t`.
+    fn forward(&mut self, token: usize, t: usize) -> Vector {
+        let Model { config, matrices, graph, caches, .. } = self;
+        let row = |matrix: &Matrix, row: usize| matrix.all.part(row * config.embedding, config.embedding);
+        let embedded = graph.add_vectors(row(&matrices[0], token), row(&matrices[1], t));
         let mut x = graph.rmsnorm(embedded);
-        record(format_args!("normed"), x);
-        for (i, (layer, cache)) in matrices[3..].chunks(6).zip(caches).enumerate() {
-            let mut note = |name: Arguments, x| {
-                record(format_args!("layer{i}.{name}"), x);
-                x
-            };
-            let norm = note(format_args!("attn_norm"), graph.rmsnorm(x));
-            let q = note(format_args!("q"), graph.linear(norm, &layer[0]));
-            cache.0.push(note(format_args!("k"), graph.linear(norm, &layer[1])));
-            cache.1.push(note(format_args!("v"), graph.linear(norm, &layer[2])));
-            let mixed = attend(graph, config, q, cache, &config.attention[t], &mut note);
-            let attn_out = note(format_args!("attn_out"), graph.linear(mixed, &layer[3]));
-            let attn_residual = note(format_args!("attn_residual"), graph.add_vectors(attn_out, x));
-            let norm = note(format_args!("mlp_norm"), graph.rmsnorm(attn_residual));
-            let hidden = note(format_args!("hidden"), graph.linear(norm, &layer[4]));
-            let mut activated = graph.vector(hidden.nodes(), Graph::relu);
+        for (layer, cache) in matrices[3..].chunks(6).zip(caches) {
+            let norm = graph.rmsnorm(x);
+            let q = graph.linear(norm, &layer[0]);
+            cache[0].push(graph.linear(norm, &layer[1]));
+            cache[1].push(graph.linear(norm, &layer[2]));
+            let attended = |cached: &[Vector]| Vec::from_iter(config.attention[t].iter().map(|&s| cached[s]));
+            let mixed = graph.attend(config.heads, q, &attended(&cache[0]), &attended(&cache[1]));
+            let attn_out = graph.linear(mixed, &layer[3]);
+            x = graph.add_vectors(attn_out, x);
+            let norm = graph.rmsnorm(x);
+            let hidden = graph.linear(norm, &layer[4]);
+            let mut activated = graph.noted(hidden.nodes(), Graph::relu);
             if config.squared_relu {
-                activated = graph.vector(activated.nodes(), |graph, x| graph.pow(x, 2.0));
+                graph.trace.pop();
+                activated = graph.noted(activated.nodes(), |graph, x| graph.pow(x, 2.0));
             }
-            note(format_args!("activated"), activated);
-            let mlp_out = note(format_args!("mlp_out"), graph.linear(activated, &layer[5]));
-            x = note(format_args!("mlp_residual"), graph.add_vectors(mlp_out, attn_residual));
+            let mlp_out = graph.linear(activated, &layer[5]);
+            x = graph.add_vectors(mlp_out, x);
         }
-        let logits = graph.linear(x, &matrices[2]);
-        record(format_args!("logits"), logits);
-        logits
+        x
     }
 
     /// The mean over a document's positions of -log p(next token).
-    pub fn loss(&mut self, tokens: &[usize], record: Record) -> Node {
-        let mut caches = self.begin_document();
+    pub fn loss(&mut self, tokens: &[usize]) -> Node {
+        self.begin_document();
         let mut losses = Vec::new();
         for (t, pair) in tokens.windows(2).take(self.config.block).enumerate() {
-            let record: Record = &mut |name, x| record(format_args!("pos{t}.{name}"), x);
-            let logits = self.forward(pair[0], t, &mut caches, record);
-            let probabilities = self.graph.softmax(logits);
-            let log = self.graph.log(probabilities.first + pair[1]);
-            let loss = self.graph.neg(log);
-            record(format_args!("probabilities"), probabilities);
-            record(format_args!("loss"), Vector { first: loss, length: 1 });
-            losses.push(loss);
+            let x = self.forward(pair[0], t);
+            let Model { matrices, graph, orders, .. } = self;
+            graph.visit_again(x, &mut orders[t]); // the root will come here first, whatever the next token is
+            let logits = graph.linear(x, &matrices[2]);
+            let probabilities = graph.softmax(logits);
+            let log = graph.log(probabilities.first + pair[1]);
+            losses.push(graph.mul_number(log, -1.0));
+            graph.trace.extend([probabilities, Vector { first: losses[t], length: 1 }]);
         }
         let total = self.graph.add_up(&losses);
         self.graph.mul_number(total, 1.0 / losses.len() as f64)
+    }
+
+    /// One step of training on one document; its loss before the update.
+    pub fn train(&mut self, optimizer: &Optimizer, step: usize, tokens: &[usize]) -> f64 {
+        let loss = self.loss(tokens);
+        self.graph.backward(loss);
+        let Model { graph: Graph { math, values, gradients, .. }, m, v, .. } = self;
+        let loss = values[loss];
+        optimizer.update(math, step, values, gradients, m, v);
+        loss
     }
 
     /// Draws one sample. `watch` sees each draw: the probabilities and the token, BOS included.
     pub fn sample(
         &mut self, temperature: f64, generator: &mut Generator, mut watch: impl FnMut(&[f64], usize),
     ) -> Result<Vec<usize>> {
-        let mut caches = self.begin_document();
+        self.begin_document();
         let (mut tokens, bos) = (Vec::new(), self.config.vocabulary - 1);
         for t in 0..self.config.block {
-            let logits = self.forward(tokens.last().copied().unwrap_or(bos), t, &mut caches, &mut |_, _| ());
+            let x = self.forward(tokens.last().copied().unwrap_or(bos), t);
+            let logits = self.graph.linear(x, &self.matrices[2]);
             let cooled = self.graph.vector(logits.nodes(), |graph, x| graph.div_number(x, temperature));
             let probabilities = self.graph.softmax(cooled);
             let weights = &self.graph.values[probabilities.nodes()];
@@ -301,34 +333,6 @@ impl Model {
     }
 }
 
-/// Multi-head attention of the query q to the cached positions; the heads' results side by side.
-fn attend(
-    graph: &mut Graph, config: &Config, q: Vector, (keys, values): &Cache, attended: &[usize],
-    note: &mut impl FnMut(Arguments, Vector) -> Vector,
-) -> Vector {
-    let size = config.embedding / config.heads;
-    let root = (graph.math.pow)(size as f64, 0.5);
-    let mut head = |h| {
-        let keys = attended.iter().map(|&s| keys[s].part(h * size, size));
-        let products = graph.vector(keys, |graph, key| graph.dot(q.part(h * size, size), key));
-        let scores = graph.vector(products.nodes(), |graph, x| graph.div_number(x, root));
-        (scores, graph.softmax(scores))
-    };
-    let heads: Vec<(Vector, Vector)> = (0..config.heads).map(&mut head).collect();
-    let mut products = |j: usize| {
-        let pairs = heads[j / size].1.nodes().zip(attended);
-        graph.vector(pairs, |graph, (weight, &s)| graph.mul(weight, values[s].first + j))
-    };
-    let products: Vec<Vector> = (0..config.embedding).map(&mut products).collect();
-    let mixed = graph.vector(products.into_iter(), Graph::sum);
-    for (h, (scores, weights)) in heads.into_iter().enumerate() {
-        note(format_args!("head{h}.scores"), scores);
-        note(format_args!("head{h}.weights"), weights);
-        note(format_args!("head{h}.mixed"), mixed.part(h * size, size));
-    }
-    mixed
-}
-
 /// Adam (Kingma and Ba, 2015) with a learning rate that falls to zero.
 #[derive(Clone, Copy)]
 pub struct Optimizer {
@@ -340,59 +344,29 @@ pub struct Optimizer {
     pub steps: usize,
 }
 
-/// Adam's moments.
-pub struct Moments {
-    pub m: Vec<f64>,
-    pub v: Vec<f64>,
-}
-
-impl Moments {
-    pub fn zero(count: usize) -> Moments {
-        Moments { m: vec![0.0; count], v: vec![0.0; count] }
-    }
-}
-
 impl Optimizer {
-    /// The learning rate of a step, counted from 0.
-    pub fn rate(&self, math: &Math, step: usize) -> f64 {
-        let (s, n) = (step as f64, self.steps as f64);
-        if self.cosine {
-            (self.learning_rate * 0.5) * (1.0 + (math.cos)((PI * s) / n))
-        } else {
-            self.learning_rate * (1.0 - s / n)
-        }
-    }
-
-    /// What m and v are divided by, because they started at zero.
-    pub fn corrections(&self, math: &Math, step: usize) -> [f64; 2] {
-        [self.beta1, self.beta2].map(|beta| 1.0 - (math.pow)(beta, step as f64 + 1.0))
-    }
-
-    pub fn update(&self, math: &Math, step: usize, parameters: &mut [f64], gradients: &[f64], moments: &mut Moments) {
-        let (rate, [correction1, correction2]) = (self.rate(math, step), self.corrections(math, step));
-        let Optimizer { beta1, beta2, epsilon, .. } = *self;
-        let Moments { m, v } = moments;
+    /// Updates as many parameters as have moments. The result is the step's learning rate and what m and v are divided
+    /// by, because they started at zero.
+    pub fn update(
+        &self, math: &Math, step: usize, parameters: &mut [f64], gradients: &[f64], m: &mut [f64], v: &mut [f64],
+    ) -> [f64; 3] {
+        let Optimizer { learning_rate, beta1, beta2, epsilon, cosine, steps } = *self;
+        let (s, n) = (step as f64, steps as f64);
+        let rate = match cosine {
+            true => (learning_rate * 0.5) * (1.0 + (math.cos)((PI * s) / n)),
+            false => learning_rate * (1.0 - s / n),
+        };
+        let [correction1, correction2] = [beta1, beta2].map(|beta| 1.0 - (math.pow)(beta, s + 1.0));
         for (((p, g), m), v) in parameters.iter_mut().zip(gradients).zip(m).zip(v) {
             *m = beta1 * *m + (1.0 - beta1) * g;
             *v = beta2 * *v + (1.0 - beta2) * (g * g);
-            *p -= (rate * (*m / correction1)) / (exact::root(*v / correction2) + epsilon);
+            *p -= (rate * (*m / correction1)) / (root(*v / correction2) + epsilon);
         }
+        [rate, correction1, correction2]
     }
 }
 
-impl Model {
-    /// One step of training on one document; its loss before the update.
-    pub fn train(&mut self, optimizer: &Optimizer, step: usize, tokens: &[usize], moments: &mut Moments) -> f64 {
-        let loss = self.loss(tokens, &mut |_, _| ());
-        self.graph.backward(loss);
-        let Graph { math, values, gradients, .. } = &mut self.graph;
-        let loss = values[loss];
-        optimizer.update(math, step, &mut values[self.parameters.nodes()], gradients, moments);
-        loss
-    }
-}
-
-/// All in which runs differ; the rest of the configuration stands in `run`.
+/// All in which runs differ; the rest stands in `run`.
 #[derive(Clone, Copy)]
 pub struct Preset {
     block: usize,
@@ -400,34 +374,31 @@ pub struct Preset {
     sigma: f64,
     output_sigma: f64, // of the matrices whose results are added to the residual stream
     pub optimizer: Optimizer,
-    pub samples: usize,
 }
 
 #[rustfmt::skip]
 pub const PRESETS: [(&str, Preset); 2] = [
-    ("seed", Preset {
-        block: 8, squared_relu: true, sigma: 0.02, output_sigma: 0.0, samples: 20,
-        optimizer: Optimizer { learning_rate: 0.01, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, cosine: true, steps: 500 },
-    }),
-    ("classic", Preset {
-        block: 16, squared_relu: false, sigma: 0.08, output_sigma: 0.08, samples: 20,
-        optimizer: Optimizer { learning_rate: 0.01, beta1: 0.85, beta2: 0.99, epsilon: 1e-8, cosine: false, steps: 1000 },
-    }),
+    ("seed", Preset { block: 8, squared_relu: true, sigma: 0.02, output_sigma: 0.0, optimizer:
+        Optimizer { learning_rate: 0.01, beta1: 0.9, beta2: 0.95, epsilon: 1e-8, cosine: true, steps: 500 } }),
+    ("classic", Preset { block: 16, squared_relu: false, sigma: 0.08, output_sigma: 0.08, optimizer:
+        Optimizer { learning_rate: 0.01, beta1: 0.85, beta2: 0.99, epsilon: 1e-8, cosine: false, steps: 1000 } }),
 ];
 
 impl Preset {
     /// Trains and samples. Each printed line goes to `print` as soon as it is known.
     pub fn run<'a>(
-        &self, math: &'static Math, lines: impl Iterator<Item = &'a str>, mut print: impl FnMut(&str) -> Result<()>,
-    ) -> Result<(Model, Moments, Generator)> {
+        &self, math: &'static Math, samples: usize, lines: impl Iterator<Item = &'a str>,
+        mut print: impl FnMut(&str) -> Result<()>,
+    ) -> Result<(Model, Generator)> {
         let Preset { block, squared_relu, optimizer, .. } = *self;
         let mut dataset = Dataset::new(lines)?;
         let mut generator = Generator::seeded(42);
         generator.shuffle(&mut dataset.documents);
-        let (vocabulary, attention) = (dataset.bos() + 1, (1..=block).map(|t| (0..t).collect()).collect());
+        let (vocabulary, attention) = (dataset.characters.len() + 1, (1..=block).map(|t| (0..t).collect()).collect());
         let config = Config { layers: 1, heads: 4, embedding: 16, block, vocabulary, squared_relu, attention };
+        let mut model = Model::new(math, config);
         let mut parameters = Vec::new();
-        for Matrix { name, all, .. } in config.matrices() {
+        for Matrix { name, all, .. } in &model.matrices {
             let is_output = name.ends_with("attn_wo") || name.ends_with("mlp_fc2");
             let sigma = if is_output { self.output_sigma } else { self.sigma };
             parameters.extend(all.nodes().map(|_| generator.gauss(math, sigma)));
@@ -435,25 +406,22 @@ impl Preset {
         print(&format!("num docs: {}", dataset.documents.len()))?;
         print(&format!("vocab size: {vocabulary}"))?;
         print(&format!("num params: {}", parameters.len()))?;
-        let mut moments = Moments::zero(parameters.len());
-        let mut model = Model::new(math, config, parameters);
+        model.begin(parameters);
         let steps = optimizer.steps;
         for (step, document) in (0..steps).zip(dataset.documents.iter().cycle()) {
-            let loss = model.train(&optimizer, step, &dataset.encode(document), &mut moments);
+            let loss = model.train(&optimizer, step, &dataset.encode(document));
             print(&format!("step {:4} / {steps:4} | loss {}", step + 1, four_decimals(loss)))?;
         }
         print("")?;
         print("--- inference (new, hallucinated names) ---")?;
-        for number in 1..=self.samples {
+        for number in 1..=samples {
             let tokens = model.sample(0.5, &mut generator, |_, _| ())?;
             let text: String = tokens.into_iter().map(|token| dataset.characters[token]).collect();
             print(&format!("sample {number:2}: {text}"))?;
         }
-        Ok((model, moments, generator))
+        Ok((model, generator))
     }
 }
 
 /// Rust rounds the true value, ties to even. Only its NaN is spelt in another way.
-pub fn four_decimals(x: f64) -> String {
-    if x.is_nan() { "nan".into() } else { format!("{x:.4}") }
-}
+pub fn four_decimals(x: f64) -> String { if x.is_nan() { "nan".into() } else { format!("{x:.4}") } }
