@@ -2,15 +2,13 @@
 #pragma once
 #include "microgpt.h"
 
-static double next_parameter(uint64_t *state)
-{
+static double next_parameter(uint64_t *state) {
     *state = *state * 6364136223846793005 + 1442695040888963407;
     return (double)(int64_t)*state * 0x1p-65;
 }
 
 /* One model of the given shape and a document, by the tape and by the variant in use. */
-static bool check_shape(const Config *shape, int32_t length, uint64_t seed)
-{
+static bool check_shape(const Config *shape, int32_t length, uint64_t seed) {
     Config config = *shape;
     config.attention = allocate((size_t)config.block, sizeof *config.attention);
     for (int32_t t = 0; t < config.block; t++) {
@@ -39,8 +37,7 @@ static bool check_shape(const Config *shape, int32_t length, uint64_t seed)
     return same;
 }
 
-static bool check_variants(void)
-{
+static bool check_variants(void) {
     static const int32_t shapes[][5] = {{1, 4, 16, 16, 27}, {1, 4, 16, 8, 27}, {2, 1, 3, 5, 7}, {1, 3, 9, 17, 40},
                                         {3, 2, 32, 20, 11}, {1, 1, 1, 1, 2}, {2, 8, 24, 33, 65}};
     bool same = true;

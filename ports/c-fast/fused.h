@@ -9,22 +9,30 @@
  *     a matrix are done at once, since an addition must wait for the one before it but not for those of other rows.
  *   - The positions can be done side by side because a training knows all tokens beforehand: position t needs of the others
  *     only keys and values. So each layer does all positions, matrix after matrix.
- *   - Backward, a gradient is a sum too, whose order the specification fixes: that of the walk. A weight is
- *     used once at each position, so its gradient is a sum over the positions, from the last to the first. Here the vectors
- *     run over weights that lie side by side, and the sums stay in registers. The gradient of a linear's x is a sum over the
- *     rows, from the last to the first, with the target's row of lm_head at the very end. Those of keys and values are sums
- *     over the positions that attend to them, from the last to the first. Where a sum has several parts (q, k and v of one
- *     rmsnorm; the two ways around a block), they come in the order of the walk.
+ *   - Backward, a gradient is a sum too, whose order the specification fixes: that of the walk. A weight is used once at each
+ *     position, so its gradient is a sum over the positions, from the last to the first. Here the vectors run over weights
+ *     that lie side by side, and the sums stay in registers. The gradient of a linear's x is a sum over the rows, from the
+ *     last to the first, with the target's row of lm_head at the very end. Those of keys and values are sums over the
+ *     positions that attend to them, from the last to the first. Where a sum has several parts (q, k and v of one rmsnorm; the
+ *     two ways around a block), they come in the order of the walk.
  *   - What a position does not attend to adds +0.0, by a mask on the product's bits. A sum that began with +0.0 is never
  *     -0.0, so adding +0.0 changes none. Columns beyond the document hold numbers that nobody adds to anything.
- *   - exp, log, and the powers -1/2, -3/2 and -2, are computed as pairs of doubles, in vectors, and a rounding test says which results are sure. The few
- *     numbers that fail it, or are out of its range, are computed by exact.h. Products of pairs of doubles are made exact by
- *     splitting factors (Veltkamp, Dekker), so nothing here needs a fused multiply-add, and -ffp-contract=off forbids it.
+ *   - exp, log and the powers -1/2, -3/2 and -2 are computed as pairs of doubles, and a rounding test says which results are
+ *     sure. The few that are not, or whose arguments are out of the ordinary, are computed again by exact.h. Products of
+ *     pairs are made exact by splitting factors (Veltkamp, Dekker), so nothing here needs a fused multiply-add, and
+ *     -ffp-contract=off forbids it.
  *   - Divisions and roots of vectors are rounded as those of doubles are (IEEE 754). None is replaced by a product.
  *
- * What each trick gains (classic, microseconds a step, one core of a Zen 5 with AVX-512; each line without that trick alone):
+ * What each trick gains, in microseconds a step of the preset classic, on one core of a Zen 5, medians of 7 rounds in turn:
  *
- *   GAINS
+ *     all of this, AVX-512     11.8        the graph of the port c                 109
+ *     all of this, AVX2        15.6
+ *     all of this, SSE2        28.2
+ *     AVX-512, but exp one at a time       53.1        Adam one at a time           28.3
+ *              powers one at a time        27.6        log one at a time            11.6
+ *              matrices one row at a time  12.8
+ *
+ * What was tried and gained nothing is not here: shapes as constants, exp's table in registers.
  *
  * The kernels are in fused_kernel.h, which is compiled three times: for SSE2, AVX2 and AVX-512. The best that the processor
  * has is used. `microgpt check` compares all that it has with the graph, bit by bit.
@@ -93,12 +101,9 @@ static void adam_plainly(Optimizer o, Factors factors, int32_t count, double *re
 
 #define JOIN(a, b) a##_##b
 
-#define LOOK_UP_SLOWLY(result, table, j) for (int lane = 0; lane < LANES; lane++) (result)[lane] = (table)[(j)[lane]]
-
 #define NAME(x) JOIN(x, plain) /* SSE2 on x86-64, NEON on ARM */
 #define LANES 2
 #define SQRT(v) ((V){sqrt((v)[0]), sqrt((v)[1])})
-#define LOOK_UP(result, table, j) LOOK_UP_SLOWLY(result, table, j)
 #include "fused_kernel.h"
 
 #ifdef __x86_64__
@@ -107,7 +112,6 @@ static void adam_plainly(Optimizer o, Factors factors, int32_t count, double *re
 #define NAME(x) JOIN(x, avx2)
 #define LANES 4
 #define SQRT(v) ((V)_mm256_sqrt_pd((__m256d)(v)))
-#define LOOK_UP(result, table, j) LOOK_UP_SLOWLY(result, table, j)
 #include "fused_kernel.h"
 #pragma GCC pop_options
 
@@ -116,8 +120,6 @@ static void adam_plainly(Optimizer o, Factors factors, int32_t count, double *re
 #define NAME(x) JOIN(x, avx512)
 #define LANES 8
 #define SQRT(v) ((V)_mm512_sqrt_pd((__m512d)(v)))
-#define LOOK_UP(result, table, j) \
-    (result) = (V)_mm512_permutex2var_pd(_mm512_loadu_pd(table), (__m512i)(j), _mm512_loadu_pd((table) + 8))
 #include "fused_kernel.h"
 #pragma GCC pop_options
 #endif
@@ -146,8 +148,7 @@ static int fused_variants(void) {
 #endif
 }
 
-static void choose_variant(void)
-{
+static void choose_variant(void) {
     const char *wanted = getenv("MICROGPT_VARIANT");
     variant = fused_variants() - 1;
     for (int i = 0; wanted != NULL && i < fused_variants(); i++)
@@ -155,21 +156,18 @@ static void choose_variant(void)
             variant = i;
 }
 
-static size_t rows_of_layer(size_t e, size_t heads, size_t stride)
-{
+static size_t rows_of_layer(size_t e, size_t heads, size_t stride) {
     return 8 * e + 4 * e * 2 + heads + 4 + 2 * heads * stride;
 }
 
-static double *take(double **memory, size_t count)
-{
+static double *take(double **memory, size_t count) {
     double *result = *memory;
     *memory += count;
     return result;
 }
 
 /* Masks: of a column beyond the block, only the first row is set, which keeps its numbers ordinary. */
-static void set_masks(Fused *f, const List *attention)
-{
+static void set_masks(Fused *f, const List *attention) {
     const int64_t yes = -1;
     for (int32_t t = 0; t < f->stride; t++) {
         int32_t count = t < f->block ? attention[t].count : 1;
@@ -182,8 +180,7 @@ static void set_masks(Fused *f, const List *attention)
 }
 
 /* Room for a document of a model of this shape; NULL if it is too large for this, or wants other functions than the exact. */
-static Fused *fused_start(Config config)
-{
+static Fused *fused_start(Config config) {
     size_t stride = ((size_t)config.block + MOST_LANES - 1) / MOST_LANES * MOST_LANES;
     size_t e = (size_t)config.embedding, heads = (size_t)config.heads, layers = (size_t)config.layers;
     size_t rows = (layers + 1) * rows_of_layer(e, heads, stride) + (size_t)config.vocabulary + 16 * e + 8 + 5 * stride;
