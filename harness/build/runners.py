@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from harness.run.container import ContainerProcess
 from harness.run.limits import OPTIONS, Limits, seconds
 from harness.run.local import LocalProcess, environment
 from harness.run.process import Process, printable
+from harness.run.reaper import scratch
 from harness.run.subprocesses import OnLine, silent
 
 _VERSION_SECONDS = 20.0
@@ -160,14 +160,14 @@ class LocalRunner:
         if manifest.build is None:
             return
         on_line(f"$ {manifest.build}")
-        with tempfile.TemporaryDirectory(prefix="microgpt-conformance-build-") as home:
+        with scratch() as home:
             finished = subprocesses.run(
                 ["sh", "-c", manifest.build],
                 log=log,
                 seconds=self._limits.build,
                 on_line=on_line,
                 folder=folder,
-                environment=environment(Path(home), self._path),
+                environment=environment(home, self._path),
             )
         if finished.code is None:
             raise LimitExceeded(
