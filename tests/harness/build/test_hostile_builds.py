@@ -46,7 +46,7 @@ def test_a_build_is_shut_in(tmp_path: Path, engine: docker.APIClient) -> None:
     look = (
         "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null; "
         "sleep 1; cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2>/dev/null; "
-        f"perl -MSocket -e 'socket(S, 2, 2, 0); alarm 5; connect(S, {address}); print qq(link: $!), qq(\\n)'; "
+        f"perl -MSocket -e 'socket(S, 2, 2, 0); alarm 5; connect(S, {address}); print qq(link: $!\\n)'; "
         "grep -q eth0 /proc/net/route && echo there is a network"
     )
     shown: list[str] = []
