@@ -14,8 +14,8 @@ from harness.fleet.key import JUDGING, code_hash, modules_behind
 PACKAGES = ("reference", "conformance", "harness", "science")
 """Each may import those before it."""
 ROOMS = ("run", "build", "judge", "explain", "measure", "report", "fuzz", "fleet", "cli")
-"""The rooms of harness/, each of which may import those before it. errors, files, paths serve all."""
-SHARED = ("errors", "files", "paths")
+"""The rooms of harness/, each of which may import those before it. The shared files serve all."""
+SHARED = ("crash", "errors", "files", "paths")
 LONGEST = 400
 EXEMPT = {"reference/microgpt.py"}
 """One readable file by intention."""

@@ -15,13 +15,18 @@ from datetime import UTC, datetime
 
 import psutil
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from conformance import verbs
+from conformance.ladder import BrokenSuite
 from harness.build import images, manifest, runners
-from harness.errors import ConformError, ManifestError
+from harness.crash import broken_suite, unexpected
+from harness.errors import ConformError
 from harness.fleet.conform import Choice, Listener, conform, result_key
 from harness.report import store, words
+from harness.report.escape import plain
 from harness.report.record import Record
 from harness.run.limits import Limits
 
@@ -54,7 +59,7 @@ Spread = Callable[[Sequence[Job], ListenerFor], Iterator[tuple[Job, Judged]]]
 
 @dataclass(frozen=True)
 class Row:
-    """One port's line of the matrix: its record, or the fault that kept it from having one."""
+    """One port's line of the matrix: its record, or the fault that kept it from having or keeping one."""
 
     port: str
     record: Record | None
@@ -73,7 +78,7 @@ def workers(limits: Limits, ports: int) -> int:
 
 
 def judge(job: Job, listener: Listener) -> Judged:
-    """Judge a port on this machine."""
+    """Judge a port on this machine. Whatever happens stays with this port."""
     try:
         runner = runners.runner(job.choice.runner, job.limits, job.force)
         if not job.force:
@@ -86,6 +91,10 @@ def judge(job: Job, listener: Listener) -> Judged:
         return found
     except ConformError as fault:
         return fault
+    except BrokenSuite as problem:
+        return broken_suite(problem)
+    except Exception as error:
+        return unexpected(error, f"judging {job.port}")
 
 
 def by_layers(jobs: Sequence[Job]) -> list[Job]:
@@ -132,7 +141,7 @@ def run_matrix(
     for name in dict.fromkeys(names):
         try:
             loaded = manifest.load(name)
-        except ManifestError as fault:
+        except ConformError as fault:
             rows[name] = Row(name, None, fault=fault)
         else:
             jobs.append(Job(loaded, loaded.limits(limits), choice, **how))
@@ -146,7 +155,10 @@ def _row(job: Job, judged: Judged, began: str) -> Row:
         return Row(job.port, None, fault=judged)
     if judged.finished < began:
         return Row(job.port, judged, cached=True)
-    store.save(judged)
+    try:
+        store.save(judged)
+    except ConformError as fault:  # it has its line all the same
+        return Row(job.port, judged, fault=fault)
     return Row(job.port, judged)
 
 
@@ -155,7 +167,8 @@ def show(rows: Sequence[Row], console: Console) -> None:
     console.print(table(rows))
     for row in rows:
         if row.fault is not None:
-            console.print(f"[red]{row.port}[/red]: {row.fault.message}", highlight=False)
+            said = Text.assemble((plain(row.port), "red"), f": {plain(row.fault.message, lines=True)}")
+            console.print(said, soft_wrap=True)
     conforming = sum(row.conforms for row in rows)
     style = "green" if conforming == len(rows) else "red"
     cached = sum(row.cached for row in rows)
@@ -178,7 +191,7 @@ def table(rows: Sequence[Row]) -> Table:
 
 def _cells(row: Row) -> list[str]:
     if row.record is None:
-        return [row.port, "", "", "", "[red]could not be judged[/]"]
+        return [escape(plain(row.port)), "", "", "", "[red]could not be judged[/]"]
     found = row.record
     looks = [words.of_level(level) for level in found.levels]
     marks = "".join(f"[{look.style}]{look.sign}[/]" for look in looks)

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from unittest import SkipTest
@@ -361,7 +363,7 @@ def campaign(
                 )
             where = runners.runner(runner, limits)
             where.prepare(loaded, on_line)
-            session = Session(where.launch, loaded.limits(limits))
+            session = Session(where.launch, replace(loaded.limits(limits), run=math.inf))
             stack.callback(session.kill)
             targets.append(Target(name, session, NAMES[: loaded.level]))
         fuzzed = Campaign(

@@ -234,6 +234,6 @@ def trail_of(found: Sequence[LevelResult], finding: Finding | None) -> Trail | N
 
 def source_size(manifest: Manifest) -> tuple[int, int]:
     """Lines that are not blank, and files, of a port's source."""
-    contents = [(manifest.folder / path).read_bytes() for path in manifest.files()]
+    contents = [manifest.read(path) for path in manifest.files()]
     lines = sum(1 for data in contents if b"\0" not in data for line in data.splitlines() if line.strip())
     return lines, len(contents)

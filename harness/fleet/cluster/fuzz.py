@@ -17,12 +17,13 @@ from harness import files, paths
 from harness.build import manifest
 from harness.errors import ConformError
 from harness.fleet.cluster.client import Cluster
-from harness.fleet.cluster.parcel import Parcel, pack, scratch, unpacked
+from harness.fleet.cluster.parcel import Parcel, pack, unpacked
 from harness.fleet.cluster.worker import Stage
 from harness.fleet.conform import Listener
 from harness.fuzz import found
 from harness.fuzz.campaign import Campaign, campaign
 from harness.fuzz.found import Entry
+from harness.run.reaper import scratch
 
 
 @dataclass(frozen=True)
