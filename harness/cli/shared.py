@@ -15,7 +15,7 @@ from harness.run.limits import MIB, Limits
 
 
 class _Seconds(click.FloatRange):
-    """A number of seconds. What is no number, nan, is above and below nothing, and would pass as a FloatRange."""
+    """A number of seconds. NaN, which is neither above nor below anything, would pass as a FloatRange."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         number = super().convert(value, param, ctx)

@@ -33,7 +33,8 @@ from harness.run.local import LocalProcess
 from harness.run.session import Session
 
 REFERENCE = "reference"
-ROUNDS = 7
+ROUNDS = 5
+LONGEST_WHOLE_RUN = 15.0  # seconds; a longer one is estimated from its steps
 CALLS = 20000  # of a function in one request
 SOME_NAMES = 200  # for training: enough to be of every length
 FEW_STEPS, MOST_STEPS = 8, 3000
@@ -51,6 +52,7 @@ class Measured:
     step_microseconds: float
     ratio: float  # of the reference's time for a step to this one's
     nanoseconds: dict[str, float]  # for a call of each exact function
+    noise: dict[str, float]  # what a call must take at least to be told from nothing, in nanoseconds
     thousand_steps_seconds: float
     peak_mib: float | None
 
@@ -76,8 +78,10 @@ def bench(
                 calls[name].append(dict(_call_seconds(session)))
         whole = {}
         for name, session in sessions.items():
-            say(f"{name}: 1,000 steps")
-            whole[name] = _timed(session, _thousand_steps())
+            expected = 1000 * statistics.median(steps[name])
+            is_quick = expected < LONGEST_WHOLE_RUN
+            say(f"{name}: 1,000 steps, about {expected:.1f} s{'' if is_quick else ', estimated and not run'}")
+            whole[name] = _timed(session, _thousand_steps()) if is_quick else expected
         peaks = {name: peak_mib(session) for name, session in sessions.items()}
     return [
         _measured(name, builds[name], steps[name], steps[REFERENCE], calls[name], whole[name], peaks[name])
@@ -101,6 +105,7 @@ def _measured(
         step_microseconds=round(step * 1e6, 1),
         ratio=round(statistics.median(reference) / step, 1),
         nanoseconds={key: round(_least(calls, key) * 1e9, 1) for key in FUNCTIONS},
+        noise={key: round(_noise(calls, key) * 1e9, 1) for key in FUNCTIONS},
         thousand_steps_seconds=round(whole, 3),
         peak_mib=round(peak, 1) if peak is not None else None,
     )
@@ -111,6 +116,13 @@ def _least(calls: Sequence[dict[str, tuple[float, float]]], function: str) -> fl
     busy = min(measured[function][0] for measured in calls)
     idle = min(measured[function][1] for measured in calls)
     return max(0.0, busy - idle) / CALLS
+
+
+def _noise(calls: Sequence[dict[str, tuple[float, float]]], function: str) -> float:
+    """Seconds for one call below which a difference says nothing: the spread of the rounds."""
+    busy, idle = zip(*(measured[function] for measured in calls), strict=True)
+    spread = (statistics.median(times) - min(times) for times in (busy, idle))
+    return sum(spread) / CALLS
 
 
 def _reference() -> Session:

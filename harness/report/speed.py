@@ -44,13 +44,18 @@ def _saved(path: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
+def below(value: float, noise: float) -> str:
+    """A time in nanoseconds; only that it is less than the noise, where it cannot be told from nothing."""
+    return f"{value:,.0f}" if value > noise else f"< {max(1.0, noise):,.0f}"
+
+
 def show(found: Sequence[Measured], console: Console) -> None:
     table = Table(title="port beside port", title_justify="left", title_style="bold")
     table.add_column("port", no_wrap=True)
     for name in ("step µs", "ratio", *SHOWN, "1,000 s", "MiB"):
         table.add_column(name, justify="right", no_wrap=True)
     for measured in sorted(found, key=lambda m: m.step_microseconds):
-        functions = [f"{measured.nanoseconds[key]:,.0f}" for key in SHOWN]
+        functions = [below(measured.nanoseconds[key], measured.noise[key]) for key in SHOWN]
         whole = f"{measured.thousand_steps_seconds:.2f}"
         peak = f"{measured.peak_mib:.0f}" if measured.peak_mib else ""
         cells = (f"{measured.step_microseconds:,.0f}", f"{measured.ratio:,.0f}", *functions, whole, peak)

@@ -63,6 +63,7 @@ def _bench(speeds: list[tuple[str, float]]) -> dict[str, object]:
             "step_microseconds": speed,
             "ratio": 130_000.0 / speed,
             "nanoseconds": functions,
+            "noise": dict.fromkeys(functions, 2.0),
             "thousand_steps_seconds": speed / 1000,
             "peak_mib": 18.0 if port == "lua" else None,
         }

@@ -69,9 +69,9 @@ def test_a_measured_speed_belongs_to_the_build_that_was_measured(
     monkeypatch.setattr(store, "published", lambda: tmp_path)
     save(tmp_path, EXACT, 1.0, 1)
     save(tmp_path, replaced(EXACT, build=replaced(EXACT.build, hash="b" * 64)), 1.0, 2)
-    speed.save([bench.Measured("lua", "a" * 64, 9000.0, 31.0, {}, 4.3, 18.0)], "docker")
+    speed.save([bench.Measured("lua", "a" * 64, 9000.0, 31.0, {}, {}, 4.3, 18.0)], "docker")
     assert [line["step_us"] for line in trend.read("lua", tmp_path)] == [9000.0, None]
-    speed.save([bench.Measured("lua", "b" * 64, 4200.0, 31.0, {}, 4.3, 18.0)], "docker")
+    speed.save([bench.Measured("lua", "b" * 64, 4200.0, 31.0, {}, {}, 4.3, 18.0)], "docker")
     assert [line["step_us"] for line in trend.read("lua", tmp_path)] == [9000.0, 4200.0]
     save(tmp_path, replaced(EXACT, build=replaced(EXACT.build, hash="b" * 64), suite="2" * 64), 1.0, 3)
     save(tmp_path, EXACT, 1.0, 4)
@@ -83,9 +83,9 @@ def test_measuring_one_port_keeps_what_is_known_of_the_others(
 ):
     monkeypatch.setattr(store, "mine", lambda: tmp_path)
     monkeypatch.setattr(store, "published", lambda: tmp_path)
-    lua, c = (bench.Measured(name, "", 1.0, 1.0, {}, 1.0, None) for name in ("lua", "c"))
+    lua, c = (bench.Measured(name, "", 1.0, 1.0, {}, {}, 1.0, None) for name in ("lua", "c"))
     speed.save([lua, c], "docker")
-    speed.save([bench.Measured("c", "", 2.0, 1.0, {}, 1.0, None)], "docker")
+    speed.save([bench.Measured("c", "", 2.0, 1.0, {}, {}, 1.0, None)], "docker")
     ports = json.loads((tmp_path / "bench.json").read_text())["ports"]
     assert {entry["port"]: entry["step_microseconds"] for entry in ports} == {"lua": 1.0, "c": 2.0}
     speed.save([c], "local")
