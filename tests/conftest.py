@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import SHORT
 from containers import bounded, client, pytest_runtest_setup
+from sites import site
 
 from reference import microgpt
 from reference.__main__ import main
@@ -21,7 +22,7 @@ if (
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NAMES = "ab\n ba \n\nc\n"
-__all__ = ["bounded", "client", "pytest_runtest_setup"]
+__all__ = ["bounded", "client", "pytest_runtest_setup", "site"]
 
 
 @pytest.fixture(autouse=True)

@@ -22,7 +22,6 @@ def junit(records: Sequence[Record]) -> str:
         for suite in _suites(record):
             suite.timestamp = record.finished[:19]
             root.add_testsuite(suite)
-    root.update_statistics()  # type: ignore[no-untyped-call]
     text: bytes = root.tostring()  # type: ignore[no-untyped-call]
     return text.decode("utf-8")
 

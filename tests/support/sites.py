@@ -5,6 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
+import pytest
 import records
 
 from harness.errors import BuildFailed, PortCrashed
@@ -77,8 +78,10 @@ def _bench(speeds: list[tuple[str, float]]) -> dict[str, object]:
     }
 
 
-def build_in(folder: Path) -> Path:
-    """The site of these results, in a folder whose name is no plain word."""
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The site of these results, built once, in a folder whose name is no plain word."""
+    folder = tmp_path_factory.mktemp("site")
     out = folder / "a sub" / "site"
     build.build(results_in(folder / "results"), out, planted())
     return out

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from functools import cache
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from pygments.lexers import TextLexer, get_lexer_for_filename
 from pygments.token import Comment, Keyword, Literal, Name, _TokenType
 from pygments.util import ClassNotFound
@@ -23,8 +24,9 @@ STYLES = (
 """What is coloured at all: fewer colours read better, and the pages stay small."""
 
 
-def _is(kind: _TokenType, family: _TokenType) -> bool:
-    return kind[: len(family)] == family
+@cache
+def _style(kind: _TokenType) -> str | None:
+    return next((style for family, style in STYLES if kind[: len(family)] == family), None)
 
 
 @dataclass(frozen=True)
@@ -52,12 +54,13 @@ def highlighted(name: str, text: str) -> tuple[Markup, ...]:
         lexer = get_lexer_for_filename(name, stripnl=False)
     except ClassNotFound:
         lexer = TextLexer(stripnl=False)
-    lines = [Markup("")]
+    lines: list[list[str]] = [[]]
     for kind, piece in lexer.get_tokens(text):
-        style = next((style for family, style in STYLES if _is(kind, family)), None)
+        style = _style(kind)
         for number, part in enumerate(piece.split("\n")):
             if number:
-                lines.append(Markup(""))
+                lines.append([])
             if part:
-                lines[-1] += Markup('<i class="{}">{}</i>').format(style, part) if style else escape(part)
-    return tuple(lines[:-1] if not lines[-1] else lines)
+                shown = html.escape(part)
+                lines[-1].append(f'<i class="{style}">{shown}</i>' if style else shown)
+    return tuple(Markup("".join(line)) for line in (lines[:-1] if not lines[-1] else lines))

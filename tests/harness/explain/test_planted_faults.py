@@ -12,7 +12,6 @@ import pytest
 
 from harness.build import manifest, runners
 from harness.fleet.conform import Choice, Listener, conform
-from harness.report.terminal import first_failure
 from harness.run.limits import Limits
 
 PORTS = Path(__file__).parents[3] / "ports"
@@ -20,82 +19,65 @@ PORTS = Path(__file__).parents[3] / "ports"
 
 @dataclass(frozen=True)
 class Fault:
-    """`old` stands once in `file` and becomes `new`; the first divergence is in `level`, at `checkpoint`."""
+    """`old` stands once in the port's sources and becomes `new`.
+
+    The first divergence is in `level`, at `checkpoint`, a pattern.
+    """
 
     port: str
     what: str
-    file: str
     old: str
     new: str
     level: str
-    checkpoint: str  # a pattern
+    checkpoint: str
 
 
 FAULTS = (
     Fault(
         "c",
         "epsilon inside the root",
-        "training.c",
-        "half_power(v_hat) + epsilon",
-        "half_power(v_hat + epsilon)",
+        "sqrt(v_hat == -INFINITY ? INFINITY : v_hat) + 0.0;",
+        "sqrt((v_hat == -INFINITY ? INFINITY : v_hat) + o.epsilon);",
         "adam",
         r"parameters\[",
     ),
-    Fault(
-        "javascript",
-        "left bisection",
-        "microgpt.js",
-        "if (u < cumulative[middle]) high",
-        "if (u <= cumulative[middle]) high",
-        "random",
-        r"choices",
-    ),
-    Fault(
-        "rust",
-        "another epsilon in the norm",
-        "model.rs",
-        "self.mean_square = dot(x, x) * model.mean_factor + 1e-5;",
-        "self.mean_square = dot(x, x) * model.mean_factor + 1e-6;",
-        "forward",
-        r"pos0\.normed\[0\]",
-    ),
+    Fault("javascript", "left bisection", "(u < cumulative[", "(u <= cumulative[", "random", r"choices"),
+    Fault("rust", "another epsilon in the norm", "1e-5", "1e-6", "forward", r"pos0\.normed\[0\]"),
     Fault(
         "go",
         "fused multiply-add",
-        "verbs_numbers.go",
         "return float64(x[0]*x[1]) + x[2]",
         "return math.FMA(x[0], x[1], x[2])",
         "arith",
         r"muladd",
     ),
-    Fault(
-        "zig",
-        "the schedule one step ahead",
-        "Optimizer.zig",
-        ".linear => optimizer.learning_rate * (1 - s / n),",
-        ".linear => optimizer.learning_rate * (1 - (s + 1) / n),",
-        "adam",
-        r"rate",
-    ),
+    Fault("zig", "the schedule one step ahead", "(1 - s / n)", "(1 - (s + 1) / n)", "adam", r"rate"),
     Fault(
         "haskell",
         "all of Unicode's white space stripped",
-        "Tokens.hs",
-        "filter (not . Text.null) . map (Text.dropAround isWhite)",
-        "filter (not . Text.null) . map (Text.strip . Text.dropAround isWhite)",
+        "filter (not . Text.null) . map (Text.dropAround",
+        "filter (not . Text.null) . map (Text.strip . Text.dropAround",
         "tokens",
         r"vocabulary|encoded",
     ),
     Fault(
         "lua",
         "gradients assigned, not added",
-        "microgpt.lua",
         "gradient[w] = gradient[w] + value[x] * g",
         "gradient[w] = value[x] * g",
         "backward",
-        r"",
+        r"wte\[|wpe\[|lm_head\[",
     ),
 )
+
+
+def plant(fault: Fault, folder: Path) -> None:
+    """Change the one line; the file that holds it is found, so that a port may move it."""
+    holding = [path for path in folder.rglob("*") if path.is_file() and fault.old in path.read_text()]
+    assert len(holding) == 1, f"{fault.old!r} stands in {len(holding)} files; choose the line anew"
+    text = holding[0].read_text()
+    assert text.count(fault.old) == 1, "the line that was to be changed has changed itself"
+    holding[0].write_text(text.replace(fault.old, fault.new))
 
 
 @pytest.mark.docker
@@ -103,16 +85,14 @@ FAULTS = (
 def test_the_first_divergence_names_the_fault(fault: Fault, tmp_path: Path):
     folder = tmp_path / fault.port
     shutil.copytree(PORTS / fault.port, folder)
-    source = folder / fault.file
-    text = source.read_text()
-    assert text.count(fault.old) == 1, "the line that was to be changed has changed itself"
-    source.write_text(text.replace(fault.old, fault.new))
+    plant(fault, folder)
     port = manifest.load_folder(folder)
     limits = port.limits(Limits())
     found = conform(port, runners.runner("docker", limits), limits, Choice("docker"), Listener())
-    assert found.outcome == "disagrees", found.get("fault")
-    failure = first_failure(found)
+    assert found.outcome == "disagrees", found.fault
+    failure = found.first_failure
     assert failure is not None
     level, case = failure
     assert level.verb == fault.level
+    assert case.difference is not None
     assert re.match(fault.checkpoint, case.difference.checkpoint), case.difference

@@ -127,7 +127,7 @@ def entry(port: str) -> results.Entry:
 
 
 def test_a_measurement_replaces_its_own_entry_and_no_other(tmp_path: Path):
-    path = tmp_path / "accuracy.json"
+    path = tmp_path / "published" / "accuracy.json"
     results.save([entry("b"), entry("c")], path)
     kept = results.save([results.entry("b", "B", "", "local", None), entry("a")], path)
     assert [known["port"] for known in kept] == ["a", "b", "c"]
@@ -148,7 +148,8 @@ def test_a_file_of_another_form_is_named(tmp_path: Path):
 def test_what_is_kept_in_results_is_of_the_form_and_in_step_with_its_table():
     entries = results.load()
     assert entries
-    assert results.results_path().with_suffix(".md").read_text(encoding="utf-8") == results.markdown(entries)
+    table = paths.results_dir() / "accuracy.md"
+    assert table.read_text(encoding="utf-8") == results.markdown(entries)
 
 
 def test_one_line_says_it_all():

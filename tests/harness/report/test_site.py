@@ -5,6 +5,7 @@ import gzip
 import json
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from xml.etree.ElementTree import Element
@@ -12,8 +13,8 @@ from xml.etree.ElementTree import Element
 import html5lib
 import pytest
 import records
-import sites
 from click.testing import CliRunner
+from msgspec.structs import replace as replaced
 from sites import planted
 
 from conformance import bounds, ladder
@@ -21,18 +22,14 @@ from harness import paths
 from harness.build import manifest
 from harness.cli import main as cli
 from harness.errors import ManifestError
+from harness.judge.compare import Difference
 from harness.report import store
-from harness.report.record import Record
 from harness.report.site import bits, browser, build, data, measured, pages, plots, source_view
 
 PAGES = ("index", "example", "browser", "measurements", "mistakes", "ports/c", "ports/lua", "ports/go")
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return sites.build_in(tmp_path_factory.mktemp("site"))
-
-
+@cache
 def parsed(path: Path) -> Element:
     return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(
         path.read_text(encoding="utf-8")
@@ -112,11 +109,11 @@ def test_the_matrix_says_in_words_what_each_level_of_each_port_came_to(site: Pat
         port: text(rows[f"ports/{port}.html"]) for port in ("lua", "c", "haskell", "zig", "go", "javascript")
     }
     assert "bit-exact 12/12" in words["lua"] and words["lua"].count("✓") == 12
-    assert "failing" in words["c"] and "level 7, forward: disagrees, 40 of 73 agree" in words["c"]
+    assert "disagrees" in words["c"] and "level 7, forward: disagrees" in words["c"]
     assert "level 9, adam: crashed" in words["haskell"]
-    assert "build failed" in words["zig"]
+    assert "could not be built" in words["zig"]
     assert "never run" in words["go"] and "level 1, hello: no result" in words["go"]
-    assert "level 12, run: known shortcoming" in words["javascript"]
+    assert "level 12, run: expected failure" in words["javascript"]
     outcomes = {port: rows[f"ports/{port}.html"].attrib["data-outcome"] for port in words}
     assert (
         outcomes["lua"] == "conforms" and outcomes["c"] == "does not conform" and outcomes["go"] == "not run"
@@ -126,12 +123,14 @@ def test_the_matrix_says_in_words_what_each_level_of_each_port_came_to(site: Pat
 def test_a_port_s_page_has_all_that_is_known_of_it(site: Path):
     document = parsed(site / "ports" / "lua.html")
     page = text(document)
+    size = records.made().size
+    assert size is not None
     for expected in (
         "Test 1.0",
         "4,206 µs",
         "18 MiB",
         "217 MB",
-        "1,816 in 2 files",
+        f"{size.lines:,} in {size.files} files",
         "There is none",
         "FROM debian",
     ):
@@ -149,9 +148,9 @@ def test_a_port_s_page_has_all_that_is_known_of_it(site: Path):
 
 def test_the_source_on_the_page_is_the_file_line_by_line(site: Path):
     document = parsed(site / "ports" / "c.html")
-    shown = document.find(".//div[@aria-label='exact.c']//code")
+    shown = document.find(".//div[@aria-label='exact.h']//code")
     assert shown is not None
-    assert "".join(shown.itertext()) == (paths.ports_dir() / "c" / "exact.c").read_text()
+    assert "".join(shown.itertext()) == (paths.ports_dir() / "c" / "exact.h").read_text()
 
 
 def test_a_port_that_was_not_built_or_crashed_says_so(site: Path):
@@ -165,12 +164,12 @@ def test_a_port_whose_files_have_changed_since_its_run_says_so(site: Path):
     said = "These files have changed since the run"
     assert said not in text(parsed(site / "ports" / "lua.html"))  # its base image is unknown, and so is this
     loaded, judged = manifest.load("lua"), records.made()
-    judged.build["base"] = "sha256:1"
-    assert pages.changed_since(loaded, judged)
+    based = replaced(judged, build=replaced(judged.build, base="sha256:1"))
+    assert pages.changed_since(loaded, based)
 
 
 def test_what_was_not_measured_is_said_with_the_command_that_measures_it(tmp_path: Path):
-    found = data.read(records.save_all(tmp_path, [records.made()]))
+    found = data.read(records.save_all(tmp_path, [records.made()]), planted())
     made = {page.path: page for page in pages.all_pages(found, browser.golden_scripts())}
     assert made["measurements.html"].values["speed_plot"] is None
     written = dict(build.site(found))
@@ -187,8 +186,8 @@ def test_words_from_outside_are_never_taken_for_html(site: Path):
 # ---------------------------------------------------------------- the divergence view
 
 
-def difference(expected: str, got: str, ulps: int | None = 1) -> Record:
-    return {"kind": "value", "checkpoint": "x", "expected": expected, "got": got, "ulps": ulps}
+def difference(expected: str, got: str, ulps: int | None = 1) -> Difference:
+    return Difference("value", "x", expected, got, ulps)
 
 
 def marked(double: bits.Bits) -> str:
@@ -214,6 +213,7 @@ def test_a_wrong_sign_and_a_carry_through_the_exponent_are_told_apart():
 
 def test_a_trail_reads_down_each_column_in_the_order_of_computation():
     stored = planted().record.trail
+    assert stored is not None
     trail = bits.trail(stored)
     assert trail.columns[:2] == ("pos0", "pos1")
     names = [
@@ -222,10 +222,10 @@ def test_a_trail_reads_down_each_column_in_the_order_of_computation():
         for name, cells in trail.rows
         if cells[number] is not None
     ]
-    assert names == [quantity.name for quantity in stored["quantities"]]
+    assert names == [quantity.name for quantity in stored.quantities]
     [first] = [cell for _, cells in trail.rows for cell in cells if cell is not None and cell.first]
     assert first.words == "1 of 1 values differ, 1 ulp at most"
-    assert trail.differ + trail.agree == len(stored["quantities"])
+    assert trail.differ + trail.agree == len(stored.quantities)
 
 
 @pytest.mark.parametrize(("ulps", "shown"), [(1, "1"), (9_999, "9,999"), (54_865_419_492_655_104, "5e16")])
@@ -236,8 +236,9 @@ def test_a_distance_has_room_in_a_cell(ulps: int, shown: str):
 def test_the_example_is_a_wrong_port_whose_loss_is_right():
     record = planted().record
     assert record.outcome == "disagrees" and record.only_level == 7
+    assert record.trail is not None
     last = record.trail.quantities[-1]
-    assert (last["name"], last["different"]) == ("loss", 0)
+    assert (last.name, last.different) == ("loss", 0)
     assert "-0.5" in planted().right and "-0.5" not in planted().wrong
 
 
@@ -324,7 +325,7 @@ def test_the_scripts_hold_every_request_and_golden_trace():
         for name, request, trace in json.loads(gzip.decompress(base64.b64decode(call[2]))):
             found[f"{golden.verb}/{name}"] = (request, trace)
             assert golden.long == name.startswith("long-")
-    cases = [case for level in ladder.levels() for case in level.cases]
+    cases = [case for level in ladder.levels() for case in level.cases if not case.large]
     assert len(found) == len(cases)
     for case in cases:
         assert found[case.id] == (case.path.read_text(), case.path.with_suffix(".golden").read_text())
@@ -345,7 +346,7 @@ def test_a_new_site_takes_the_place_of_the_old_one(tmp_path: Path):
 
 
 def test_the_same_results_make_the_same_site(tmp_path: Path):
-    found = data.read(records.save_all(tmp_path, [records.made()]))
+    found = data.read(records.save_all(tmp_path, [records.made()]), planted())
     assert dict(build.site(found)) == dict(build.site(found))
 
 
