@@ -21,6 +21,10 @@ class UnknownCase(LookupError):
     """There is no case of this name; the message lists those that there are."""
 
 
+class BrokenSuite(Exception):
+    """A file of the suite itself is damaged: no port is to blame. The message names the file."""
+
+
 @dataclass(frozen=True)
 class Case:
     """One request with its golden trace. `path` is that of the request."""
@@ -47,7 +51,12 @@ class Case:
 
     @cached_property
     def golden(self) -> Reply:
-        return parse_reply(self.path.with_suffix(".golden").read_text(encoding="utf-8"))
+        """Raises BrokenSuite, which names the file, if it is missing or truncated."""
+        path = self.path.with_suffix(".golden")
+        try:
+            return parse_reply(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as problem:
+            raise BrokenSuite(f"{path} is damaged: {problem}") from None
 
     def golden_for(self, reply: Reply) -> Reply:
         """What `reply` is to be compared with."""

@@ -1,8 +1,9 @@
-"""Writes files whole or not at all: a reader, or the next run, never meets half of one."""
+"""Reads and writes files whole or not at all: no reader meets half of one, hangs, or fills the memory."""
 
 from __future__ import annotations
 
 import os
+import stat
 import tempfile
 from pathlib import Path
 
@@ -29,6 +30,29 @@ def write_whole(path: Path, content: str | bytes) -> Path:
     except OSError as error:
         if part is not None:
             part.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise MachineFault(f"{paths.shown(path)} cannot be written: {reason}", code="unwritable") from None
+        raise MachineFault(
+            f"{paths.shown(path)} cannot be written: {reason(error)}", code="unwritable"
+        ) from None
     return path
+
+
+def read_whole(path: Path, most: int) -> bytes:
+    """The content of a plain file of at most `most` bytes.
+
+    Raises OSError, whose words fit behind "cannot be read:", also for a larger file and for what is no plain
+    file, such as a pipe or a device: nothing is waited for.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        state = os.fstat(descriptor)
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError("it is not a plain file")
+        data = file.read(most + 1) if state.st_size <= most else b""
+        if state.st_size > most or len(data) > most:
+            raise OSError(f"it has {state.st_size:,} bytes, and {most:,} are the most")
+        return data
+
+
+def reason(error: OSError) -> str:
+    """Why a file could not be read or written, without its name."""
+    return error.strerror or str(error)

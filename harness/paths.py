@@ -28,6 +28,12 @@ def logs_dir() -> Path:
 def shown(path: Path) -> str:
     """A path as a person would type it here: relative to the current folder when it lies below it."""
     try:
-        return str(path.resolve().relative_to(Path.cwd()))
-    except ValueError:
+        return str(Path(os.path.abspath(path)).relative_to(Path.cwd()))
+    except (ValueError, OSError):  # OSError: the current folder was removed
         return str(path)
+
+
+def results_dir() -> Path:
+    """Records and what is made from them; the environment variable CONFORM_RESULTS moves it."""
+    chosen = os.environ.get("CONFORM_RESULTS")
+    return Path(chosen).expanduser().resolve() if chosen else root() / "results"

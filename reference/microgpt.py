@@ -6,7 +6,7 @@ the same bits on every machine. And each order is fixed: children are tuples, su
 gradients accumulate in one stated order.
 
 Not here: reading files, saving models, the command line (`commands.py`) and the protocol of the ports
-(`conform.py`). After Andrej Karpathy's microgpt. The words of section and step are those of
+(`protocol/`). After Andrej Karpathy's microgpt. The words of section and step are those of
 `conformance/SPEC.md`.
 """
 

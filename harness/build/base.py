@@ -10,20 +10,19 @@ import json
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 import docker
 import docker.errors
 
 from harness import paths
+from harness.build.worker import RUNNING
 from harness.errors import MachineFault
 from harness.run import subprocesses
 from harness.run.engine import asked_to, connect, machine_fault
 from harness.run.process import printable
-from harness.run.reaper import LABEL, python_environment
+from harness.run.reaper import LABEL, python_environment, scratch
 from harness.run.subprocesses import Finished, OnLine, shown_lines, silent
 
 DEBIAN = "debian:trixie-slim"
@@ -81,8 +80,8 @@ def _bootstrap(image: str, on_line: OnLine) -> None:
             "then make base",
             code="no-base",
         )
-    with tempfile.TemporaryDirectory(prefix="microgpt-conformance-base-") as folder:
-        archive = Path(folder) / "root.tar"
+    with scratch() as folder:
+        archive = folder / "root.tar"
         finished = subprocesses.run(
             [
                 *("mmdebstrap", "--variant=minbase", f"--mode={'root' if os.geteuid() == 0 else 'unshare'}"),
@@ -119,6 +118,8 @@ class Worked:
         self.error = ""
         self.step = ""
         self.container = ""
+        self.limit = ""
+        self.built = False
         self._rest = ""
 
     @property
@@ -142,6 +143,9 @@ class Worked:
         if "fault" in event:
             self.fault = event
             return (event["fault"],)
+        if "limit" in event:
+            self.limit = event["limit"]
+            return ()
         if "error" in event:
             self.error = " ".join(str(event["error"]).split())
             return (*self._whole_lines("\n"), self.error)
@@ -153,8 +157,10 @@ class Worked:
         for line in lines:
             if line.startswith("Step "):
                 self.step = line
-            elif line.startswith(" ---> Running in "):
+            elif line.startswith(RUNNING):
                 self.container = line.rpartition(" ")[2]
+            elif line.startswith("Successfully built "):
+                self.built = True
         return lines
 
     def _whole_lines(self, text: str) -> list[str]:

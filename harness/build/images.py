@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,24 +18,37 @@ import docker.errors
 import jinja2
 
 from harness import paths
-from harness.build import base, sources, toolchains
+from harness.build import base, own_dockerfile, sources, toolchains
 from harness.build.base import Worked
 from harness.build.manifest import Manifest
-from harness.errors import BuildFailed, LimitExceeded, MachineFault
+from harness.build.network import closed_to_the_machine
+from harness.build.own_dockerfile import REPOSITORY
+from harness.errors import BuildFailed, ConformError, LimitExceeded, MachineFault, ManifestError
 from harness.run.container import USER
 from harness.run.engine import asked_to, connect
-from harness.run.limits import OPTIONS, Limits, seconds
-from harness.run.reaper import LABEL
+from harness.run.limits import OPTIONS, Limits, seconds, size
+from harness.run.reaper import LABEL, scratch
 from harness.run.subprocesses import OnLine, silent
+from harness.run.sweep import KIND, sweep_once
 
-REPOSITORY = "microgpt-conformance"
 _PORT_LABEL = f"{LABEL}.port"
 _DISK_SIGN = "no space left on device"
-_NETWORK_SIGNS = (
+_NETWORK_SIGNS: tuple[str, ...] = (
     *("temporary failure resolving", "could not resolve", "unable to fetch some archives", "failed to fetch"),
     *("could not connect to", "cannot initiate the connection", "some index files failed to download"),
 )
 """What apt-get prints when the network, and not the port, is to blame. Compilers may print such words, too.
+"""
+_REGISTRY_SIGNS = ("dial tcp", "no such host", "i/o timeout", "tls handshake timeout", "net/http:")
+"""What the engine says of a FROM when no registry can be reached."""
+_ENGINE_SIGNS = (
+    *("failed to create endpoint", "to bridge docker0", "network bridge", "adding interface", "join network"),
+    *("layer does not exist", "failed to get layer", "failed to register layer", "failed to export image"),
+    *("unknown parent image", "no such image: sha256", "error creating overlay mount", "context canceled"),
+    *("cannot allocate memory", "no such container", "containerd", "error mounting", "cgroup"),
+)
+"""What the engine, and never a command of the port, says when it cannot do its part: no bridge, a layer that
+another harness has removed meanwhile, an engine that ends.
 """
 
 
@@ -54,10 +66,14 @@ class Image:
 
 
 def dockerfile(manifest: Manifest) -> str:
-    """The port's own Dockerfile if it brings one, else the one rendered from its manifest."""
-    if own := manifest.own_dockerfile():
-        return own.read_text(encoding="utf-8")
-    top = sorted({path.parts[0] for path in manifest.files()})
+    """The port's own Dockerfile if it brings one, else the one rendered from its manifest.
+
+    Raises ManifestError for an own one that reaches past the limits.
+    """
+    own = manifest.own_dockerfile()
+    if own is not None:
+        own_dockerfile.check(manifest.name, own)
+        return own
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
         autoescape=False,
@@ -65,14 +81,12 @@ def dockerfile(manifest: Manifest) -> str:
         keep_trailing_newline=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["tojson"] = json.dumps
     return environment.get_template("Dockerfile.j2").render(
         port=manifest,
         base=base.name(),
         user=USER,
         label=_PORT_LABEL,
-        files=[name for name in top if (manifest.folder / name).is_file()],
-        folders=[name for name in top if (manifest.folder / name).is_dir()],
+        kind=KIND,
         entry_point=json.dumps(["sh", "-c", f'exec {manifest.run} "$@"', "microgpt"]),
     )
 
@@ -88,6 +102,7 @@ def prepare(manifest: Manifest, limits: Limits, on_line: OnLine = silent, force:
     Raises BuildFailed, LimitExceeded, MachineFault or ManifestError.
     """
     base_id = base.ensure_base(on_line)
+    sweep_once()
     text = dockerfile(manifest)
     digest = content_hash(manifest, base_id)
     tag = f"{REPOSITORY}/{manifest.name}:{digest[:12]}"
@@ -97,13 +112,29 @@ def prepare(manifest: Manifest, limits: Limits, on_line: OnLine = silent, force:
         if found and not force:
             return Image(tag, found, digest, base_id, reused=True, seconds=0.0, bytes=_size(client, found))
         began = time.monotonic()
-        _build(client, manifest, text, tag, limits, on_line)
+        if manifest.own_dockerfile() is not None:
+            _check_origins(client, manifest, text)
+        with closed_to_the_machine(client, base_id) as network:
+            _build(manifest, text, tag, Conditions(limits, network, on_line))
         built = base.image_id(client, tag)
         if built is None:
             raise MachineFault(f"the engine said it had built {tag}, but does not have it")
+        _check_volumes(client, manifest, built)
         _prune(client, manifest.name, keep=built)
         took = time.monotonic() - began
         return Image(tag, built, digest, base_id, reused=False, seconds=took, bytes=_size(client, built))
+    finally:
+        client.close()
+
+
+def remove(tag: str, keep_layers: bool) -> None:
+    """Remove an image; with `keep_layers` those below its own stay, for ports with the same packages."""
+    client = connect()
+    try:
+        client.remove_image(tag, noprune=keep_layers)
+    except docker.errors.APIError as error:
+        if error.status_code not in (404, 409):
+            raise MachineFault(f"the image {tag} could not be removed: {error}") from None
     finally:
         client.close()
 
@@ -114,59 +145,127 @@ def _size(client: docker.APIClient, image: str) -> int:
         return int(client.inspect_image(image)["Size"])  # type: ignore[no-untyped-call]
 
 
-def _build(
-    client: docker.APIClient, manifest: Manifest, text: str, tag: str, limits: Limits, on_line: OnLine
-) -> None:
-    tools = toolchains.fetch(manifest.toolchain, limits.build, on_line) if manifest.toolchain else None
-    labels = json.dumps({_PORT_LABEL: manifest.name} if manifest.own_dockerfile() else {})
-    with tempfile.TemporaryDirectory(prefix="microgpt-conformance-context-") as folder:
-        context = Path(folder) / "context.tar"
+@dataclass(frozen=True)
+class Conditions:
+    """What a build is given: limits, a network mode, and somebody who is told its lines."""
+
+    limits: Limits
+    network: str
+    on_line: OnLine
+
+
+def _check_origins(client: docker.APIClient, manifest: Manifest, text: str) -> None:
+    """No port is built on the image of another. Raises ManifestError."""
+    for step, image in own_dockerfile.images(text):
         try:
-            sources.pack(manifest, text, tools, context)
+            with asked_to(f"look for the image {image}"):
+                labels = client.inspect_image(image)["Config"]["Labels"]  # type: ignore[no-untyped-call]
+        except docker.errors.NotFound:
+            continue
+        except MachineFault:
+            continue  # no name for an image: the build says so
+        if _PORT_LABEL in (labels or {}):
+            raise own_dockerfile.another_ports(manifest.name, step, image)
+
+
+def _check_volumes(client: docker.APIClient, manifest: Manifest, image: str) -> None:
+    """Wherever they come from: a container would get a place on the host's disk. Raises ManifestError."""
+    with asked_to("inspect an image"):
+        found = client.inspect_image(image)["Config"].get("Volumes")  # type: ignore[no-untyped-call]
+    if found:
+        _remove(client, image)
+        raise ManifestError(
+            f"the image of {manifest.name} has volumes, {', '.join(sorted(found))}, which let a port write "
+            "to the host's disk; the image that its Dockerfile begins with brings them",
+            hint="begin with an image of Debian",
+            code="dockerfile",
+        )
+
+
+def _build(manifest: Manifest, text: str, tag: str, conditions: Conditions) -> None:
+    """Raises BuildFailed, LimitExceeded, MachineFault or ManifestError."""
+    limits, on_line = conditions.limits, conditions.on_line
+    tools = toolchains.fetch(manifest.toolchain, limits.build, on_line) if manifest.toolchain else None
+    is_own = manifest.own_dockerfile() is not None
+    options = {
+        "labels": {_PORT_LABEL: manifest.name} if is_own else {},
+        "network": conditions.network,
+        "memory": limits.build_memory,
+        "disk": limits.build_disk,
+        "pids": limits.build_pids,
+    }
+    with scratch() as folder:
+        context = folder / "context.tar"
+        try:
+            sources.pack(manifest, own_dockerfile.labelled(text, KIND) if is_own else text, tools, context)
         except OSError as error:
             raise MachineFault(f"the build context of {manifest.name} cannot be written: {error}") from None
-        worked = base.work(
-            ["build", tag, str(context), labels], f"{manifest.name}-build", limits.build, on_line
-        )
-    if worked.finished.code == 0 and not worked.error and not worked.fault:
+        job = ["build", tag, str(context), json.dumps(options)]
+        worked = base.work(job, f"{manifest.name}-build", limits.build, on_line)
+    if worked.built and not worked.error and not worked.fault:
         return
     if worked.finished.code is None and worked.container:
-        _remove_intermediate(client, worked.container)
+        _remove_intermediate(worked.container)
     raise _build_fault(manifest, worked, limits)
 
 
-def _build_fault(
-    manifest: Manifest, worked: Worked, limits: Limits
-) -> BuildFailed | LimitExceeded | MachineFault:
+def _build_fault(manifest: Manifest, worked: Worked, limits: Limits) -> ConformError:
     """Whose fault a failed build is, and the sentence for it."""
     number, command = _step(worked.step)
     log = paths.shown(paths.logs_dir() / f"{manifest.name}-build.log")
+    whole_log = f"the whole log is in {log}"
     if worked.finished.code is None:
         took = f"the build of {manifest.name} took longer than {seconds(limits.build)}"
         return LimitExceeded(
-            f"{took}; it was at {number}, {command}",
-            option=OPTIONS["build"],
+            f"{took}; it was at {number}, {command}", option=OPTIONS["build"], log=worked.tail
+        )
+    if worked.limit:
+        return LimitExceeded(
+            f"the build of {manifest.name} wrote more than {size(limits.build_disk)} at {number}, {command}",
+            option=OPTIONS[worked.limit],
             log=worked.tail,
         )
     if worked.fault:
         return MachineFault(worked.fault["fault"], hint=worked.fault["hint"], code=worked.fault["code"])
-    seen = "\n".join((*worked.tail, worked.error)).lower()
-    signs = (_DISK_SIGN, *_NETWORK_SIGNS) if "apt-get" in command else (_DISK_SIGN,)
-    if sign := next((sign for sign in signs if sign in seen), None):
+    cannot = f"the image of {manifest.name} cannot be built here: {number}, {command}, said"
+    if sign := _machine_sign(command, worked):
         return MachineFault(
-            f"the image of {manifest.name} cannot be built here: {number}, {command}, said '{sign}'",
-            hint=f"free disk space, or mend the network, and try again; the whole log is in {log}",
+            f"{cannot} '{sign}'",
+            hint=f"free disk space, or mend the network, and try again; {whole_log}",
             log=worked.tail,
             code="disk-full" if sign == _DISK_SIGN else "network",
         )
     code = re.search(r"returned a non-zero code: (\d+)", worked.error)
+    if not worked.error or (code is None and any(sign in worked.error.lower() for sign in _ENGINE_SIGNS)):
+        said = worked.error or "nothing, and went away"
+        return MachineFault(
+            f"{cannot} {said}", hint=f"try again; {whole_log}", log=worked.tail, code="engine"
+        )
+    hint = whole_log
+    if code and int(code[1]) == 137:
+        hint = (
+            f"a command that uses more than {size(limits.build_memory)} of memory is killed; "
+            f"{OPTIONS['build_memory']} raises that; {whole_log}"
+        )
+    if not worked.step:
+        message = f"the Dockerfile of {manifest.name} cannot be built: {worked.error}"
+        return BuildFailed(message, command=command, hint=hint, log=worked.tail)
     ended = f"ended with exit code {code[1]}" if code else f"failed: {worked.trouble()}"
     return BuildFailed(
         f"the build of {manifest.name} failed at {number}: the command '{command}' {ended}",
         command=command,
-        hint=f"the whole log is in {log}",
+        hint=hint,
         log=worked.tail,
     )
+
+
+def _machine_sign(command: str, worked: Worked) -> str | None:
+    """What tells that disk or network are to blame for a failed command."""
+    seen = "\n".join((*worked.tail, worked.error)).lower()
+    network = _NETWORK_SIGNS if "apt-get" in command else ()
+    if command.upper().startswith("FROM "):
+        network = _REGISTRY_SIGNS
+    return next((sign for sign in (_DISK_SIGN, *network) if sign in seen), None)
 
 
 def _step(line: str) -> tuple[str, str]:
@@ -175,13 +274,16 @@ def _step(line: str) -> tuple[str, str]:
     return (f"step {found[1]}", found[2]) if found else ("its start", "reading the Dockerfile")
 
 
-def _remove_intermediate(client: docker.APIClient, container: str) -> None:
+def _remove_intermediate(container: str) -> None:
     """The engine ends a build whose client is gone; this makes sure of its last container."""
+    client = connect()
     try:
         client.remove_container(container, force=True, v=True)
     except docker.errors.APIError as error:
         if error.status_code not in (404, 409):
             raise MachineFault(f"a stopped build left its container {container} behind: {error}") from None
+    finally:
+        client.close()
 
 
 def _prune(client: docker.APIClient, port: str, keep: str) -> None:
@@ -190,9 +292,13 @@ def _prune(client: docker.APIClient, port: str, keep: str) -> None:
         images = client.images(filters={"label": f"{_PORT_LABEL}={port}"})
     for image in images:
         if image["Id"] != keep:
-            try:
-                for tag in image["RepoTags"] or [image["Id"]]:
-                    client.remove_image(image["Id"] if tag == "<none>:<none>" else tag)
-            except docker.errors.APIError as error:
-                if error.status_code not in (404, 409):
-                    raise MachineFault(f"an old image of {port} could not be removed: {error}") from None
+            for tag in image["RepoTags"] or [image["Id"]]:
+                _remove(client, image["Id"] if tag == "<none>:<none>" else tag)
+
+
+def _remove(client: docker.APIClient, image: str) -> None:
+    try:
+        client.remove_image(image)
+    except docker.errors.APIError as error:
+        if error.status_code not in (404, 409):
+            raise MachineFault(f"the old image {image} could not be removed: {error}") from None

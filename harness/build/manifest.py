@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,9 +18,11 @@ from typing import Any
 import jsonschema
 import yaml
 
-from harness import paths
+from harness import files, paths
+from harness.build import plain_yaml
 from harness.errors import ManifestError
-from harness.run.limits import Limits
+from harness.run.limits import KIB, MIB, Limits, size
+from harness.run.process import printable
 
 PORT_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _NOT_SOURCE = (
@@ -27,6 +30,9 @@ _NOT_SOURCE = (
     *("*.o", "*.hi", "*.pyc", "*.class"),
 )
 """What builds leave behind in a port's folder; hidden files and folders are left out too."""
+MOST_SOURCE, MOST_FILES, MOST_DOCKERFILE = 64 * MIB, 10_000, 256 * KIB
+"""Of one port: what is hashed, packed and shown."""
+_SHOWN = 120  # characters of a wrong value in a sentence
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,10 @@ class Manifest:
     build: str | None = None
     version: str | None = None
     agreement: str = "bit"
+    engine: str = "graph"
     level: int = 12
+    robust: bool = False
+    slow: bool = False
     timeouts: tuple[tuple[str, float], ...] = ()
     toolchain: Toolchain | None = None
     known: tuple[Known, ...] = ()
@@ -69,26 +78,39 @@ class Manifest:
         """The usual limits with this port's own timeouts in place."""
         return Limits(**{**usual.__dict__, **dict(self.timeouts)})
 
-    def own_dockerfile(self) -> Path | None:
+    def own_dockerfile(self) -> str | None:
+        """The text of the port's own Dockerfile, None without one. Raises ManifestError."""
         path = self.folder / "Dockerfile"
-        return path if path.is_file() else None
+        return _text(path, _read(self.folder, path, MOST_DOCKERFILE)) if _is_there(path) else None
+
+    def read(self, inside: PurePosixPath | str) -> bytes:
+        """One of the port's files. Raises ManifestError, for a link out of the folder or a pipe, too."""
+        return _read(self.folder, self.folder / inside, MOST_SOURCE)
 
     def files(self) -> tuple[PurePosixPath, ...]:
         """The port's source files, relative to its folder and sorted: what is hashed and what builds get.
 
-        port.yaml and Dockerfile are left out: a changed comment in them changes nothing that is built.
+        port.yaml and Dockerfile are left out: a changed comment in them changes nothing that is built. Raises
+        ManifestError for links that lead out, for names that cannot be shown, and for more than MOST_SOURCE.
         """
-        found = []
+        found, total = [], 0
         for path in _walk(self.folder):
             inside = PurePosixPath(path.relative_to(self.folder).as_posix())
             if str(inside) in ("port.yaml", "Dockerfile"):
                 continue
-            if path.is_symlink() and not path.resolve().is_relative_to(self.folder.resolve()):
+            if not str(inside).isprintable():
                 raise ManifestError(
-                    f"{paths.shown(path)} is a link that leads out of the port's folder; "
-                    "a port consists of what lies in its own folder"
+                    f"{paths.shown(self.folder)} holds a file whose name cannot be shown, {str(inside)!a}; "
+                    "names are printable UTF-8"
                 )
             found.append(inside)
+            total += _size(self.folder, path)
+            if total > MOST_SOURCE or len(found) > MOST_FILES:
+                raise ManifestError(
+                    f"{paths.shown(self.folder)} holds more than a port may, {size(MOST_SOURCE)} "
+                    f"in {MOST_FILES:,} files; with {inside} it has {size(total)} in {len(found):,}",
+                    hint="move what is not source out of the folder, or into a hidden one",
+                )
         return tuple(sorted(found))
 
 
@@ -127,27 +149,59 @@ def load_folder(folder: Path, name: str | None = None) -> Manifest:
             "starting with a letter or digit",
             hint="with --path, --name names the port whatever its folder is called",
         )
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ManifestError(f"{paths.shown(path)} is missing") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ManifestError(f"{paths.shown(path)} cannot be read as UTF-8 text: {error}") from None
-    data, lines = _parse(path, text)
+    if not _is_there(path):
+        raise ManifestError(f"{paths.shown(path)} is missing")
+    data, lines = _parse(path, _text(path, _read(folder, path, plain_yaml.MOST_BYTES)))
     _check(path, data, lines)
     return _manifest(folder, name, data)
+
+
+def _is_there(path: Path) -> bool:
+    return path.is_symlink() or path.exists()
+
+
+def _check_inside(folder: Path, path: Path) -> None:
+    if path.is_symlink() and not path.resolve().is_relative_to(folder.resolve()):
+        raise ManifestError(
+            f"{paths.shown(path.parent)}/{path.name} is a link that leads out of the port's folder; "
+            "a port consists of what lies in its own folder"
+        )
+
+
+def _size(folder: Path, path: Path) -> int:
+    """Bytes of a plain file. Raises ManifestError."""
+    _check_inside(folder, path)
+    if not path.is_file():
+        raise ManifestError(f"{paths.shown(path.parent)}/{path.name} is no plain file")
+    return path.stat().st_size
+
+
+def _read(folder: Path, path: Path, most: int) -> bytes:
+    """A file of the port in `folder`. Raises ManifestError."""
+    try:
+        _check_inside(folder, path)
+        return files.read_whole(path, most)
+    except (OSError, RuntimeError) as error:  # RuntimeError: links in a circle
+        why = files.reason(error) if isinstance(error, OSError) else "its links lead in a circle"
+        raise ManifestError(f"{paths.shown(path)} cannot be read: {why}") from None
+
+
+def _text(path: Path, data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ManifestError(
+            f"{paths.shown(path)} is not UTF-8 text: byte {error.start + 1} is 0x{data[error.start]:02x}"
+        ) from None
 
 
 def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[tuple[str, ...], int]]:
     """The YAML mapping and the line of every key in it, by the key's full path."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        data = yaml.safe_load(text)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise ManifestError(f"{paths.shown(path)}, line {line}: this is not YAML: {error.problem}") from None
-    except yaml.YAMLError as error:
-        raise ManifestError(f"{paths.shown(path)} is not YAML: {error}") from None
+        data, node = plain_yaml.parse(text)
+    except plain_yaml.NotPlain as problem:
+        where = f", line {problem.line}" if problem.line else ""
+        raise ManifestError(f"{paths.shown(path)}{where}: {problem}") from None
     if not isinstance(node, yaml.MappingNode):
         raise ManifestError(
             f"{paths.shown(path)} holds no 'key: value' lines; expected at least language and run"
@@ -160,7 +214,7 @@ def _key_lines(
 ) -> Iterator[tuple[tuple[str, ...], int]]:
     seen: dict[str, int] = {}
     for key, value in node.value:
-        name, line = str(key.value), key.start_mark.line + 1
+        name, line = printable(str(key.value), _SHOWN), key.start_mark.line + 1
         if name in seen:
             raise ManifestError(
                 f"{paths.shown(path)}, line {line}: the key '{name}' stands twice, first on line {seen[name]}"
@@ -179,20 +233,38 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
+_Validator = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda checker, value: type(value) is int
+    ),
+)
+"""JSON takes 1.0 for an integer; here it is none."""
+
+
 def _check(path: Path, data: dict[str, Any], lines: dict[tuple[str, ...], int]) -> None:
-    validator = jsonschema.Draft202012Validator(schema())
-    sentences = []
-    for error in sorted(validator.iter_errors(data), key=lambda error: _line(_key(error), lines)):
-        sentences += [
-            f"{paths.shown(path)}, line {_line(key, lines)}: {sentence}"
-            for key, sentence in _sentences(error)
-        ]
-    if sentences:
-        raise ManifestError("\n".join(sentences))
+    wrong = dict(_unfit((), data))
+    for error in _Validator(schema()).iter_errors(data):
+        for key, sentence in _sentences(error):
+            wrong.setdefault(key, sentence)
+    if wrong:
+        ordered = sorted((_line(key, lines), sentence) for key, sentence in wrong.items())
+        raise ManifestError("\n".join(f"{paths.shown(path)}, line {line}: {text}" for line, text in ordered))
+
+
+def _unfit(key: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Values that a JSON schema has no word for: text that cannot be shown, numbers that are none."""
+    if isinstance(value, dict | list):
+        for name, below in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _unfit((*key, printable(str(name), _SHOWN)), below)
+    elif (isinstance(value, str) and not value.isprintable()) or (
+        isinstance(value, float) and not math.isfinite(value)
+    ):
+        yield key, _not_as_expected(key, value)
 
 
 def _key(error: jsonschema.ValidationError) -> tuple[str, ...]:
-    return tuple(str(part) for part in error.absolute_path)
+    return tuple(printable(str(part), _SHOWN) for part in error.absolute_path)
 
 
 def _line(key: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> int:
@@ -205,12 +277,11 @@ def _line(key: tuple[str, ...], lines: dict[tuple[str, ...], int]) -> int:
 def _sentences(error: jsonschema.ValidationError) -> Iterator[tuple[tuple[str, ...], str]]:
     """One (key's path, sentence) for each thing that a schema error stands for."""
     key = _key(error)
-    name = ".".join(part for part in key if not part.isdigit())
     rule: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
     came: Any = error.instance
     if error.validator == "additionalProperties":
         known = list(rule["properties"])
-        for unknown in sorted(str(name) for name in came if name not in known):
+        for unknown in sorted(printable(str(name), _SHOWN) for name in came if name not in known):
             close = difflib.get_close_matches(unknown, known, n=1)
             right = f"did you mean '{close[0]}'?" if close else f"known keys: {', '.join(known)}"
             yield (*key, unknown), f"there is no key '{'.'.join((*key, unknown))}'; {right}"
@@ -220,10 +291,15 @@ def _sentences(error: jsonschema.ValidationError) -> Iterator[tuple[tuple[str, .
                 expected = rule["properties"][missing]["description"]
                 yield key, f"the key '{'.'.join((*key, missing))}' is missing: {expected}"
     else:
-        shown = json.dumps(came, default=str, ensure_ascii=False)
         guessed = error.validator == "type" and error.validator_value == "string"
         quotes = " (YAML takes this for something else than text: put it in quotes)" if guessed else ""
-        yield key, f"'{name}' is {shown}, expected {_description(key)}{quotes}"
+        yield key, _not_as_expected(key, came) + quotes
+
+
+def _not_as_expected(key: tuple[str, ...], came: Any) -> str:
+    name = ".".join(part for part in key if not part.isdigit())
+    shown = printable(json.dumps(came, default=str, ensure_ascii=False), _SHOWN)
+    return f"'{name}' is {shown}, expected {_description(key)}"
 
 
 def _description(key: tuple[str, ...]) -> str:
@@ -259,7 +335,10 @@ def _manifest(folder: Path, name: str, data: dict[str, Any]) -> Manifest:
         build=data.get("build"),
         version=data.get("version"),
         agreement=data.get("agreement", "bit"),
+        engine=data.get("engine", "graph"),
         level=data.get("level", 12),
+        robust=data.get("robust", False),
+        slow=data.get("slow", False),
         timeouts=tuple(sorted(data.get("timeouts", {}).items())),
         toolchain=toolchain,
         known=tuple(Known(**entry) for entry in data.get("known", ())),
@@ -267,11 +346,15 @@ def _manifest(folder: Path, name: str, data: dict[str, Any]) -> Manifest:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
+    try:
+        listed = sorted(folder.iterdir())
+    except OSError as error:
+        raise ManifestError(f"{paths.shown(folder)} cannot be read: {files.reason(error)}") from None
+    for path in listed:
         if path.name.startswith(".") or any(path.match(pattern) for pattern in _NOT_SOURCE):
             continue
         if path.is_dir():
             if not path.is_symlink():
                 yield from _walk(path)
-        elif path.is_file():
+        else:
             yield path

@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import shutil
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,12 +20,14 @@ from harness.build.manifest import Manifest
 from harness.errors import BuildFailed, ConformError, LimitExceeded, MachineFault
 from harness.run import subprocesses
 from harness.run.container import ContainerProcess
-from harness.run.limits import OPTIONS, Limits, seconds
+from harness.run.limits import KIB, OPTIONS, Limits, seconds
 from harness.run.local import LocalProcess, environment
 from harness.run.process import Process, printable
+from harness.run.reaper import scratch
 from harness.run.subprocesses import OnLine, silent
 
 _VERSION_SECONDS = 20.0
+_VERSION_BYTES = 64 * KIB
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ class LocalRunner:
         self._in_use = _mark_used(folder)
         with _only_one(folder.with_suffix(".lock")):
             ready = folder.with_suffix(".ready")
-            reused = ready.exists() and not self._force
+            reused = ready.exists() and folder.is_dir() and not self._force
             began = time.monotonic()
             if not reused:
                 ready.unlink(missing_ok=True)
@@ -160,14 +161,14 @@ class LocalRunner:
         if manifest.build is None:
             return
         on_line(f"$ {manifest.build}")
-        with tempfile.TemporaryDirectory(prefix="microgpt-conformance-build-") as home:
+        with scratch() as home:
             finished = subprocesses.run(
                 ["sh", "-c", manifest.build],
                 log=log,
                 seconds=self._limits.build,
                 on_line=on_line,
                 folder=folder,
-                environment=environment(Path(home), self._path),
+                environment=environment(home, self._path),
             )
         if finished.code is None:
             raise LimitExceeded(
@@ -216,7 +217,7 @@ def _remembered_version(manifest: Manifest, image: str, start: Callable[[str], P
 
 
 def _version(manifest: Manifest, start: Callable[[str], Process]) -> str | None:
-    """The first line that the manifest's version command prints, None when it fails."""
+    """The first line that the manifest's version command prints, None when it fails or does not end."""
     if manifest.version is None:
         return None
     process = start(f"{manifest.version} 2>&1")
@@ -226,13 +227,15 @@ def _version(manifest: Manifest, start: Callable[[str], Process]) -> str | None:
         process.close_input()
         while chunk := process.read(deadline):
             output += chunk
+            if len(output) > _VERSION_BYTES or time.monotonic() > deadline:
+                return None
         end = process.exit_reason(deadline)
     except (TimeoutError, ConformError):
         return None
     finally:
         process.kill()
     lines = [line for line in output.decode("utf-8", errors="replace").splitlines() if line.strip()]
-    return printable(lines[0].strip()) if lines and end is not None and end.code == 0 else None
+    return printable(lines[0].strip(), 100) if lines and end is not None and end.code == 0 else None
 
 
 @contextlib.contextmanager

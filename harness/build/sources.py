@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
 import stat
 import tarfile
 from pathlib import Path, PurePosixPath
@@ -25,12 +24,21 @@ def content_hash(manifest: Manifest, *parts: str) -> str:
     for inside in manifest.files():
         path = manifest.folder / inside
         _add(digest, f"{inside} {'x' if _executable(path) else '-'}".encode())
-        _add(digest, path.read_bytes())
+        _add(digest, manifest.read(inside))
     return digest.hexdigest()
 
 
+def source_hash(manifest: Manifest) -> str:
+    """What the port itself consists of, wherever it is built: its files, packages and commands."""
+    return content_hash(manifest, *manifest.apt, manifest.build or "", manifest.run)
+
+
 def pack(manifest: Manifest, dockerfile: str, toolchain: Path | None, archive: Path) -> None:
-    """Write the build context: the port's files at the top, Dockerfile, and the toolchain in toolchain/."""
+    """Write the build context: Dockerfile, the toolchain in toolchain/, and the port's files in port/.
+
+    A port's own Dockerfile finds the files at the top.
+    """
+    place = PurePosixPath("port") if manifest.own_dockerfile() is None else PurePosixPath()
     with tarfile.open(archive, "w") as context:
         _add_file(context, PurePosixPath("Dockerfile"), dockerfile.encode(), executable=False)
         if toolchain is not None:
@@ -38,9 +46,11 @@ def pack(manifest: Manifest, dockerfile: str, toolchain: Path | None, archive: P
                 if path.is_file():
                     inside = PurePosixPath("toolchain") / path.relative_to(toolchain).as_posix()
                     _add_file(context, inside, path.read_bytes(), _executable(path))
+        folder = tarfile.TarInfo("port")  # for a port without a file
+        folder.type, folder.mode = tarfile.DIRTYPE, 0o755
+        context.addfile(folder)
         for inside in manifest.files():
-            path = manifest.folder / inside
-            _add_file(context, inside, path.read_bytes(), _executable(path))
+            _add_file(context, place / inside, manifest.read(inside), _executable(manifest.folder / inside))
 
 
 def copy(manifest: Manifest, folder: Path) -> None:
@@ -48,7 +58,8 @@ def copy(manifest: Manifest, folder: Path) -> None:
     for inside in manifest.files():
         target = folder / inside
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(manifest.folder / inside, target)
+        target.write_bytes(manifest.read(inside))
+        target.chmod(0o755 if _executable(manifest.folder / inside) else 0o644)
     folder.mkdir(parents=True, exist_ok=True)
 
 

@@ -16,22 +16,23 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from conformance.verbs import NAMES
 from harness import files
 from harness.cli.progress import progress
+from harness.cli.shared import SECONDS
 from harness.errors import ConformError, MachineFault
-from harness.report import record
+from harness.report import store
 from harness.run.limits import Limits
 from harness.run.process import printable
 
 if TYPE_CHECKING:
     from harness.fuzz.campaign import Campaign
 
-SECONDS = 60.0
+USUAL_SECONDS = 60.0
 OUT = Console(highlight=False)
 ERR = Console(stderr=True, highlight=False)
 
 
 @click.command()
 @click.argument("ports", nargs=-1, required=True)
-@click.option("--time", "seconds", type=click.FloatRange(min=0, min_open=True), help="Seconds.  [usually 60]")
+@click.option("--time", "seconds", type=SECONDS, help="Seconds.  [usually 60]")
 @click.option("--count", type=click.IntRange(min=1), help="Requests, in place of a time.")
 @click.option("--seed", type=click.IntRange(min=0), help="Makes the same requests again.  [usually any]")
 @click.option("--kind", type=click.Choice(["good", "bad", "both"]), default="both", show_default=True)
@@ -40,7 +41,7 @@ ERR = Console(stderr=True, highlight=False)
 @click.option(
     "--request-timeout",
     "timeout",
-    type=click.FloatRange(min=0, min_open=True),
+    type=SECONDS,
     default=20.0,
     show_default=True,
 )
@@ -85,7 +86,7 @@ def fuzz(
     if shards is not None and scheduler is None:
         raise click.UsageError("--shards says how to spread a campaign: it needs --scheduler")
     if count is None and seconds is None:
-        seconds = SECONDS
+        seconds = USUAL_SECONDS
     if seed is None:
         seed = random.SystemRandom().randrange(10**6)
     verbs, limits = verbs or NAMES, Limits(request=timeout)
@@ -100,7 +101,7 @@ def fuzz(
         with _progress(seconds, count, quiet=as_json) as (on_line, listener):
             result = campaign(ports, seconds, count, seed, kind, verbs, runner, limits, on_line, listener)
     if keep:
-        path = record.results_dir() / "fuzz.json"
+        path = store.mine() / "fuzz.json"
         kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         files.write_whole(path, json.dumps({**kept, kind: result}, indent=1) + "\n")
     if as_json:

@@ -14,7 +14,7 @@ from rich.markup import escape
 from harness import paths
 from harness.build import manifest
 from harness.errors import ResultsError
-from harness.report import record
+from harness.report import store
 from harness.report.history import trend
 from harness.report.history.diff import Change, changes
 from harness.report.record import Record
@@ -60,9 +60,9 @@ def _pair(old: Path, new: Path) -> tuple[list[Record], list[Record]]:
     if old.is_dir() != new.is_dir() and old.exists() and new.exists():
         raise ResultsError(f"{old} and {new}: expected two records, or two folders of records")
     before, after = _records(old), _records(new)
-    if not old.is_dir() and before[0]["port"] != after[0]["port"]:
+    if not old.is_dir() and before[0].port != after[0].port:
         raise ResultsError(
-            f"{old} is a record of {before[0]['port']}, {new} one of {after[0]['port']}: "
+            f"{old} is a record of {before[0].port}, {new} one of {after[0].port}: "
             "expected two records of one port"
         )
     return before, after
@@ -70,8 +70,8 @@ def _pair(old: Path, new: Path) -> tuple[list[Record], list[Record]]:
 
 def _records(path: Path) -> list[Record]:
     if not path.is_dir():
-        return [record.read(path)]
-    found = record.read_all(path)
+        return [store.read(path)]
+    found = store.read_all(path)
     if not found:
         raise ResultsError(f"{paths.shown(path)} holds no record")
     return found
@@ -83,7 +83,7 @@ def _records(path: Path) -> list[Record]:
 def history(port: str, as_json: bool) -> None:
     """Every state that PORT has been in: levels, worst ulp, seconds for the ladder, µs a training step."""
     manifest.load(port)
-    lines = trend.read(port, record.results_dir())
+    lines = trend.read(port, store.published())
     if as_json:
         click.echo(json.dumps(lines, indent=1))
         return

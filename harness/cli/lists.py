@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from conformance import ladder
 from harness.build import images, manifest
+from harness.cli.shared import ERR
+from harness.errors import ConformError
+from harness.report import terminal
 
 
 @click.command(name="list")
 def list_ports() -> None:
-    """Name the ports and the levels that they claim."""
+    """Name the ports and the levels that they claim.
+
+    Exit status: 0, or 2 if a port.yaml is wrong; the other ports are listed all the same.
+    """
+    wrong = False
     for name in manifest.known_ports():
-        loaded = manifest.load(name)
+        try:
+            loaded = manifest.load(name)
+        except ConformError as fault:
+            wrong = True
+            ERR.print(terminal.error_text(fault))
+            continue
         click.echo(f"{name:14} {loaded.language:14} level {loaded.level:2}  {loaded.agreement}")
+    sys.exit(2 if wrong else 0)
 
 
 @click.command(name="cases")

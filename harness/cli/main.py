@@ -1,7 +1,7 @@
 """The command `conform`: collects the commands of this folder, and turns every known fault into a sentence.
 
 Exit status: 0 the port conforms, 1 it does not, 2 the command or port.yaml is wrong, 3 this machine cannot do
-it.
+it, or something happened that nobody foresaw.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from typing import Any, NoReturn
 
 import click
 
-from conformance.ladder import UnknownCase
+from conformance.ladder import BrokenSuite, UnknownCase
 from harness.cli.accuracy import accuracy
 from harness.cli.base import get_base
 from harness.cli.bench import measure
+from harness.cli.check import check
 from harness.cli.check_math import check_math
 from harness.cli.doctor import examine
 from harness.cli.fuzz import fuzz
@@ -24,12 +25,15 @@ from harness.cli.matrix import judge_all
 from harness.cli.mutants import mutants
 from harness.cli.new import new_port
 from harness.cli.plan import plan
+from harness.cli.publish import publish
 from harness.cli.render import render
 from harness.cli.run import run
 from harness.cli.shared import ERR, EXIT_CODES
 from harness.cli.shell import shell
 from harness.cli.site import site
+from harness.cli.start import begin
 from harness.cli.try_case import try_case
+from harness.crash import broken_suite, unexpected
 from harness.errors import ConformError, ManifestError
 from harness.report import terminal
 
@@ -41,16 +45,25 @@ class _Conform(click.Group):
         try:
             return super().invoke(ctx)
         except UnknownCase as problem:
-            ERR.print(terminal.error_text(ManifestError(str(problem))))
-            sys.exit(EXIT_CODES["usage"])
+            _end(ManifestError(str(problem)))
+        except BrokenSuite as problem:
+            _end(broken_suite(problem))
         except ConformError as error:
-            ERR.print(terminal.error_text(error))
-            sys.exit(EXIT_CODES.get(error.outcome, 1))
+            _end(error)
         except KeyboardInterrupt:
             ERR.print("interrupted: the port was stopped and its container removed")
             sys.exit(130)
         except BrokenPipeError:
             _leave_a_closed_pipe()
+        except (click.exceptions.Exit, click.ClickException, click.Abort):
+            raise
+        except Exception as error:
+            _end(unexpected(error, f"conform {ctx.invoked_subcommand or ''}".strip()))
+
+
+def _end(fault: ConformError) -> NoReturn:
+    ERR.print(terminal.error_text(fault))
+    sys.exit(EXIT_CODES.get(fault.outcome, 1))
 
 
 def _leave_a_closed_pipe() -> NoReturn:
@@ -68,13 +81,15 @@ def main() -> None:
     conform run rust --level 6               one level only
     conform run rust --case backward/window  one case only
     conform run rust --runner local          without Docker
+    conform check my.log                     a program that speaks no protocol, by what it prints
     conform doctor                           what this machine lacks, and what to type
     """
 
 
 COMMANDS = (
-    *(run, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
-    *(fuzz, mutants, accuracy, check_math, measure, render, diff, history, plan, site, get_base, examine),
+    *(run, check, begin, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
+    *(fuzz, mutants, accuracy, check_math, measure, render, publish, diff, history, plan, site),
+    *(get_base, examine),
 )
 for _command in COMMANDS:
     main.add_command(_command)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -14,13 +15,32 @@ from harness.judge.climb import CaseResult
 from harness.run.process import printable
 
 
+class _Estimate:
+    """One line for all ports: how many are done, and how long the others took the last time."""
+
+    def __init__(self, progress: Progress, expected: Mapping[str, float]) -> None:
+        self._progress = progress
+        self._left = dict(expected)
+        self._ports = len(expected)
+        self._task = progress.add_task("", total=max(1.0, sum(expected.values())))
+        self.done("")
+
+    def done(self, port: str) -> None:
+        took = self._left.pop(port, 0.0)
+        minutes = sum(self._left.values()) / 60 / (os.cpu_count() or 1)
+        about = f"about {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
+        text = f"{self._ports - len(self._left)} of {self._ports} ports, {about}"
+        self._progress.update(self._task, advance=took, description=text)
+
+
 class _Bar(Listener):
     """One line: what is being built, then level, case and how many are done."""
 
-    def __init__(self, progress: Progress, name: str, total: int) -> None:
+    def __init__(self, progress: Progress, name: str, total: int, estimate: _Estimate | None) -> None:
         self._progress = progress
         self._name = name
         self._total = total
+        self._estimate = estimate
         self._task = progress.add_task(f"{name}: building", total=None)
 
     def building(self, line: str) -> None:
@@ -43,16 +63,27 @@ class _Bar(Listener):
             self._task, total=None, description=f"{self._name}: comparing with known mistakes"
         )
 
+    def marking(self, mark: str) -> None:
+        self._progress.update(self._task, total=None, description=f"{self._name}: {mark}")
+
     def finished(self) -> None:
         self._progress.update(self._task, visible=False)
+        if self._estimate is not None:
+            self._estimate.done(self._name)
 
 
 @contextmanager
-def progress(console: Console, total: int, quiet: bool = False) -> Iterator[Callable[[str], Listener]]:
-    """Makes a listener for each port: on a terminal it draws a bar of `total` cases, elsewhere nothing."""
+def progress(
+    console: Console, total: int, quiet: bool = False, expected: Mapping[str, float] | None = None
+) -> Iterator[Callable[[str], Listener]]:
+    """Makes a listener for each port: on a terminal it draws a bar of `total` cases, elsewhere nothing.
+
+    expected: the seconds that each port took the last time, for an estimate of what is left.
+    """
     if quiet or not console.is_terminal:
         yield lambda name: Listener()
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as bars:
-        yield lambda name: _Bar(bars, name, total)
+        estimate = _Estimate(bars, expected) if expected else None
+        yield lambda name: _Bar(bars, name, total, estimate)

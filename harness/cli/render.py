@@ -12,7 +12,7 @@ import click
 from harness import files, paths
 from harness.build import manifest
 from harness.errors import MachineFault, ResultsError
-from harness.report import junit, kept, record
+from harness.report import junit, kept, store
 from harness.report import summary as summaries
 from harness.report.record import Record
 
@@ -32,13 +32,13 @@ def render(context: click.Context, check: bool) -> None:
     conform render summary                       for the page of a workflow's run on GitHub
     conform render badges c.json --into badges   of one record, wherever it lies
 
-    RECORDS are ports, or the files of records; all of results/ if none is named.
+    RECORDS are ports, or the files of records; all published ones if none is named.
     """
     if context.invoked_subcommand is not None:
         if check:
             raise click.UsageError("--check is for the files of the repository: conform render --check")
         return
-    wanted = kept.all_files(in_folder(record.results_dir()))
+    wanted = kept.all_files(in_folder(store.published()))
     if not check:
         kept.write(wanted)
         return
@@ -88,26 +88,27 @@ def render_badges(records: Sequence[str], into: Path) -> None:
 
 
 def chosen(names: Sequence[str]) -> list[Record]:
-    """The records of these ports, files or folders; all of results/ if none is named.
+    """The records of these ports, files or folders; all published ones if none is named.
 
     Raises ManifestError or ResultsError.
     """
-    return [made for name in names for made in named(name)] if names else in_folder(record.results_dir())
+    return [made for name in names for made in named(name)] if names else in_folder(store.published())
 
 
 def named(name: str) -> list[Record]:
     path = Path(name)
     if name in manifest.known_ports():
-        return [record.read(record.results_dir() / f"{name}.json")]
+        found = store.newest(name)
+        return [found if found is not None else store.read(store.mine() / f"{name}.json")]
     if path.is_dir():
         return in_folder(path)
     if path.suffix != ".json":
         manifest.load(name)  # says which ports there are
-    return [record.read(path)]
+    return [store.read(path)]
 
 
 def in_folder(folder: Path) -> list[Record]:
-    found = record.read_all(folder)
+    found = store.read_all(folder)
     if not found:
         raise ResultsError(f"{paths.shown(folder)} holds no record", hint="make matrix judges every port")
     return found

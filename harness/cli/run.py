@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -13,7 +12,8 @@ from harness.cli.progress import progress
 from harness.cli.shared import ERR, OUT, limit_options, limits_of, runner_option
 from harness.fleet.conform import Choice, conform
 from harness.report import accuracy as accuracy_results
-from harness.report import record, terminal
+from harness.report import store, terminal
+from harness.report.record import text_of
 
 
 @click.command()
@@ -23,6 +23,9 @@ from harness.report import record, terminal
 @runner_option
 @click.option("--level", type=click.IntRange(1, 12), help="Ask this level only.")
 @click.option("--case", "case", help="Ask this case only, as <verb>/<case>.")
+@click.option("--after", metavar="CASES", help="With --case: cases to ask before it, separated by commas.")
+@click.option("--fresh/--no-fresh", default=True, help="Ask questions that nobody has seen before, too.")
+@click.option("--fresh-seed", type=int, metavar="SEED", help="The seed of an earlier run's fresh questions.")
 @click.option("--long", "long_cases", is_flag=True, help="Ask the long cases too (1,000 steps).")
 @click.option(
     "--math",
@@ -44,6 +47,9 @@ def run(
     runner: str,
     level: int | None,
     case: str | None,
+    after: str | None,
+    fresh: bool,
+    fresh_seed: int | None,
     long_cases: bool,
     math: str,
     force: bool,
@@ -62,22 +68,32 @@ def run(
         raise click.UsageError("--name goes with --path: a port in ports/ has its folder's name")
     loaded = manifest.load_folder(path, name) if path else manifest.load(str(port))
     chosen_limits = limits_of(loaded, limits)
-    choice = Choice(runner, level, case, long_cases, math == "native")
+    choice = Choice(
+        runner,
+        level,
+        case,
+        tuple(after.split(",")) if after else (),
+        long_cases,
+        math == "native",
+        fresh=fresh,
+        fresh_seed=fresh_seed,
+    )
     with progress(ERR, choice.count(), quiet=as_json) as listener_for:
         where = runners.runner(runner, chosen_limits, force)
         found = conform(loaded, where, chosen_limits, choice, listener_for(loaded.name))
-    if choice.only_level is None and path is None and not choice.native:
-        record.save(found)
-    if record_file is not None:
-        record.write(found, record_file)
     if as_json:
-        click.echo(json.dumps(found, indent=1))
+        click.echo(text_of(found), nl=False)
     else:
         terminal.show(found, OUT, _repeat(path, name, runner) if path else "")
         measured = None if path else accuracy_results.of_port(loaded.name)
         if measured is not None:
             OUT.print(accuracy_results.line(measured), style="dim", soft_wrap=True)
-    sys.exit(0 if found["outcome"] == "conforms" else 1)
+    # The report first: a full disk must not hide it.
+    if choice.is_whole and path is None and not choice.native:
+        store.save(found)
+    if record_file is not None:
+        store.write(found, record_file)
+    sys.exit(0 if found.conforms else 1)
 
 
 def _repeat(path: Path, name: str | None, runner: str) -> str:

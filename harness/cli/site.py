@@ -8,7 +8,7 @@ import click
 
 from harness import paths
 from harness.fleet import example
-from harness.report import record
+from harness.report import store
 from harness.report.site.build import build
 
 
@@ -16,6 +16,6 @@ from harness.report.site.build import build
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [usually results/site]")
 def site(out: Path | None) -> None:
     """Write what results/ holds as static pages, for a browser or any web server."""
-    folder = out or record.results_dir() / "site"
-    count = build(record.results_dir(), folder, example.judge())
+    folder = out or paths.results_dir() / "site"
+    count = build(store.published(), folder, example.judge())
     click.echo(f"{count} files in {paths.shown(folder)}; open {paths.shown(folder / 'index.html')}")

@@ -29,5 +29,5 @@ def try_case(port: str, case: str, runner: str) -> None:
     with Session(where.launch, limits) as session:
         tried = attempt(session, chosen, port)
     OUT.print(side_by_side(tried))
-    OUT.print("[green]they agree[/]" if tried["agrees"] else "[red]they do not agree[/]")
-    sys.exit(0 if tried["agrees"] else 1)
+    OUT.print("[green]they agree[/]" if tried.agrees else "[red]they do not agree[/]")
+    sys.exit(0 if tried.agrees else 1)

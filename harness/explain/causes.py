@@ -225,7 +225,7 @@ CAUSES = (
 )
 
 
-def usual_cause(verb: str, difference: Difference) -> Cause | None:
+def likely_cause(verb: str, difference: Difference) -> Cause | None:
     """The likely cause of a first difference; None where the kind of the difference says it all."""
     if difference.kind in ("shape", "error"):
         return None

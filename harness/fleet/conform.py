@@ -7,49 +7,70 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from conformance import bounds, ladder, verbs
 from harness.build.manifest import Manifest
 from harness.build.runners import Prepared, Runner
-from harness.errors import BuildFailed, ConformError, LimitExceeded
+from harness.errors import BuildFailed, ConformError, LimitExceeded, ManifestError
+from harness.explain.leftover import needed
 from harness.explain.mutants.diagnose import diagnose
 from harness.explain.trace import Finding, trace
 from harness.fleet.key import code_hash
-from harness.judge import tolerance
+from harness.fuzz import fresh
+from harness.judge import marks, tolerance
 from harness.judge.attempt import Attempt, attempt
 from harness.judge.climb import CaseResult, LevelResult, climb, reached
 from harness.judge.compare import Compare, compare
-from harness.report import record
+from harness.report.making import Circumstances, Climb, build_failure, case_of, make
+from harness.report.record import Mark, Marks, Record
 from harness.run.limits import Limits
 from harness.run.session import Session
+
+SHOWN_FAILURES = 10  # of a mark, in the record
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which cases to ask: all but the long ones by default. native: ask for the port's own functions."""
+    """What to ask: all but the long cases by default.
+
+    native: the port's own functions. fresh: whether to ask fresh questions too; `fresh_seed` repeats those of
+    an earlier run. after: cases to ask before `case`, for a failure that needs what they leave behind.
+    """
 
     runner: str = "docker"
     level: int | None = None
     case: str | None = None
+    after: tuple[str, ...] = ()
     long: bool = False
     native: bool = False
+    fresh: bool = True
+    fresh_seed: int | None = None
 
-    def cases(self) -> list[tuple[ladder.Level, Sequence[ladder.Case]]]:
-        """The chosen cases by level. Raises ManifestError for a case that does not exist."""
+    def cases(self, slow: bool = False) -> list[tuple[ladder.Level, Sequence[ladder.Case]]]:
+        """The chosen cases by level; the large ones of a slow port only with the long ones.
+
+        Raises UnknownCase for a case that does not exist.
+        """
         if self.case is not None:
             case = ladder.find_case(self.case)
             return [(case.level, [case])]
         return [
-            (level, [case for case in level.cases if self.long or not case.long])
+            (level, [case for case in level.cases if self.long or not (case.long or (slow and case.large))])
             for level in ladder.levels()
             if self.level in (None, level.number)
         ]
 
     def count(self) -> int:
         return sum(len(cases) for _, cases in self.cases())
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the ladder is asked, and not one level or case of it."""
+        return self.case is None and self.level is None
 
     @property
     def only_level(self) -> int | None:
@@ -69,6 +90,9 @@ class Listener:
     def judged(self, result: CaseResult) -> None:
         """One case is done."""
 
+    def marking(self, mark: str) -> None:
+        """One of the marks beside the levels is being asked."""
+
     def tracing(self, case: str) -> None:
         """The first divergence is being traced."""
 
@@ -79,58 +103,102 @@ class Listener:
         """There is nothing more to do for this port."""
 
 
-def conform(
-    manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, listener: Listener
-) -> record.Record:
+def conform(manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, listener: Listener) -> Record:
     """Judge a port. Raises MachineFault and ManifestError; every other fault is in the record."""
     began = time.monotonic()
     if choice.native:
         manifest = replace(manifest, agreement="tolerance")
-    within = manifest.agreement == "tolerance"
-    judge_by: Compare = tolerance.compare_within if within else compare
-    chosen = choice.cases()
-    if within:  # no bounds are measured for large cases
-        chosen = [(level, [case for case in cases if not case.large]) for level, cases in chosen]
-    known = {ladder.find_case(entry.case).id for entry in manifest.known}
-    suite_hash = ladder.content_hash(ladder.levels())
+    suite = ladder.content_hash(ladder.levels())
+    _check_known(manifest)
     try:
         prepared = runner.prepare(manifest, listener.building)
     except (BuildFailed, LimitExceeded) as fault:
-        return record.build_failure(
-            manifest, fault, runner=choice.runner, suite_hash=suite_hash, seconds=time.monotonic() - began
+        ran = Circumstances(
+            "", suite, code_hash(), time.monotonic() - began, Session(runner.launch, limits).timing
         )
+        return build_failure(manifest, fault, choice.runner, ran)
     listener.built(prepared)
-    key = result_key(manifest, prepared.content_hash, choice)
     session = Session(runner.launch, limits)
     try:
-        native = within and tolerance.wants_native(session, manifest.name, choice.native)
-        if native:
-            session.translate = tolerance.in_native
-        found = climb(session, chosen, manifest.name, listener.judged, known, judge_by)
-        finding = _trace(session, found, listener.tracing, judge_by)
-        next_step = _next_step(session, found, manifest.name, judge_by)
+        found = _asked(session, manifest, choice, listener)
     finally:
         session.kill()
+    key = result_key(manifest, prepared.content_hash, choice)
+    ran = Circumstances(key, suite, code_hash(), time.monotonic() - began, session.timing, session.notes)
+    return make(manifest, prepared, found, ran)
+
+
+def _check_known(manifest: Manifest) -> None:
+    for known in manifest.known:
+        try:
+            ladder.find_case(known.case)
+        except ladder.UnknownCase as problem:
+            raise ManifestError(f"port.yaml of {manifest.name}, key 'known': {problem}") from None
+
+
+def _asked(session: Session, manifest: Manifest, choice: Choice, listener: Listener) -> Climb:
+    """Everything that a port is asked, and what that comes to."""
+    within = manifest.agreement == "tolerance"
+    judge_by: Compare = tolerance.compare_within if within else compare
+    known = {entry.case for entry in manifest.known}
+    native = within and tolerance.wants_native(session, manifest.name, choice.native)
+    if native:
+        session.translate = tolerance.in_native
+    for name in choice.after:
+        session.ask(ladder.find_case(name).request)
+    found = climb(session, choice.cases(manifest.slow), manifest.name, listener.judged, known, judge_by)
+    finding = _trace(session, found, listener, judge_by)
+    repeat = () if choice.after else _leftover(session, found, manifest.name, judge_by)
+    next_step = _next_step(session, found, manifest.name, judge_by)
+    marked = _marks(session, found, manifest, choice, listener) if choice.is_whole else Marks()
     # No known mistake gives the bits of a library's functions.
-    can_diagnose = not within
-    if can_diagnose and any(level.verdict == "disagrees" for level in found):
+    is_wrong = not within and any(level.verdict == "disagrees" for level in found)
+    if is_wrong:
         listener.diagnosing()
-    return record.build_record(
-        manifest,
-        prepared,
+    return Climb(
         found,
-        key=key,
-        suite_hash=suite_hash,
-        timing=session.timing,
-        seconds=time.monotonic() - began,
-        finding=finding,
-        next_step=next_step,
-        notes=session.notes,
-        diagnosis=[record.diagnosis_json(known) for known in diagnose(found)] if can_diagnose else [],
-        chosen=choice.only_level,
-        long=choice.long,
-        native=native,
+        marked,
+        finding,
+        next_step,
+        diagnose(found) if is_wrong else [],
+        repeat,
+        choice.only_level,
+        choice.long,
+        native,
     )
+
+
+def _marks(
+    session: Session, found: Sequence[LevelResult], manifest: Manifest, choice: Choice, listener: Listener
+) -> Marks:
+    """Robust, fresh and steady, asked of fresh processes. Nothing is asked of a port without level 1."""
+    able = tuple(level.level.verb for level in found if level.verdict not in ("unsupported", "not run"))
+    if not reached(found):
+        return Marks()
+    session.kill()
+    listener.marking("bad requests")
+    robust = marks.robust(session, ladder.robust(), able, manifest.name, lambda: None)
+    session.kill()
+    seed = choice.fresh_seed if choice.fresh_seed is not None else secrets.randbelow(2**32)
+    listener.marking("the same cases again")
+    judge_by: Compare = tolerance.compare_within if manifest.agreement == "tolerance" else compare
+    steady = marks.steady(session, found, manifest.name, seed, judge_by)
+    session.kill()
+    asked = None
+    if choice.fresh and manifest.agreement == "bit":
+        listener.marking("fresh questions")
+        agreeing = tuple(level.level.verb for level in found if level.verdict in ("agrees", "known"))
+        asked = marks.fresh(session, fresh.questions(seed, agreeing), manifest.name)
+    return Marks(
+        robust=mark_of(robust),
+        fresh=mark_of(asked, seed) if asked is not None else None,
+        steady=mark_of(steady, seed),
+    )
+
+
+def mark_of(tally: marks.Tally, seed: int | None = None) -> Mark:
+    shown = tuple(case_of(result) for result in tally.failures[:SHOWN_FAILURES])
+    return Mark(tally.asked, tally.agreed, shown, seed)
 
 
 def _next_step(
@@ -146,24 +214,41 @@ def _next_step(
 
 def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
     """Names all that a result depends on. Two runs with the same key come to the same result."""
+    asked = replace(choice, fresh_seed=None)
     parts = (
         *(content_hash, ladder.content_hash(ladder.levels()), code_hash()),
-        *(repr(choice), platform.machine()),
-        *(manifest.agreement, str(manifest.level), repr(manifest.known)),
+        *(repr(asked), platform.machine()),
+        *(manifest.agreement, str(manifest.level), repr(manifest.known), str(manifest.robust)),
         *((bounds.file_hash(),) if manifest.agreement == "tolerance" else ()),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
+def _first_failure(found: Sequence[LevelResult]) -> CaseResult | None:
+    failures = (level.first_failure for level in found if level.verdict != "unsupported")
+    return next((failure for failure in failures if failure is not None), None)
+
+
+def _leftover(
+    session: Session, found: Sequence[LevelResult], name: str, judge_by: Compare
+) -> tuple[str, ...]:
+    """The cases that the first failure needs before it; none if it fails alone."""
+    first = _first_failure(found)
+    if first is None or first.verdict != "disagrees":
+        return ()
+    asked = [result.case for level in found for result in level.results if result.verdict != "not run"]
+    before = asked[: asked.index(first.case)]
+    return tuple(case.id for case in needed(session, before, first, name, judge_by))
+
+
 def _trace(
-    session: Session, found: Sequence[LevelResult], on_start: Callable[[str], None], judge_by: Compare
+    session: Session, found: Sequence[LevelResult], listener: Listener, judge_by: Compare
 ) -> Finding | None:
     """Trace the run's first divergence, if it is in a training. A port that fails at that is not traced."""
-    failures = (level.first_failure for level in found if level.verdict != "unsupported")
-    first = next((failure for failure in failures if failure is not None), None)
+    first = _first_failure(found)
     if first is None or first.difference is None or not verbs.has(first.case.level.verb, "checksums"):
         return None
-    on_start(first.case.id)
+    listener.tracing(first.case.id)
     try:
         return trace(session, first.case.request, first.difference, judge_by)
     except ConformError as fault:

@@ -43,7 +43,9 @@ def judge() -> Example:
     """Plant the mistake, ask the level that sees it first, and keep what the harness says."""
     with tempfile.TemporaryDirectory() as name:
         right, wrong = plant(Path(name))
-        port = Manifest("reference", "Python", f"{sys.executable} -m reference conform", Path(name))
+        port = Manifest(
+            "reference", "Python", f"{sys.executable} -m reference conform", Path(name), slow=True
+        )
         limits = Limits()
         where = runners.runner("local", limits)
         return Example(conform(port, where, limits, Choice("local", level=LEVEL), Listener()), right, wrong)

@@ -11,17 +11,23 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import psutil
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from conformance import verbs
-from harness.build import manifest, runners
-from harness.errors import ConformError, ManifestError
+from conformance.ladder import BrokenSuite
+from harness.build import images, manifest, runners
+from harness.crash import broken_suite, unexpected
+from harness.errors import ConformError
 from harness.fleet.conform import Choice, Listener, conform, result_key
-from harness.report import record
-from harness.report.terminal import STYLES, VERDICTS
+from harness.report import store, words
+from harness.report.escape import plain
+from harness.report.record import Record
 from harness.run.limits import Limits
 
 ListenerFor = Callable[[str], Listener]
@@ -29,37 +35,40 @@ ListenerFor = Callable[[str], Listener]
 
 @dataclass(frozen=True)
 class Job:
-    """All that judging one port takes. `known` is the key of its saved record, None if it may not be used."""
+    """All that judging one port takes. With `force` no saved record will do.
+
+    After judging, its image is removed unless `keep_image`: a hundred images do not fit on a disk.
+    """
 
     manifest: manifest.Manifest
     limits: Limits
     choice: Choice
     force: bool = False
-    known: str | None = None
+    keep_image: bool = True
 
     @property
     def port(self) -> str:
         return self.manifest.name
 
 
-Judged = record.Record | ConformError | None
-"""What a job comes to: a new record, the fault that kept it from having one, None if nothing has changed."""
+Judged = Record | ConformError
+"""A record, a saved one if nothing has changed, or the fault that kept the port from having one."""
 Spread = Callable[[Sequence[Job], ListenerFor], Iterator[tuple[Job, Judged]]]
 """Gets every job done somewhere, and gives each once, in the order in which they end."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One port's line of the matrix: its record, or the fault that kept it from having one."""
+    """One port's line of the matrix: its record, or the fault that kept it from having or keeping one."""
 
     port: str
-    record: record.Record | None
+    record: Record | None
     cached: bool = False
     fault: ConformError | None = None
 
     @property
     def conforms(self) -> bool:
-        return self.record is not None and self.record["outcome"] == "conforms"
+        return self.record is not None and self.record.conforms
 
 
 def workers(limits: Limits, ports: int) -> int:
@@ -69,14 +78,28 @@ def workers(limits: Limits, ports: int) -> int:
 
 
 def judge(job: Job, listener: Listener) -> Judged:
-    """Judge a port on this machine."""
+    """Judge a port on this machine. Whatever happens stays with this port."""
     try:
         runner = runners.runner(job.choice.runner, job.limits, job.force)
-        if job.known and job.known == result_key(job.manifest, runner.content_hash(job.manifest), job.choice):
-            return None
-        return conform(job.manifest, runner, job.limits, job.choice, listener)
+        if not job.force:
+            key = result_key(job.manifest, runner.content_hash(job.manifest), job.choice)
+            if (known := store.with_key(job.port, key)) is not None:
+                return known
+        found = conform(job.manifest, runner, job.limits, job.choice, listener)
+        if found.build.image and not job.keep_image:
+            images.remove(found.build.image, keep_layers=True)
+        return found
     except ConformError as fault:
         return fault
+    except BrokenSuite as problem:
+        return broken_suite(problem)
+    except Exception as error:
+        return unexpected(error, f"judging {job.port}")
+
+
+def by_layers(jobs: Sequence[Job]) -> list[Job]:
+    """Ports with the same packages one after the other, so that the layer with these is built once."""
+    return sorted(jobs, key=lambda job: (job.manifest.apt, job.port))
 
 
 def side_by_side(jobs: Sequence[Job], listener_for: ListenerFor) -> Iterator[tuple[Job, Judged]]:
@@ -105,40 +128,38 @@ def run_matrix(
     limits: Limits,
     choice: Choice,
     listener_for: ListenerFor,
-    force: bool = False,
     spread: Spread = side_by_side,
+    **how: bool,
 ) -> list[Row]:
-    """Judge the ports, and save their records as they come. One Row for each name, in the order given."""
+    """Judge the ports, and save their records as they come. One Row for each name, in the order given.
+
+    how: `force` and `keep_image` of each Job.
+    """
     rows: dict[str, Row] = {}
     jobs = []
+    began = datetime.now(UTC).isoformat(timespec="seconds")
     for name in dict.fromkeys(names):
         try:
             loaded = manifest.load(name)
-        except ManifestError as fault:
+        except ConformError as fault:
             rows[name] = Row(name, None, fault=fault)
         else:
-            known = None if force else _saved(name)
-            key = known["key"] if known else None
-            jobs.append(Job(loaded, loaded.limits(limits), choice, force, key))
-    for job, judged in spread(jobs, listener_for):
-        rows[job.port] = _row(job.port, judged)
+            jobs.append(Job(loaded, loaded.limits(limits), choice, **how))
+    for job, judged in spread(by_layers(jobs), listener_for):
+        rows[job.port] = _row(job, judged, began)
     return [rows[name] for name in dict.fromkeys(names)]
 
 
-def _row(port: str, judged: Judged) -> Row:
+def _row(job: Job, judged: Judged, began: str) -> Row:
     if isinstance(judged, ConformError):
-        return Row(port, None, fault=judged)
-    if judged is None:
-        return Row(port, _saved(port), cached=True)
-    record.save(judged)
-    return Row(port, judged)
-
-
-def _saved(port: str) -> record.Record | None:
+        return Row(job.port, None, fault=judged)
+    if judged.finished < began:
+        return Row(job.port, judged, cached=True)
     try:
-        return record.read(record.results_dir() / f"{port}.json")
-    except ManifestError:
-        return None
+        store.save(judged)
+    except ConformError as fault:  # it has its line all the same
+        return Row(job.port, judged, fault=fault)
+    return Row(job.port, judged)
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
@@ -146,7 +167,8 @@ def show(rows: Sequence[Row], console: Console) -> None:
     console.print(table(rows))
     for row in rows:
         if row.fault is not None:
-            console.print(f"[red]{row.port}[/red]: {row.fault.message}", highlight=False)
+            said = Text.assemble((plain(row.port), "red"), f": {plain(row.fault.message, lines=True)}")
+            console.print(said, soft_wrap=True)
     conforming = sum(row.conforms for row in rows)
     style = "green" if conforming == len(rows) else "red"
     cached = sum(row.cached for row in rows)
@@ -167,23 +189,12 @@ def table(rows: Sequence[Row]) -> Table:
     return shown
 
 
-MARKS = {
-    "agrees": "[green]✓[/]",
-    "known": "[yellow]k[/]",
-    "unsupported": "[dim]·[/]",
-    "not run": "[dim]·[/]",
-}
-
-
 def _cells(row: Row) -> list[str]:
     if row.record is None:
-        return [row.port, "", "", "", "[red]could not be judged[/]"]
+        return [escape(plain(row.port)), "", "", "", "[red]could not be judged[/]"]
     found = row.record
-    marks = "".join(MARKS.get(level["verdict"], "[red]✗[/]") for level in found["levels"])
-    outcome = found["outcome"]
-    words = VERDICTS.get(outcome, outcome)
-    if outcome == "conforms" and found["agreement"] == "tolerance":
-        words = "within tolerance"
-    words = f"[{STYLES.get(outcome, 'red')}]{words}[/]" + (" [dim](unchanged)[/]" if row.cached else "")
-    reached = f"{found['reached_level']}/{verbs.TOP}"
-    return [row.port, marks, reached, f"{found['seconds']['total']:.1f} s", words]
+    looks = [words.of_level(level) for level in found.levels]
+    marks = "".join(f"[{look.style}]{look.sign}[/]" for look in looks)
+    verdict = f"[{words.of_record(found).style}]{words.verdict(found)}[/]"
+    seconds = "[dim]unchanged[/]" if row.cached else f"{found.seconds.total:.1f} s"
+    return [row.port, marks, f"{found.reached_level}/{verbs.TOP}", seconds, verdict]

@@ -7,14 +7,19 @@ anything else                          all: harness, reference, suite, and what 
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 
-from harness.errors import ConformError, MachineFault
-from harness.report import record
+from conformance import ladder
+from harness.build import manifest
+from harness.build.sources import source_hash
+from harness.errors import MachineFault, ManifestError
+from harness.fleet.key import code_hash
+from harness.report import store
 
 HARMLESS = ("*.md", "LICENSE", "results/*", "tests/*", ".gitignore", "docs/*")
 """Files that no verdict depends on. An asterisk stands for slashes, too."""
@@ -55,6 +60,31 @@ def plan(known: Sequence[str], changed: Iterable[str]) -> Plan:
     return Plan((), "nothing that a verdict depends on has changed")
 
 
+def sample(known: Sequence[str], number: int, commit: str) -> tuple[str, ...]:
+    """So many ports, chosen by the commit: another choice for every commit, the same on every machine."""
+    ordered = sorted(known, key=lambda name: hashlib.sha256(f"{commit} {name}".encode()).digest())
+    return tuple(sorted(ordered[:number]))
+
+
+def unfit(known: Sequence[str]) -> dict[str, str]:
+    """The ports whose published record is not of the present port, suite and judging code, and why."""
+    suite, code = ladder.content_hash(ladder.levels()), code_hash()
+    found = {}
+    for name in known:
+        path = store.published() / f"{name}.json"
+        try:
+            record = store.read(path)
+        except ManifestError as fault:
+            found[name] = fault.message
+            continue
+        wanted = {"suite": suite, "judging code": code, "port": source_hash(manifest.load(name))}
+        saved = {"suite": record.suite, "judging code": record.code, "port": record.source}
+        changed = [what for what, digest in wanted.items() if saved[what] != digest]
+        if changed:
+            found[name] = f"its record is of another {' and '.join(changed)}"
+    return found
+
+
 def changed_files(since: str, root: Path) -> list[str] | None:
     """What differs between the point where HEAD left `since` and the working tree, new files included.
 
@@ -70,6 +100,11 @@ def changed_files(since: str, root: Path) -> list[str] | None:
     if differing is None or untracked is None:
         raise MachineFault(f"git cannot compare {root} with {since}", hint="git status says what is wrong")
     return sorted({path for path in (differing + untracked).split("\0") if path})
+
+
+def head_commit(root: Path) -> str:
+    """The commit that is checked out; empty outside of a repository. Raises MachineFault without git."""
+    return (_git(root, "rev-parse", "HEAD") or "").strip()
 
 
 def _git(root: Path, *arguments: str) -> str | None:
@@ -103,11 +138,5 @@ def shards(ports: Sequence[str], number: int, seconds: dict[str, float]) -> list
 
 def known_seconds(names: Iterable[str]) -> dict[str, float]:
     """What judging each port took the last time, where there is a record."""
-    found = {}
-    for name in names:
-        try:
-            saved = record.read(record.results_dir() / f"{name}.json")
-        except ConformError:
-            continue
-        found[name] = float(saved["seconds"]["total"])
-    return found
+    found = {name: store.newest(name) for name in names}
+    return {name: record.seconds.total for name, record in found.items() if record is not None}

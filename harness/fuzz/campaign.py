@@ -14,15 +14,18 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 from unittest import SkipTest
 
+import msgspec
 from hypothesis import HealthCheck, Phase, Verbosity, given, settings
 from hypothesis import seed as seeded
 from hypothesis.database import DirectoryBasedExampleDatabase
@@ -37,11 +40,12 @@ from harness.errors import ConformError, ManifestError
 from harness.explain.trace import Finding, trace
 from harness.fuzz import found
 from harness.fuzz.damage import bad, cut_off
+from harness.fuzz.found import Entry
 from harness.fuzz.requests import good
 from harness.fuzz.shrink import shrunk
 from harness.fuzz.target import Failing, Target, failing_of
 from harness.judge.climb import FAULTS
-from harness.report.record import Record, case_json, finding_json
+from harness.report.making import case_of, finding_of
 from harness.run.limits import Limits
 from harness.run.session import Session
 
@@ -98,7 +102,7 @@ class Campaign:
     ) -> None:
         self.asked: Counter[tuple[str, Kind]] = Counter()
         self.tried_again = 0
-        self.found: list[Record] = []
+        self.found: list[Entry] = []
         self.ended = "interrupted"
         self.elapsed = 0.0
         self._targets = targets
@@ -275,8 +279,8 @@ class Campaign:
                 "repeats": repeats,
                 "request": failing.request.data().decode("latin-1"),
                 "golden": golden_of(failing.request).text(),
-                "failure": case_json(failing.result(case)),
-                "finding": finding_json(finding) if finding else None,
+                "failure": msgspec.to_builtins(case_of(failing.result(case))),
+                "finding": msgspec.to_builtins(finding_of(finding)) if finding else None,
             }
         )
         self._failing = None
@@ -304,7 +308,7 @@ class Campaign:
                 raise
             return None
 
-    def result(self) -> Record:
+    def result(self) -> Entry:
         """What it came to, as JSON has it. The same seed and count make the same requests again."""
         verbs: dict[str, dict[str, int]] = {}
         for (verb, kind), number in sorted(self.asked.items()):
@@ -339,7 +343,7 @@ def campaign(
     listener: Callable[[Campaign], None] = lambda campaign: None,
     load: Callable[[str], manifest.Manifest] = manifest.load,
     found_folder: Path | None = None,
-) -> Record:
+) -> Entry:
     """Build the ports, fuzz them all with the same requests, and say what came of it, as JSON has it.
 
     It ends after `seconds`, or after `count` requests, or on Ctrl-C. kind: good, bad or both. `on_line` is
@@ -359,7 +363,7 @@ def campaign(
                 )
             where = runners.runner(runner, limits)
             where.prepare(loaded, on_line)
-            session = Session(where.launch, loaded.limits(limits))
+            session = Session(where.launch, replace(loaded.limits(limits), run=math.inf))
             stack.callback(session.kill)
             targets.append(Target(name, session, NAMES[: loaded.level]))
         fuzzed = Campaign(

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from conformance import ladder
 from conformance.ladder import Case, Level
 from conformance.messages import golden_of, request_of
 from harness import files, paths
 from harness.fuzz.requests import ID
+
+Entry = dict[str, Any]
+"""A part of what a campaign found, as JSON has it."""
 
 
 def folder() -> Path:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shlex
 
+import msgspec
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from harness.fuzz.found import Entry
 from harness.report import terminal
-from harness.report.record import Record
+from harness.report.record import CaseRecord, FindingRecord
 
 
-def show(result: Record, console: Console) -> None:
+def show(result: Entry, console: Console) -> None:
     for entry in result["found"]:
         console.print(finding(result, entry))
     console.print(asked(result))
@@ -23,25 +25,26 @@ def show(result: Record, console: Console) -> None:
         )
 
 
-def finding(result: Record, entry: Record) -> Panel:
+def finding(result: Entry, entry: Entry) -> Panel:
     """The panel of the ladder for a case that was saved; what came of a conversation that was kept."""
     title = f"{entry['port']} fails at a {entry['kind']} request: {entry['path']}"
+    failure = msgspec.convert(entry["failure"], CaseRecord)
     if entry["saved"]:
         runner = "" if result["runner"] == "docker" else " RUNNER=local"
-        level = {"level": entry["level"], "verb": entry["verb"]}
-        record = {"finding": entry["finding"], "diagnosis": []}
-        repeat = f"make conform PORT={entry['port']}{runner}"
-        panel = terminal.failure_panel(record, level, entry["failure"], repeat)
-        panel.title = title
-        return panel
-    fault, difference = entry["failure"]["fault"], entry["failure"]["difference"]
-    came = fault["message"] if fault else f"expected {difference['expected']}, got {difference['got']}"
+        traced = entry["finding"] and msgspec.convert(entry["finding"], FindingRecord)
+        repeat = f"make conform PORT={entry['port']}{runner} CASE={failure.case}"
+        where = f"level {entry['level']}, {entry['verb']}, case {failure.name}"
+        return terminal.panel(title, where, failure, repeat, terminal.Told(traced or None))
+    fault, difference = failure.fault, failure.difference
+    came = fault.message if fault else ""
+    if difference:
+        came = f"expected {difference.expected}, got {difference.got}"
     how = "whenever the input ends there" if entry["repeats"] else "but not when asked the last request alone"
     text = f"{came}\n\nIt fails {how}. The file holds all that it was sent."
     return Panel(Text(text), title=title, title_align="left", border_style="red", expand=False)
 
 
-def asked(result: Record) -> Table:
+def asked(result: Entry) -> Table:
     table = Table()
     table.add_column("verb")
     for kind in result["kinds"]:
@@ -54,7 +57,7 @@ def asked(result: Record) -> Table:
     return table
 
 
-def sentences(result: Record) -> list[str]:
+def sentences(result: Entry) -> list[str]:
     """What it came to, and how to have the same requests again."""
     rate = result["requests"] / max(result["seconds"], 0.1)
     ports, found = " ".join(result["ports"]), len(result["found"])
@@ -74,7 +77,7 @@ def sentences(result: Record) -> list[str]:
     ]
 
 
-def command(result: Record) -> str:
+def command(result: Entry) -> str:
     words = ["conform", "fuzz", *result["ports"], "--seed", str(result["seed"])]
     words += ["--count", str(result["requests"])]
     if len(result["kinds"]) == 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import zip_longest
 
 from rich.console import Group, RenderableType
@@ -18,7 +19,16 @@ from harness.run.session import Session
 LINES = 24  # shown of each block
 WIDTH = 60  # characters shown of each line
 
-Attempt = dict[str, object]
+
+@dataclass(frozen=True)
+class Attempt:
+    """One request with the golden reply and the port's, as lines cut for showing."""
+
+    case: str
+    agrees: bool
+    request: tuple[str, ...]
+    golden: tuple[str, ...]
+    reply: tuple[str, ...]
 
 
 def attempt(session: Session, case: Case, port_name: str, compare: Compare = compare) -> Attempt:
@@ -34,40 +44,34 @@ def attempt(session: Session, case: Case, port_name: str, compare: Compare = com
         if fault.outcome not in FAULTS:
             raise
         lines, agrees = [f"({fault.message})", *fault.log[-5:]], False
-    return {
-        "case": case.id,
-        "agrees": agrees,
-        "request": _cut(case.request.text().splitlines()),
-        "golden": _cut(case.golden.text().splitlines()),
-        "reply": _cut(lines),
-    }
+    return Attempt(
+        case=case.id,
+        agrees=agrees,
+        request=_cut(case.request.text().splitlines()),
+        golden=_cut(case.golden.text().splitlines()),
+        reply=_cut(lines),
+    )
 
 
-def _cut(lines: Sequence[str]) -> list[str]:
+def _cut(lines: Sequence[str]) -> tuple[str, ...]:
     """At most LINES lines: the first ones, and how many are left out."""
     if len(lines) <= LINES:
-        return list(lines)
-    return [*lines[: LINES - 1], f"... and {len(lines) - LINES + 1:,} lines more"]
+        return tuple(lines)
+    return (*lines[: LINES - 1], f"... and {len(lines) - LINES + 1:,} lines more")
 
 
 def side_by_side(shown: Attempt) -> RenderableType:
     """The request, then golden trace and reply in two columns, lines that differ marked."""
-    request = Text("\n".join(map(_narrow, _lines(shown, "request"))), style="dim")
+    request = Text("\n".join(map(_narrow, shown.request)), style="dim")
     columns = Table(show_edge=False, box=None, padding=(0, 2))
     columns.add_column("golden trace", min_width=24, no_wrap=True)
     columns.add_column("", width=1)
     columns.add_column("the port's reply", min_width=24, no_wrap=True)
-    for golden, reply in zip_longest(_lines(shown, "golden"), _lines(shown, "reply"), fillvalue=""):
+    for golden, reply in zip_longest(shown.golden, shown.reply, fillvalue=""):
         same = golden == reply
         mark = Text("" if same else "≠", style="red")
         columns.add_row(Text(_narrow(golden)), mark, Text(_narrow(reply), style="" if same else "red"))
     return Group(Text("request", style="bold"), request, Text(""), columns)
-
-
-def _lines(shown: Attempt, part: str) -> list[str]:
-    lines = shown[part]
-    assert isinstance(lines, list)
-    return lines
 
 
 def _narrow(line: str) -> str:

@@ -5,6 +5,7 @@ Not for starting the port (`runners.py`), comparing values (`compare.py`) or sho
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -39,7 +40,7 @@ class CaseResult:
     """What one case came to. `fault` holds message, hint and log of a request that got no reply.
 
     reply, quantities: if it disagrees, what the port said, and all its checkpoints in the order of
-    computation.
+    computation. digest: the SHA-256 of the reply, if there was one.
     """
 
     case: Case
@@ -53,6 +54,7 @@ class CaseResult:
     fault: ConformError | None = None
     quantities: tuple[Quantity, ...] = ()
     reply: Reply | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -106,9 +108,10 @@ def judge_case(session: Session, case: Case, port_name: str | None, compare: Com
             raise
         return CaseResult(case, _verdict_of(fault), seconds=time.monotonic() - began, fault=fault)
     seconds = time.monotonic() - began
+    digest = hashlib.sha256(reply.text().encode()).hexdigest()
     golden = case.golden_for(reply)
     if not reply.ok and reply.reason == "unsupported" and golden.ok:
-        return CaseResult(case, "unsupported", seconds=seconds)
+        return CaseResult(case, "unsupported", seconds=seconds, digest=digest)
     found = compare(case.request, golden, reply, port_name)
     return CaseResult(
         case,
@@ -121,6 +124,7 @@ def judge_case(session: Session, case: Case, port_name: str | None, compare: Com
         difference=found.first,
         quantities=() if found.agrees else found.quantities,
         reply=None if found.agrees else reply,
+        digest=digest,
     )
 
 

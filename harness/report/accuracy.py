@@ -59,7 +59,7 @@ def entry(
 
 
 def results_path() -> Path:
-    return paths.root() / "results" / "accuracy.json"
+    return paths.results_dir() / "published" / "accuracy.json"
 
 
 def load(path: Path | None = None) -> list[Entry]:
@@ -94,7 +94,7 @@ def save(measured: Sequence[Entry], path: Path | None = None) -> list[Entry]:
     content = {"schema": 1, "ports": entries}
     jsonschema.Draft202012Validator(schema()).validate(content)
     write_whole(path, json.dumps(content, indent=1) + "\n")
-    write_whole(path.with_suffix(".md"), markdown(entries))
+    write_whole(path.parent.parent / "accuracy.md", markdown(entries))
     return entries
 
 
@@ -151,7 +151,7 @@ def markdown(entries: Sequence[Entry]) -> str:
         "error of 0.5 at the most. *wrong*: results that are not the right double. *broken*: a NaN or an",
         "infinity where a number is right, or the other way round; not in max and mean. `reference` is",
         "the C library of the Python that measured. Written by `make accuracy`; bits and histograms are in",
-        "[accuracy.json](accuracy.json).",
+        "[published/accuracy.json](published/accuracy.json).",
         "",
         "| port | " + " | ".join(HEADINGS[1:]) + " |",
         "|---|---|---:|---:|---:|---:|---|",

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import jinja2
 
-from conformance import verbs
+from conformance.verbs import TOP
+from harness.report import words
+from harness.report.escape import plain
 from harness.report.record import Record
 
 GREEN, BLUE, YELLOW, RED = "#1a7f37", "#0969da", "#7d4e00", "#b31d28"
-TOP = verbs.TOP
 
 
 @dataclass(frozen=True)
@@ -33,35 +34,24 @@ class Badge:
 
 
 def of_port(record: Record) -> Badge:
-    return Badge(f"microgpt {record['language']}", *_verdict(record))
+    return Badge(plain(f"microgpt {record.language}"), words.verdict(record), _color(record))
 
 
 def of_all(records: Sequence[Record]) -> Badge:
     """One for the whole: the weakest word that is true of every port."""
-    conforming = [record for record in records if record["outcome"] == "conforms"]
-    verdicts = {_verdict(record) for record in records}
-    if len(verdicts) == 1 and conforming:
-        [(message, color)] = verdicts
-        ports = "1 port" if len(records) == 1 else f"{len(records)} ports"
-        return Badge("microgpt conformance", f"{ports} {message}", color)
-    message = f"{len(conforming)} of {len(records)} ports conform"
-    return Badge("microgpt conformance", message, BLUE if len(conforming) == len(records) > 0 else RED)
+    conforming = sum(record.conforms for record in records)
+    if conforming < len(records) or not records:
+        return Badge("microgpt conformance", f"{conforming} of {len(records)} ports conform", RED)
+    exact = all(_color(record) == GREEN for record in records)
+    return Badge("microgpt conformance", "all ports bit-exact" if exact else "all ports conform", GREEN)
 
 
-def _verdict(record: Record) -> tuple[str, str]:
-    """Message and colour."""
-    reached, outcome = record["reached_level"], record["outcome"]
-    if outcome == "build failed":
-        return "build failed", RED
-    if outcome != "conforms":
-        return "failing", RED
-    if record["known"]:
-        return f"level {reached}/{TOP}, {len(record['known'])} known to fail", BLUE
-    if reached < TOP:
-        return f"level {reached}/{TOP}", BLUE
-    if record["agreement"] == "tolerance":
-        return "tolerance", YELLOW
-    return f"bit-exact {reached}/{TOP}", GREEN
+def _color(record: Record) -> str:
+    if not record.conforms:
+        return RED
+    if record.known or record.reached_level < TOP:
+        return BLUE
+    return YELLOW if record.agreement == "tolerance" else GREEN
 
 
 def _width(text: str) -> int:

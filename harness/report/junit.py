@@ -1,4 +1,4 @@
-"""JUnit XML as Jenkins, GitHub's viewers and GitLab read it (the form that pytest calls xunit2).
+"""JUnit XML, for the test viewers of Jenkins, GitHub and GitLab.
 
 A suite for each level of each port, a test case for each case of the ladder. What counts against the port,
 and only that, is a failure or an error. Cases above the level that it claims are skipped if they disagree.
@@ -6,84 +6,76 @@ and only that, is a failure or an error. Cases above the level that it claims ar
 
 from __future__ import annotations
 
-import re
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
+
+from junitparser import Error, Failure, JUnitXml, Skipped, TestCase, TestSuite
 
 from harness.judge.climb import FAULTS
 from harness.report import terminal
-from harness.report.record import Record
-
-Outcome = tuple[str, str, str, str]
-"""Name of the case; failure, error, skipped or nothing; a sentence; details."""
+from harness.report.escape import xml
+from harness.report.record import LevelRecord, Record
 
 
 def junit(records: Sequence[Record]) -> str:
-    root = ET.Element("testsuites", name="microgpt conformance")
+    root = JUnitXml("microgpt conformance")
     for record in records:
-        for name, seconds, outcomes in _suites(record):
-            _add_suite(root, record, name, seconds, list(outcomes))
-    ET.indent(root, " ")
-    text: str = ET.tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
+        for suite in _suites(record):
+            suite.timestamp = record.finished[:19]
+            root.add_testsuite(suite)
+    root.update_statistics()  # type: ignore[no-untyped-call]
+    text: bytes = root.tostring()  # type: ignore[no-untyped-call]
+    return text.decode("utf-8")
 
 
-def _suites(record: Record) -> Iterator[tuple[str, float, Iterator[Outcome]]]:
-    if not any(level["agreed"] or level["failures"] for level in record["levels"]):
-        reason = terminal.sentence(record)
-        details = "\n".join(record["fault"]["log"]) if "fault" in record else ""
-        yield "build", record["seconds"]["build"], iter([("build", "error", reason, details)])
-    for level in record["levels"]:
-        counts = record["only_level"] is not None or level["level"] <= record["claimed_level"]
-        yield f"{level['level']:02d} {level['verb']}", level["seconds"], _outcomes(record, level, counts)
+def _suites(record: Record) -> Iterator[TestSuite]:
+    if not any(level.agreed or level.failures for level in record.levels):
+        log = "\n".join(record.fault.log) if record.fault else ""
+        suite = TestSuite(f"{record.port} build")
+        suite.add_testcase(_case(record, "build", "build", Error, terminal.sentence(record), log))
+        yield suite
+    for level in record.levels:
+        suite = TestSuite(f"{record.port} {level.level:02d} {level.verb}")
+        counts = record.only_level is not None or level.level <= record.claimed_level
+        for case in _cases(record, level, counts):
+            suite.add_testcase(case)
+        suite.time = level.seconds
+        yield suite
 
 
-def _outcomes(record: Record, level: Record, counts: bool) -> Iterator[Outcome]:
-    reasons = {known["case"]: known["reason"] for known in record["known"]}
-    for verdict, names in level["others"].items():
-        for name in names:
-            reason = reasons.get(f"{level['verb']}/{name}", "")
-            match verdict:
-                case "known":
-                    yield name, "skipped", f"a known shortcoming: {reason}", ""
-                case "not run":
-                    yield name, "skipped", "not asked after what came before", ""
-                case _:
-                    yield name, "", "", ""
-    for failure in level["failures"]:
-        name = failure["case"].partition("/")[2]
+def _cases(record: Record, level: LevelRecord, counts: bool) -> Iterator[TestCase]:
+    reasons = {known.case: known.reason for known in record.known}
+    for name in level.others.get("agrees", ()):
+        yield _case(record, level.verb, name)
+    for name in level.others.get("known", ()):
+        reason = reasons.get(f"{level.verb}/{name}", "")
+        yield _case(record, level.verb, name, Skipped, f"expected failure: {reason}")
+    for name in level.others.get("not run", ()):
+        yield _case(record, level.verb, name, Skipped, "not asked after what came before")
+    for failure in level.failures:
         if not counts:
-            yield name, "skipped", f"above level {record['claimed_level']}, which the port claims", ""
+            reason = f"above level {record.claimed_level}, which the port claims"
+            yield _case(record, level.verb, failure.name, Skipped, reason)
             continue
-        repeat = terminal.repeat_line(record, failure["case"])
         details = terminal.explain_case(failure)
-        kind = "error" if failure["verdict"] in FAULTS else "failure"
-        yield name, kind, details.partition("\n")[0], f"{details}\n{repeat}"
+        kind = Error if failure.verdict in FAULTS else Failure
+        repeat = terminal.repeat_line(record, failure.case)
+        yield _case(
+            record, level.verb, failure.name, kind, details.partition("\n")[0], f"{details}\n{repeat}"
+        )
 
 
-def _add_suite(
-    root: ET.Element, record: Record, name: str, seconds: float, outcomes: Sequence[Outcome]
-) -> None:
-    kinds = [kind for _, kind, _, _ in outcomes]
-    suite = ET.SubElement(
-        root,
-        "testsuite",
-        name=f"{record['port']} {name}",
-        tests=str(len(kinds)),
-        failures=str(kinds.count("failure")),
-        errors=str(kinds.count("error")),
-        skipped=str(kinds.count("skipped")),
-        time=f"{seconds:.3f}",
-        timestamp=record["finished"][:19],
-    )
-    for case_name, kind, sentence, details in outcomes:
-        verb = name.rpartition(" ")[2]
-        case = ET.SubElement(suite, "testcase", classname=f"{record['port']}.{verb}", name=case_name)
-        if kind:
-            child = ET.SubElement(case, kind, message=_xml(sentence))
-            child.text = _xml(details) or None
-
-
-def _xml(text: str) -> str:
-    """Without the characters that XML 1.0 cannot hold: what a port wrote to its log may have any."""
-    return re.sub(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", "?", text)
+def _case(
+    record: Record,
+    verb: str,
+    name: str,
+    kind: type[Error] | type[Failure] | type[Skipped] | None = None,
+    sentence: str = "",
+    details: str = "",
+) -> TestCase:
+    case = TestCase(name, f"{record.port}.{verb}")
+    if kind is not None:
+        result = kind(xml(sentence))
+        if details:
+            result.text = xml(details)
+        case.result = [result]
+    return case

@@ -1,6 +1,7 @@
-"""The renderings that are files of the repository: results/matrix.md, results/badges/, parts of README.md.
+"""The renderings that are files of the repository: results/matrix.md, results/speed.md, results/badges/.
 
-`make render` writes them. `make render-check` says which are stale, so that continuous integration can fail.
+`make render` writes them from the published records. `make render-check` says which are stale. They are
+merged line by line (.gitattributes), so the order of matrix.md's lines does not count.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 from harness import files, paths
 from harness.errors import ResultsError
-from harness.report import badges, record, tables
+from harness.report import badges, record, store, tables
 from harness.report.record import Record
 
 Files = dict[Path, str]
@@ -20,29 +21,27 @@ Files = dict[Path, str]
 
 
 def all_files(records: Sequence[Record]) -> Files:
-    """Everything that is made from results/. Raises ResultsError."""
-    return {**results_files(records), **_readme(records)}
-
-
-def results_files(records: Sequence[Record]) -> Files:
-    """Those of results/ alone: what a run of all ports brings up to date by itself."""
-    folder = record.results_dir()
+    """Everything that is made from results/published/. Raises ResultsError."""
+    folder = paths.results_dir()
     whole = badges.of_all(records)
+    bench = _bench(store.published() / "bench.json")
     return {
         folder / "matrix.md": tables.matrix(records),
+        **({folder / "speed.md": tables.speed(bench)} if bench else {}),
         **badge_files(records, folder / "badges"),
         folder / "badges" / "all.svg": whole.svg(),
         folder / "badges" / "all.json": whole.endpoint(),
+        folder / "record.schema.json": json.dumps(record.schema(), indent=1) + "\n",
     }
 
 
 def badge_files(records: Sequence[Record], folder: Path) -> Files:
     return {
-        folder / f"{record['port']}.{ending}": text
-        for record in records
+        folder / f"{found.port}.{ending}": text
+        for found in records
         for ending, text in (
-            ("svg", badges.of_port(record).svg()),
-            ("json", badges.of_port(record).endpoint()),
+            ("svg", badges.of_port(found).svg()),
+            ("json", badges.of_port(found).endpoint()),
         )
     }
 
@@ -58,54 +57,26 @@ def write(wanted: Files) -> None:
 
 def stale(wanted: Files) -> list[Path]:
     """The files that are missing, differ, or should not be there: badges of ports that have no record."""
-    differing = [path for path, text in wanted.items() if _content(path) != text]
-    folder = record.results_dir() / "badges"
+    differing = [path for path, text in wanted.items() if not _same(path, text)]
+    folder = paths.results_dir() / "badges"
     badge_ones = [path for path in folder.glob("*") if path.suffix in (".svg", ".json")]
     return differing + [path for path in sorted(badge_ones) if path not in wanted]
 
 
-def _content(path: Path) -> str | None:
+def _same(path: Path, text: str) -> bool:
     try:
-        return path.read_text(encoding="utf-8")
+        content = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError):
-        return None
+        return False
+    return sorted(content.splitlines()) == sorted(text.splitlines())
 
 
-def _readme(records: Sequence[Record]) -> Files:
-    path = paths.root() / "README.md"
-    whole = badges.of_all(records)
-    parts = {
-        "badge": f"![{whole.label}: {whole.message}](results/badges/all.svg)\n",
-        "ports": tables.ports(records),
-        "bench": tables.bench(read_bench()),
-    }
-    return {path: fill(path, parts)}
-
-
-def fill(path: Path, parts: dict[str, str]) -> str:
-    """The file's text with each part between `<!-- name -->` and `<!-- /name -->`. Raises ResultsError."""
-    text = _content(path)
-    if text is None:
-        raise ResultsError(f"{paths.shown(path)} cannot be read as UTF-8 text")
-    for name, part in parts.items():
-        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-        if text.count(begin) != 1 or text.count(end) != 1 or text.index(begin) > text.index(end):
-            raise ResultsError(
-                f"{paths.shown(path)} must hold the line '{begin.strip()}' and, below it, '{end}', each once",
-                hint="what stands between them is written by make render",
-            )
-        before, after = text[: text.index(begin)], text[text.index(end) :]
-        text = before + begin + part + after
-    return text
-
-
-def read_bench() -> dict[str, Any]:
-    """results/bench.json. Raises ResultsError."""
-    path = record.results_dir() / "bench.json"
+def _bench(path: Path) -> dict[str, Any] | None:
+    """What `make bench` measured, None if nothing was published yet. Raises ResultsError."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if isinstance(found, dict) and isinstance(found["ports"], list):
-            return found
-    except (OSError, ValueError, KeyError):
-        pass
-    raise ResultsError(f"{paths.shown(path)} is missing or not what make bench writes", hint="make bench")
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return content if isinstance(content["ports"], list) else None
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ResultsError(f"{paths.shown(path)} does not hold what make bench writes: {error!r}") from None

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from harness import files
 from harness.measure.bench import Measured
-from harness.report import record
+from harness.report import store
 from harness.report.history import trend
 from harness.run.machine import processor
 
@@ -23,7 +23,7 @@ SHOWN = ("exp", "log", "sin", "pow")
 
 def save(found: Sequence[Measured], runner: str) -> Path:
     """Write results/bench.json. What it says of other ports stays, if it was measured here and likewise."""
-    path = record.results_dir() / "bench.json"
+    path = store.mine() / "bench.json"
     measured = {entry.port: asdict(entry) for entry in found}
     head = {"schema": 1, "processor": processor(), "runner": runner}
     before = _saved(path)

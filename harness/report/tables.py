@@ -1,4 +1,4 @@
-"""Tables in Markdown: results/matrix.md, and those that README.md shows between markers."""
+"""Tables in Markdown: results/matrix.md and results/speed.md."""
 
 from __future__ import annotations
 
@@ -6,38 +6,30 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from conformance.verbs import NAMES, TOP
-from harness.report import badges, terminal
+from harness.report import terminal, words
+from harness.report.escape import fenced
+from harness.report.escape import markdown as safe
 from harness.report.record import Record
-
-MARKS = {"agrees": "✓", "known": "k", "unsupported": "·", "not run": "·"}
-NEARLY, WRONG = "≈", "✗"
-
-
-def mark(level: Record) -> str:
-    """One character. A level can agree without every bit being right, if the port claims a tolerance."""
-    if level["verdict"] == "agrees" and level["worst_ulps"]:
-        return NEARLY
-    return MARKS.get(level["verdict"], WRONG)
 
 
 def markdown(heads: Sequence[str], align: str, rows: Iterable[Sequence[str]]) -> str:
-    """A table. `align` has one letter for each column: l or r."""
+    """A table of cells that are Markdown already. `align` has one letter for each column: l or r."""
     rule = "|".join("---:" if letter == "r" else "---" for letter in align)
     lines = [f"| {' | '.join(heads)} |", f"|{rule}|"]
-    lines += [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join(lines) + "\n"
 
 
 def matrix(records: Sequence[Record]) -> str:
-    """The whole of results/matrix.md."""
-    whole = badges.of_all(records)
+    """The whole of results/matrix.md.
+
+    Every line speaks of one port, so that two branches that add a port each can both be merged.
+    """
     parts = [
-        "# What the last runs found\n",
-        "Made by `make render` from the records beside it. Do not edit.\n",
-        f"![{whole.label}: {whole.message}](badges/all.svg)\n",
+        "# All ports\n",
+        "Rendered by `make render` from the records in `published/`. Do not edit.\n",
         _levels(records),
-        "✓ agrees in every bit, ≈ within the level's tolerance, ✗ does not agree, "
-        "k fails as declared in port.yaml, · not there yet\n",
+        f"{words.LEGEND}.\n",
         *_failures(records),
         "## How they were run\n",
         _runs(records),
@@ -45,25 +37,25 @@ def matrix(records: Sequence[Record]) -> str:
     return "\n".join(parts)
 
 
+def marks(record: Record) -> dict[int, str]:
+    """The sign of each level that was asked."""
+    return {level.level: words.of_level(level).sign for level in record.levels}
+
+
 def _levels(records: Sequence[Record]) -> str:
-    heads = [
-        "port",
-        *(f"{n} {verb}" for n, verb in enumerate(NAMES, start=1)),
-        "reached",
-        "worst",
-        "verdict",
-    ]
+    levels = [f"{number} {name}" for number, name in enumerate(NAMES, start=1)]
+    heads = ["port", *levels, "reached", "worst", "verdict"]
     rows = []
     for record in records:
-        marks = {level["level"]: mark(level) for level in record["levels"]}
-        worst = max((level["worst_ulps"] for level in record["levels"]), default=0)
+        signs = marks(record)
+        worst = max((level.worst_ulps for level in record.levels), default=0)
         rows.append(
             (
-                record["port"],
-                *(marks.get(n, "") for n in range(1, TOP + 1)),
-                f"{record['reached_level']}/{TOP}",
-                terminal.distance(worst) if worst else "",
-                badges.of_port(record).message,
+                f"[{record.port}](../ports/{record.port}/)",
+                *(signs.get(n, "") for n in range(1, TOP + 1)),
+                f"{record.reached_level}/{TOP}",
+                words.distance(worst) if worst else "",
+                f"![{words.verdict(record)}](badges/{record.port}.svg)",
             )
         )
     return markdown(heads, "l" * (1 + TOP) + "rrl", rows)
@@ -73,57 +65,53 @@ def _failures(records: Sequence[Record]) -> list[str]:
     """A section for every port that does not conform."""
     parts = []
     for record in records:
-        if record["outcome"] == "conforms":
+        if record.conforms:
             continue
-        parts.append(f"## {record['port']}\n")
-        parts.append(f"{terminal.sentence(record)}\n")
-        failure = terminal.first_failure(record)
+        parts.append(f"## {record.port}\n")
+        parts.append(f"{safe(terminal.sentence(record))}\n")
+        failure = record.first_failure
         if failure is not None:
-            where = f"level {failure[0]['level']}, case {failure[1]['case']}"
-            parts.append(f"```text\n{where}\n{terminal.explain_case(failure[1])}\n```\n")
+            where = f"level {failure[0].level}, case {failure[1].case}"
+            parts.append(fenced(f"{where}\n{terminal.explain_case(failure[1])}"))
     return parts
 
 
 def _runs(records: Sequence[Record]) -> str:
-    heads = ("port", "toolchain", "cases", "values", "seconds", "where", "finished")
+    heads = (
+        "port",
+        "toolchain",
+        "engine",
+        "lines",
+        "image",
+        "cases",
+        "values",
+        "seconds",
+        "where",
+        "finished",
+    )
     rows = []
     for record in records:
-        levels = record["levels"]
+        image = record.size.image_bytes
         rows.append(
             (
-                record["port"],
-                record["build"]["toolchain"],
-                f"{sum(level['agreed'] for level in levels)}/{sum(level['cases'] for level in levels)}",
-                f"{sum(level['values'] for level in levels):,}",
-                f"{record['seconds']['total']:.1f}",
-                "in a container" if record["runner"] == "docker" else "as a process",
-                record["finished"],
+                record.port,
+                safe(record.build.toolchain),
+                record.engine,
+                f"{record.size.lines:,}",
+                f"{image / 1e6:,.0f} MB" if image else "",
+                f"{record.agreed}/{record.cases}",
+                f"{record.values:,}",
+                f"{record.seconds.total:.1f}",
+                f"{'in a container' if record.runner == 'docker' else 'as a process'}, "
+                f"{safe(record.machine.processor)}",
+                record.finished,
             )
         )
-    return markdown(heads, "llrrrll", rows)
+    return markdown(heads, "lllrrrrrll", rows)
 
 
-def ports(records: Sequence[Record]) -> str:
-    """README's table of ports."""
-    rows = []
-    for record in records:
-        badge = badges.of_port(record)
-        size = record["size"]
-        image = f"{size['image_bytes'] / 1e6:,.0f} MB" if size["image_bytes"] else ""
-        rows.append(
-            (
-                f"[{record['port']}](ports/{record['port']}/)",
-                f"![{badge.message}](results/badges/{record['port']}.svg)",
-                record["build"]["toolchain"],
-                f"{size['lines']:,}",
-                image,
-            )
-        )
-    return markdown(("port", "result", "toolchain", "lines", "image"), "lllrr", rows)
-
-
-def bench(found: dict[str, Any]) -> str:
-    """README's table of speeds, from results/bench.json."""
+def speed(found: dict[str, Any]) -> str:
+    """The whole of results/speed.md, from results/published/bench.json."""
     rows = []
     for measured in sorted(found["ports"], key=lambda measured: float(measured["step_microseconds"])):
         peak = measured["peak_mib"]
@@ -137,4 +125,12 @@ def bench(found: dict[str, Any]) -> str:
             )
         )
     heads = ("port", "µs a step", "ratio to the reference", "1,000 steps", "memory")
-    return markdown(heads, "lrrrr", rows)
+    where = (
+        f"{found['processor']}, {'in containers' if found['runner'] == 'docker' else 'without containers'}"
+    )
+    return (
+        "# Speed\n\nRendered by `make render` from what `make bench` measured. Do not edit.\n\n"
+        "`classic` training on names, one core, medians of rounds in which the ports take turns; "
+        f"{safe(where)}, "
+        f"{found['finished'][:10]}.\n\n" + markdown(heads, "lrrrr", rows)
+    )

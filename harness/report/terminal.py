@@ -1,4 +1,4 @@
-"""Shows a record on a terminal: the first divergence, then the ladder, then one sentence.
+"""Shows a record on a terminal: the ladder, one sentence, and last of all the first divergence.
 
 Everything shown comes from the record (`record.py`), so that an old result looks as it did when it was new.
 """
@@ -6,7 +6,9 @@ Everything shown comes from the record (`record.py`), so that an old result look
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -16,113 +18,121 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.doubles import double_of
-from conformance.verbs import verb_of
+from conformance.verbs import TOP, verb_of
 from harness.errors import ConformError
-from harness.explain.causes import usual_cause
+from harness.explain.causes import likely_cause
 from harness.judge.attempt import side_by_side
 from harness.judge.climb import CaseResult
 from harness.judge.compare import Difference
-from harness.report.record import Record, case_json
-
-STYLES = {
-    "agrees": "green",
-    "conforms": "green",
-    "unsupported": "yellow",
-    "known": "yellow",
-    "not run": "dim",
-    "nothing checked": "red",
-}
-VERDICTS = {
-    "disagrees": "disagrees",
-    "unsupported": "not there yet",
-    "protocol": "breaks the protocol",
-    "crashed": "crashed",
-    "limit": "exceeded a limit",
-    "not run": "not asked",
-    "known": "known shortcoming",
-    "fixed": "a known shortcoming passes",
-}
+from harness.report import words
+from harness.report.escape import plain
+from harness.report.making import case_of
+from harness.report.record import (
+    CaseRecord,
+    DiagnosisRecord,
+    Fault,
+    FindingRecord,
+    LevelRecord,
+    Mark,
+    Record,
+)
+from harness.report.words import distance
 
 
 def show(record: Record, console: Console, repeat: str = "") -> None:
     """Print the whole report. `repeat` is the command that was given, without a choice of cases."""
-    failure = first_failure(record)
+    if record.levels:
+        console.print(ladder(record))
+    if record.next_step is not None:
+        console.print(next_step(record))
+    for note in record.notes:
+        console.print(f"[dim]note: {escape(plain(note))}[/dim]", soft_wrap=True)
+    for line in mark_lines(record):
+        console.print(line, markup=False, soft_wrap=True)
+    console.print(Text(sentence(record), style=f"bold {words.of_record(record).style}"), soft_wrap=True)
+    failure = record.first_failure
     if failure is not None:
         console.print(failure_panel(record, *failure, repeat or make_command(record)))
-    if record["levels"]:
-        console.print(ladder(record))
-    if record["next_step"] is not None:
-        console.print(next_step(record))
-    for note in record["notes"]:
-        console.print(f"[dim]note: {escape(note)}[/dim]", soft_wrap=True)
-    style = STYLES.get(record["outcome"], "red")
-    console.print(f"[bold {style}]{escape(sentence(record))}[/]", soft_wrap=True)
-
-
-def first_failure(record: Record) -> tuple[Record, Record] | None:
-    """The first level with a failure that counts, and its first failure."""
-    for level in record["levels"]:
-        if level["failures"] and level["verdict"] not in ("unsupported", "fixed"):
-            return level, level["failures"][0]
-    return None
+    elif record.fault is not None and record.fault.log:
+        console.print(Text("\n".join(map(plain, record.fault.log)), style="dim"))
 
 
 def sentence(record: Record) -> str:
     """What the run comes to."""
-    port, levels = record["port"], record["levels"]
-    cases = sum(level["agreed"] for level in levels)
-    values = sum(level["values"] for level in levels)
-    claimed, reached, outcome = record["claimed_level"], record["reached_level"], record["outcome"]
-    is_within = record["agreement"] == "tolerance"
-    if outcome == "build failed":
-        return f"{port} could not be built: {record['fault']['message']}"
-    if outcome == "nothing checked":
+    return plain(_sentence(record))
+
+
+def _sentence(record: Record) -> str:
+    port, claimed, reached = record.port, record.claimed_level, record.reached_level
+    cases, values = record.agreed, record.values
+    is_within = record.agreement == "tolerance"
+    if record.fault is not None:
+        return f"{port} could not be built: {record.fault.message}"
+    if record.outcome == "nothing checked":
         return f"{port}: no case was asked, which counts as a failure"
-    if record["only_level"] is not None:
-        asked = sum(level["cases"] for level in levels)
-        where = f"level {record['only_level']}, {levels[0]['verb']}"
+    if record.only_level is not None:
         how = "agree within the tolerance" if is_within else "agree in every bit"
-        return f"{port}: {cases} of {asked} cases {how} ({values:,} values; {where})"
-    if outcome == "fixed":
+        where = f"level {record.only_level}, {record.levels[0].verb}"
+        return f"{port}: {cases} of {record.cases} cases {how} ({values:,} values; {where})"
+    if record.outcome == "fixed":
         passed = next(
-            case["case"] for level in levels for case in level["failures"] if case["verdict"] == "fixed"
+            case.case for level in record.levels for case in level.failures if case.verdict == "fixed"
         )
-        return f"{port}: the known shortcoming {passed} passes now; take it out of port.yaml"
-    if outcome == "conforms" and record["known"]:
-        listed = "; ".join(f"{known['case']} ({known['reason']})" for known in record["known"])
-        return f"{port} conforms to level {claimed} of 12, but for known shortcomings: {listed}"
-    if outcome == "conforms" and claimed == len(levels):
+        return f"{port}: unexpected pass of {passed}; remove it from port.yaml"
+    if record.outcome == "fails fresh questions":
+        return (
+            f"{port} does not conform: it gives the golden replies, but not the right ones to requests that "
+            "it has not seen before"
+        )
+    if record.outcome == "disagrees with itself":
+        return f"{port} does not conform: asked twice, it does not answer the same"
+    if record.outcome == "not robust":
+        return f"{port} does not conform: it claims 'robust: true', and answers some bad requests wrongly"
+    if not record.conforms:
+        return f"{port} does not conform: it claims level {claimed} of {TOP} and reaches {reached}"
+    if record.known:
+        listed = "; ".join(f"{known.case} ({known.reason})" for known in record.known)
+        return f"{port} conforms to level {claimed} of {TOP}, with expected failures: {listed}"
+    if claimed == len(record.levels):
         if is_within:
             how = f"within tolerance on all {claimed} levels ({cases} cases)"
-            return f"{port} conforms: {how}; {tolerated(levels)}"
+            return f"{port} conforms: {how}; {tolerated(record.levels)}"
         return f"{port} conforms: bit-exact on all {claimed} levels ({cases} cases, {values:,} values)"
-    if outcome == "conforms" and reached > claimed:
+    if reached > claimed:
         return (
-            f"{port} conforms, and better than it claims: level {reached} of 12 is reached, "
-            f"port.yaml says 'level: {claimed}'. Raise it"
+            f"{port} conforms, and reaches more than it claims: level {reached} of {TOP}. "
+            f"Raise 'level: {claimed}' in port.yaml"
         )
-    if outcome == "conforms":
-        return f"{port} conforms: level {claimed} of 12, as it claims ({cases} cases, {values:,} values)"
-    return f"{port} does not conform: it claims level {claimed} of 12 and reaches {reached}"
+    return f"{port} conforms: level {claimed} of {TOP}, as it claims ({cases} cases, {values:,} values)"
 
 
-def tolerated(levels: Sequence[Record]) -> str:
+def mark_lines(record: Record) -> list[str]:
+    """The marks beside the levels, a line each."""
+    named = {
+        "robust": (record.marks.robust, "bad requests answered as they should be"),
+        "fresh": (record.marks.fresh, "requests that nobody has seen before answered rightly"),
+        "steady": (record.marks.steady, "cases answered the same by another process, in another order"),
+    }
+    return [f"{name:7} {_mark(mark)} {what}" for name, (mark, what) in named.items() if mark is not None]
+
+
+def _mark(mark: Mark) -> str:
+    share = f"{mark.agreed}/{mark.asked}"
+    seed = f" (seed {mark.seed})" if mark.seed is not None else ""
+    first = f", first failure {mark.failures[0].case}" if mark.failures else ""
+    return f"{share}{seed}{first}"
+
+
+def tolerated(levels: Sequence[LevelRecord]) -> str:
     """How much of the tolerance was needed."""
-    values = sum(level["values"] for level in levels)
-    exact = values - sum(level.get("different", 0) for level in levels)
-    share = max(level.get("worst_share", 0.0) for level in levels)
+    values = sum(level.values for level in levels)
+    exact = values - sum(level.different for level in levels)
+    share = max(level.worst_share for level in levels)
     return f"{exact:,} of {values:,} values are bit-exact, the others within {percent(share)} of their bound"
 
 
 def percent(share: float) -> str:
     return f"{100 * share:.2g} %" if share < 0.1 else f"{100 * share:.0f} %"
-
-
-def level_words(level: Record) -> str:
-    """What a level came to. One that agrees does so in every bit, or within the tolerance."""
-    if level["verdict"] == "agrees":
-        return "tolerance" if level.get("different") else "bit-exact"
-    return VERDICTS[level["verdict"]]
 
 
 def ladder(record: Record) -> Table:
@@ -131,107 +141,126 @@ def ladder(record: Record) -> Table:
     table.add_column("verb")
     table.add_column("agree", justify="right")
     table.add_column("values", justify="right")
-    is_within = record["agreement"] == "tolerance"
+    is_within = record.agreement == "tolerance"
     for name in ("not exact", "of bound") if is_within else ("worst",):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("time", justify="right")
     table.add_column("verdict")
-    for level in record["levels"]:
-        style = STYLES.get(level["verdict"], "red")
-        cells = [level["verb"], f"{level['agreed']}/{level['cases']}", f"{level['values']:,}"]
+    for level in record.levels:
+        look = words.of_level(level)
+        cells = [level.verb, f"{level.agreed}/{level.cases}", f"{level.values:,}"]
         if is_within:
-            different, share = level.get("different", 0), level.get("worst_share", 0.0)
-            cells += [f"{different:,}" if different else "", percent(share) if share else ""]
+            cells += [f"{level.different:,}" if level.different else ""]
+            cells += [percent(level.worst_share) if level.worst_share else ""]
         else:
-            cells.append(distance(level["worst_ulps"]) if level["worst_ulps"] else "")
-        cells += [f"{level['seconds']:.1f} s", f"[{style}]{level_words(level)}[/]"]
-        table.add_row(str(level["level"]), *cells)
+            cells.append(distance(level.worst_ulps) if level.worst_ulps else "")
+        cells += [f"{level.seconds:.1f} s", f"[{look.style}]{look.words}[/]"]
+        table.add_row(str(level.level), *cells)
     return table
 
 
 def heading(record: Record) -> str:
-    build = record["build"]
-    where = "in a container" if record["runner"] == "docker" else "on this machine"
-    toolchain = f", {build['toolchain']}" if build["toolchain"] else ""
-    functions = ", with its own functions" if record.get("math") == "native" else ""
-    return escape(f"{record['language']} ({record['port']}) {where}{toolchain}{functions}")
+    where = "in a container" if record.runner == "docker" else "on this machine"
+    toolchain = f", {record.build.toolchain}" if record.build.toolchain else ""
+    functions = ", with its own functions" if record.math == "native" else ""
+    engine = ", fused engine" if record.engine == "fused" else ""
+    return escape(plain(f"{record.language} ({record.port}) {where}{toolchain}{engine}{functions}"))
 
 
-def failure_panel(record: Record, level: Record, failure: Record, repeat: str) -> Panel:
+def failure_panel(record: Record, level: LevelRecord, failure: CaseRecord, repeat: str) -> Panel:
     """The first divergence, or the first fault, with all that is needed to repeat and mend it."""
+    title = "First divergence" if failure.difference else "First fault"
+    where = f"level {level.level}, {level.verb}, case {failure.name}"
+    command = repeat_command(record, repeat, failure.case)
+    return panel(title, where, failure, command, Told(record.finding, record.diagnosis, record.repeat))
+
+
+@dataclass(frozen=True)
+class Told:
+    """What was found about a failure; `after` names the requests that it needs before it."""
+
+    finding: FindingRecord | None = None
+    diagnosis: Sequence[DiagnosisRecord] = ()
+    after: Sequence[str] = ()
+
+
+def panel(title: str, where: str, failure: CaseRecord, repeat: str, told: Told) -> Panel:
+    """A failure in a frame; `repeat` is the command that asks just that again."""
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim")
     rows.add_column(overflow="fold")
-    name = failure["case"].partition("/")[2]
-    rows.add_row("where", Text(f"level {level['level']}, {level['verb']}, case {name}"))
-    if failure["difference"]:
-        _add_difference(rows, failure["difference"], failure)
-        finding = record.get("finding")
-        shown, verb = failure["difference"], level["verb"]
-        if finding:
-            shown, verb = finding["difference"], finding["verb"]
+    rows.add_row("where", Text(where))
+    if failure.difference:
+        _add_difference(rows, failure.difference, failure)
+        shown, verb = failure.difference, failure.case.partition("/")[0]
+        if told.finding:
+            shown, verb = told.finding.difference, told.finding.verb
             rows.add_row("", "")
-            rows.add_row("traced to", Text(finding["sentence"]))
+            rows.add_row("traced to", Text(told.finding.sentence))
             _add_difference(rows, shown, None)
-        cause = usual_cause(verb, Difference(**shown))
-        known = record["diagnosis"]
-        if cause and not known:
-            rows.add_row("usual cause", Text(f"{cause.sentence} (SPEC.md, section {cause.section})"))
-        for number, mistake in enumerate(known):
+        cause = likely_cause(verb, shown)
+        if cause and not told.diagnosis:
+            rows.add_row("likely cause", Text(f"{cause.sentence} (SPEC.md, section {cause.section})"))
+        for number, mistake in enumerate(told.diagnosis):
             rows.add_row("and" if number else "diagnosis", Text(diagnosis_text(mistake)))
-    if failure["fault"]:
-        _add_fault(rows, failure["fault"])
-    option = "CASE=" if repeat.startswith("make") else "--case "
-    rows.add_row("repeat", Text(f"{repeat} {option}{failure['case']}", style="bold"))
-    title = "First divergence" if failure["difference"] else "First fault"
+    if failure.fault:
+        _add_fault(rows, failure.fault)
+    if told.after:
+        rows.add_row("state", Text(f"alone it passes; it fails after {', '.join(told.after)}"))
+    rows.add_row("repeat", Text(repeat, style="bold"))
     return Panel(rows, title=title, title_align="left", border_style="red", expand=False)
 
 
-def diagnosis_text(mistake: Record) -> str:
+def repeat_command(record: Record, command: str, case: str) -> str:
+    """How to ask a case again, with the requests before it where it does not fail alone."""
+    option = "CASE=" if command.startswith("make") else "--case "
+    before = ",".join(record.repeat)
+    after = f" AFTER={before}" if option == "CASE=" else f" --after {before}"
+    return f"{command} {option}{shlex.quote(case)}{after if before else ''}"
+
+
+def diagnosis_text(mistake: DiagnosisRecord) -> str:
     """One entry of a record's diagnosis as a sentence."""
-    names = ", ".join(mistake["variants"])
-    return f"{mistake['sentence']} ({names})"
+    return f"{mistake.sentence} ({', '.join(mistake.variants)})"
 
 
-def _add_difference(rows: Table, difference: Record, failure: Record | None) -> None:
-    rows.add_row("checkpoint", Text(difference["checkpoint"], style="bold"))
-    if difference["asked"]:
-        rows.add_row("asked", Text(readable_call(difference["asked"])))
-    is_value = difference["kind"] == "value"
-    rows.add_row(
-        "expected", Text(with_decimal(difference["expected"]) if is_value else difference["expected"])
-    )
-    rows.add_row("got", Text(with_decimal(difference["got"]) if is_value else difference["got"]))
+def _add_difference(rows: Table, difference: Difference, failure: CaseRecord | None) -> None:
+    rows.add_row("checkpoint", Text(plain(difference.checkpoint), style="bold"))
+    if difference.asked:
+        rows.add_row("asked", Text(readable_call(difference.asked)))
+    is_value = difference.kind == "value"
+    for name, text in (("expected", difference.expected), ("got", difference.got)):
+        rows.add_row(name, Text(with_decimal(text) if is_value else plain(text)))
     if is_value:
-        rows.add_row("distance", distance(difference["ulps"]))
-    if difference.get("bound"):
-        rows.add_row("bound", Text(difference["bound"]))
-    if failure and failure["values"] > 1:
-        rows.add_row("", f"{failure['different']:,} of {failure['values']:,} values of this case differ")
+        rows.add_row("distance", distance(difference.ulps))
+    if difference.bound:
+        rows.add_row("bound", Text(difference.bound))
+    if failure and failure.values > 1:
+        rows.add_row("", f"{failure.different:,} of {failure.values:,} values of this case differ")
 
 
-def _add_fault(rows: Table, fault: Record) -> None:
-    rows.add_row("fault", Text(fault["message"]))
-    if fault["hint"]:
-        rows.add_row("hint", Text(fault["hint"]))
-    if fault["log"]:
-        rows.add_row("its log", Text("\n".join(fault["log"][-10:])))
+def _add_fault(rows: Table, fault: Fault) -> None:
+    rows.add_row("fault", Text(plain(fault.message)))
+    if fault.hint:
+        rows.add_row("hint", Text(plain(fault.hint)))
+    if fault.log:
+        rows.add_row("its log", Text("\n".join(map(plain, fault.log[-10:]))))
 
 
 def explain(result: CaseResult) -> str:
     """One case that does not agree, in plain text."""
-    return explain_case(case_json(result))
+    return explain_case(case_of(result))
 
 
-def explain_case(case: Record) -> str:
+def explain_case(case: CaseRecord) -> str:
     """A failure of a record, in plain text."""
-    verb = case["case"].partition("/")[0]
-    if fault := case["fault"]:
-        return "\n".join(filter(None, [fault["message"], *fault["log"], fault["hint"]]))
-    if case["difference"] is None:
-        passes = "this known shortcoming passes now; take it out of port.yaml"
-        return passes if case["verdict"] == "fixed" else f"the port does not answer '{verb}' yet"
-    difference = Difference(**case["difference"])
+    verb = case.case.partition("/")[0]
+    if case.fault:
+        return "\n".join(filter(None, [case.fault.message, *case.fault.log, case.fault.hint]))
+    if case.difference is None:
+        passes = "unexpected pass; remove it from port.yaml"
+        return passes if case.verdict == "fixed" else f"the port does not answer '{verb}' yet"
+    difference = case.difference
     is_value = difference.kind == "value"
     lines = [f"first difference: {difference.checkpoint} (line {difference.line} of the reply)"]
     if difference.asked:
@@ -242,18 +271,10 @@ def explain_case(case: Record) -> str:
         lines.append(f"distance  {distance(difference.ulps)}")
     if difference.bound:
         lines.append(f"bound     {difference.bound}")
-    cause = usual_cause(verb, difference)
+    cause = likely_cause(verb, difference)
     if cause:
-        lines.append(f"usual cause: {cause.sentence} (SPEC.md, section {cause.section})")
+        lines.append(f"likely cause: {cause.sentence} (SPEC.md, section {cause.section})")
     return "\n".join(lines)
-
-
-def distance(ulps: int | None) -> str:
-    if ulps is None:
-        return "one of them is NaN"
-    if ulps >= 10**9:
-        return f"{ulps:.1e} ulps"
-    return "1 ulp" if ulps == 1 else f"{ulps:,} ulps"
 
 
 def with_decimal(word: str) -> str:
@@ -270,20 +291,21 @@ def readable_call(line: str) -> str:
 
 def next_step(record: Record) -> Panel:
     """What to do for the next level: one request, the golden reply and the port's."""
-    height = record["reached_level"]
-    verb = record["levels"][height]["verb"]
+    assert record.next_step is not None
+    verb = record.levels[record.reached_level].verb
+    height = record.reached_level
     parts = (
         Text(f"Level {height} is reached. Level {height + 1} is {verb}: {verb_of(verb).lesson}.\n"),
-        side_by_side(record["next_step"]),
-        Text(f"\nTry it alone: make try PORT={record['port']} CASE={record['next_step']['case']}"),
+        side_by_side(record.next_step),
+        Text(f"\nTry it alone: make try PORT={record.port} CASE={record.next_step.case}"),
     )
     return Panel(Group(*parts), title="Next", title_align="left", border_style="yellow", expand=False)
 
 
 def make_command(record: Record) -> str:
-    runner = "" if record["runner"] == "docker" else " RUNNER=local"
-    functions = " MATH=native" if record.get("math") == "native" else ""
-    return f"make conform PORT={record['port']}{runner}{functions}"
+    runner = "" if record.runner == "docker" else " RUNNER=local"
+    functions = " MATH=native" if record.math == "native" else ""
+    return f"make conform PORT={record.port}{runner}{functions}"
 
 
 def repeat_line(record: Record, case: str) -> str:
@@ -293,9 +315,9 @@ def repeat_line(record: Record, case: str) -> str:
 
 def error_text(error: ConformError) -> RenderableType:
     """A fault that ended the run, for standard error."""
-    parts: list[Any] = [Text.assemble(("error: ", "bold red"), error.message)]
+    parts: list[Any] = [Text.assemble(("error: ", "bold red"), plain(error.message))]
     if error.log:
-        parts.append(Text("\n".join(f"    {line}" for line in error.log), style="dim"))
+        parts.append(Text("\n".join(f"    {plain(line)}" for line in error.log), style="dim"))
     if error.hint:
-        parts.append(Text(f"hint: {error.hint}"))
+        parts.append(Text(f"hint: {plain(error.hint)}"))
     return Group(*parts)

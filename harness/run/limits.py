@@ -10,7 +10,10 @@ OPTIONS = {
     "build": "--build-timeout",
     "start": "--start-timeout",
     "request": "--request-timeout",
+    "run": "--run-timeout",
     "memory": "--memory",
+    "build_memory": "--build-memory",
+    "build_disk": "--build-disk",
     "output": "--output-limit",
     "stderr": "--stderr-limit",
 }
@@ -18,16 +21,22 @@ OPTIONS = {
 
 @dataclass(frozen=True)
 class Limits:
-    """Seconds and bytes. `output` counts one reply, `stderr` what is logged while one request is answered."""
+    """Seconds and bytes. `run` counts all requests of a session together, `output` one reply, `stderr` what
+    is logged while one request is answered. build_memory, build_disk, build_pids: of a command of a build.
+    """
 
     build: float = 1800.0
     start: float = 30.0
     request: float = 120.0
+    run: float = 3600.0
     memory: int = 2 * GIB
     output: int = 64 * MIB
     stderr: int = 16 * MIB
     stderr_kept: int = 64 * KIB
     pids: int = 256
+    build_memory: int = 4 * GIB
+    build_disk: int = 8 * GIB
+    build_pids: int = 2048
     cpus: float | None = None
 
 

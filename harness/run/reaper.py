@@ -9,7 +9,7 @@ session:
     folders      scratch space in the temporary folder, by its name
 
 Not for the usual end of a port: whoever starts a process also kills it. This is for the times when nobody
-can.
+can. Where harness and reaper died together, sweep.py cleans up before the next run.
 """
 
 from __future__ import annotations
@@ -25,12 +25,16 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 
 MARK = "MICROGPT_CONFORMANCE"
 LABEL = "org.microgpt-conformance"
+SCRATCH_PREFIX = "microgpt-conformance-"
+OWNER_FILE = "owner"
+"""In a session's scratch folder: whose it is, for sweep.py."""
 _KILL_SECONDS = 5.0
 
 
@@ -71,8 +75,10 @@ class Owner:
 
     def scratch(self, name: str) -> Path:
         """A folder of its own for one held name; its owner removes it before the name is released."""
-        path = _scratch_root(self.session) / name
+        root = _scratch_root(self.session)
+        path = root / name
         path.mkdir(parents=True, mode=0o700)
+        (root / OWNER_FILE).write_text(owner_word(self.pid), encoding="utf-8")
         return path
 
     def labels(self) -> dict[str, str]:
@@ -84,11 +90,24 @@ class Owner:
             return
         if not self._held:
             with contextlib.suppress(OSError):
+                (_scratch_root(self.session) / OWNER_FILE).unlink(missing_ok=True)
                 _scratch_root(self.session).rmdir()
             with contextlib.suppress(OSError):
                 self._reaper.stdin.write(b"q")
         with contextlib.suppress(OSError):
             self._reaper.stdin.close()
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    """A folder that is gone afterwards, even if this process is killed: its reaper removes it then."""
+    name = owner().hold()
+    folder = owner().scratch(name)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        owner().release(name)
 
 
 _owner: Owner | None = None
@@ -170,26 +189,6 @@ def _start_time(pid: int) -> str:
         return ""
 
 
-def sweep() -> int:
-    """Remove the containers whose harness is dead; returns the number of containers removed.
-
-    Called at the start of a run, for the rare case that harness and reaper died together.
-    """
-    from harness.run.engine import asked_to, connect
-
-    client = connect()
-    removed = 0
-    try:
-        with asked_to("list containers"):
-            found = client.containers(all=True, filters={"label": f"{LABEL}.owner"})
-        for container in found:
-            if owner_is_dead(container["Labels"].get(f"{LABEL}.owner", "")):
-                removed += _remove(client, container["Id"])
-    finally:
-        client.close()
-    return removed
-
-
 def clean_up(session: str) -> None:
     """End and remove all that belongs to a session: what the reaper does when its harness is gone."""
     kill_marked(session)
@@ -219,7 +218,7 @@ def _remove(client: object, container: str) -> int:
 
 
 def _scratch_root(session: str) -> Path:
-    return Path(tempfile.gettempdir()) / f"microgpt-conformance-{session}"
+    return Path(tempfile.gettempdir()) / f"{SCRATCH_PREFIX}{session}"
 
 
 def main() -> None:

@@ -90,7 +90,7 @@ class Session:
         began = time.monotonic()
         request = self.translate(request)
         try:
-            return self._ask(request, self.limits.request if timeout is None else timeout, last)
+            return self._ask(request, self._wait(self.limits.request if timeout is None else timeout), last)
         except ConformError as error:
             if self._process is not None and not error.log and error.outcome != "machine":
                 error.log = self._process.stderr_tail()
@@ -154,8 +154,19 @@ class Session:
         """The first process of the running port; None if there is none or it cannot be told."""
         return self._process.root_pid() if self._process is not None else None
 
-    def _ask(self, request: Request, timeout: float, last: bool) -> Reply:
-        process, wait = self._ready(request, timeout)
+    def _wait(self, timeout: float) -> _Wait:
+        """How long one answer may take: never longer than the run. Raises LimitExceeded when that is over."""
+        left = self.limits.run - self.timing.total
+        if left <= 0:
+            raise LimitExceeded(
+                f"the port was asked for {seconds(self.timing.total)} in all, and a run may take "
+                f"{seconds(self.limits.run)}",
+                option=OPTIONS["run"],
+            )
+        return _Wait(left, (OPTIONS["run"],)) if left < timeout else _Wait(timeout, (OPTIONS["request"],))
+
+    def _ask(self, request: Request, wait: _Wait, last: bool) -> Reply:
+        process, wait = self._ready(request, wait)
         data = request.data()
         reader = ReplyReader(request.id, self.limits.output)
         try:
@@ -188,18 +199,18 @@ class Session:
                 hint=_raises(wait.options),
             ) from None
 
-    def _ready(self, request: Request, timeout: float) -> tuple[Process, _Wait]:
-        """A process that waits for a request, and how long its answer may take."""
+    def _ready(self, request: Request, wait: _Wait) -> tuple[Process, _Wait]:
+        """A process that waits for a request, and how long its answer may take, from now on."""
         if self._process is not None:
             self._expect_silence(self._process, request)
-            return self._process, _Wait(timeout, (OPTIONS["request"],))
+            return self._process, _Wait(wait.seconds, wait.options)
         began = time.monotonic()
         self._process = self._launch()
         self.timing.launches += 1
         self.timing.starting += time.monotonic() - began
         if request.verb == "hello":
             return self._process, _Wait(self.limits.start, (OPTIONS["start"],))
-        return self._process, _Wait(timeout + self.limits.start, (OPTIONS["request"], OPTIONS["start"]))
+        return self._process, _Wait(wait.seconds + self.limits.start, (*wait.options, OPTIONS["start"]))
 
     def _expect_silence(self, process: Process, request: Request) -> None:
         """Between two requests a port says nothing and lives."""

@@ -1,133 +1,161 @@
 package main
 
-// The graph of single numbers, just as SPEC.md, section 5, defines it. The model does not use it: layers.go has whole
-// vectors at a time and the same bits.
+// The autograd of SPEC, section 5, in arrays that reset cuts back: a step of training allocates nothing.
+//
+// One kind of node does for all. It passes its gradient to each x times the number y beside it, and to each y times
+// the number x: a product is the node of {a} and {b}, and a dot product that of two vectors. Any other local gradient
+// is a leaf of its own beside the child.
 
-type node struct {
-	value, gradient float64
-	children        [2]nodeID // noNode where there is none
-	locals          [2]float64
-	visited         bool
-}
+import "slices"
 
-type nodeID int
-
-const noNode nodeID = -1
+type (
+	value  int32 // a number of the graph
+	vector []value
+	node   struct{ x, y vector } // with the children x0, y0, x1, y1, ...
+)
 
 type graph struct {
-	math  *functions
-	nodes []node
+	math            *functions
+	nodes           []node
+	data, gradients []float64
+	seen            []bool // by backward; a leaf always is, since nothing lies below it
+	elements        vector // of all vectors
+	path, order     []value
 }
 
-func (g *graph) value(a nodeID) float64 { return g.nodes[a].value }
+// one is the first number of each graph.
+const one value = 0
 
-func (g *graph) binary(value float64, a, b nodeID, localA, localB float64) nodeID {
-	g.nodes = append(g.nodes, node{value: value, children: [2]nodeID{a, b}, locals: [2]float64{localA, localB}})
-	return nodeID(len(g.nodes) - 1)
+func newGraph(math *functions) graph {
+	g := graph{math: math}
+	g.leaf(1)
+	return g
 }
 
-func (g *graph) unary(value float64, a nodeID, local float64) nodeID {
-	return g.binary(value, a, noNode, local, 0)
+// reset forgets all values but the first n.
+func (g *graph) reset(n int) {
+	g.nodes, g.data, g.seen, g.elements = g.nodes[:n], g.data[:n], g.seen[:n], g.elements[:0]
 }
 
-// ---------------------------------------------------------------- the seven kinds of nodes
-
-func (g *graph) leaf(value float64) nodeID {
-	return g.unary(value, noNode, 0)
+func (g *graph) node(x, y vector, data float64) value {
+	g.nodes = append(g.nodes, node{x, y})
+	g.data = append(g.data, data)
+	g.seen = append(g.seen, x == nil)
+	return value(len(g.nodes) - 1)
 }
 
-func (g *graph) add(a, b nodeID) nodeID {
-	return g.binary(g.value(a)+g.value(b), a, b, 1, 1)
+// list is a vector that keeps its array when others outgrow it.
+func (g *graph) list(values ...value) vector {
+	g.elements = append(g.elements, values...)
+	return g.elements[len(g.elements)-len(values):]
 }
 
-func (g *graph) mul(a, b nodeID) nodeID {
-	x, y := g.value(a), g.value(b)
-	return g.binary(float64(x*y), a, b, y, x)
-}
-
-func (g *graph) pow(a nodeID, c float64) nodeID {
-	x := g.value(a)
-	return g.unary(g.math.pow(x, c), a, c*g.math.pow(x, c-1))
-}
-
-func (g *graph) log(a nodeID) nodeID {
-	x := g.value(a)
-	return g.unary(g.math.log(x), a, 1/x)
-}
-
-func (g *graph) exp(a nodeID) nodeID {
-	y := g.math.exp(g.value(a))
-	return g.unary(y, a, y)
-}
-
-func (g *graph) relu(a nodeID) nodeID {
-	if x := g.value(a); x > 0 {
-		return g.unary(x, a, 1)
+func (g *graph) vector(n int, element func(i int) value) vector {
+	g.elements = slices.Grow(g.elements, n)[:len(g.elements)+n]
+	v := g.elements[len(g.elements)-n:]
+	for i := range v {
+		v[i] = element(i)
 	}
-	return g.unary(0, a, 0)
+	return v
 }
 
-// ---------------------------------------------------------------- what is made of them
+func (g *graph) leaf(x float64) value { return g.node(nil, nil, x) }
+func (g *graph) mul(a, b value) value { return g.pair(a, b, float64(g.data[a]*g.data[b])) }
 
-func (g *graph) neg(a nodeID) nodeID                  { return g.mulNumber(a, -1) }
-func (g *graph) sub(a, b nodeID) nodeID               { return g.add(a, g.neg(b)) }
-func (g *graph) div(a, b nodeID) nodeID               { return g.mul(a, g.pow(b, -1)) }
-func (g *graph) addNumber(a nodeID, c float64) nodeID { return g.add(a, g.leaf(c)) }
-func (g *graph) subNumber(a nodeID, c float64) nodeID { return g.add(a, g.leaf(-c)) }
-func (g *graph) mulNumber(a nodeID, c float64) nodeID { return g.mul(a, g.leaf(c)) }
-func (g *graph) divNumber(a nodeID, c float64) nodeID { return g.mulNumber(a, g.math.pow(c, -1)) }
-func (g *graph) numberSub(a nodeID, c float64) nodeID { return g.addNumber(g.neg(a), c) }
-func (g *graph) numberDiv(a nodeID, c float64) nodeID { return g.mulNumber(g.pow(a, -1), c) }
+func (g *graph) pair(a, b value, data float64) value {
+	v := g.list(a, b)
+	return g.node(v[:1], v[1:], data)
+}
 
-// sum starts with the node x0 + 0.
-func (g *graph) sum(terms []nodeID) nodeID {
-	total := g.addNumber(terms[0], 0)
-	for _, term := range terms[1:] {
-		total = g.add(total, term)
+func (g *graph) add(a, b value) value {
+	v := g.list(a, b, one, one)
+	return g.node(v[:2], v[2:], g.data[a]+g.data[b])
+}
+
+func (g *graph) pow(a value, c float64) value {
+	x := g.data[a]
+	return g.pair(a, g.leaf(c*g.math.pow(x, c-1)), g.math.pow(x, c))
+}
+
+func (g *graph) log(a value) value {
+	return g.pair(a, g.leaf(1/g.data[a]), g.math.log(g.data[a]))
+}
+
+func (g *graph) exp(a value) value {
+	y := g.math.exp(g.data[a])
+	return g.pair(a, g.leaf(y), y)
+}
+
+func (g *graph) relu(a value) value {
+	if x := g.data[a]; x > 0 {
+		return g.pair(a, one, x)
+	}
+	return g.pair(a, g.leaf(0), 0)
+}
+
+func (g *graph) dot(x, y vector) value {
+	sum, data := 0.0, g.data
+	for i, a := range x {
+		sum += float64(data[a] * data[y[i]])
+	}
+	return g.node(x, y, sum)
+}
+
+func (g *graph) sum(x vector) value {
+	total := g.addNumber(x[0], 0)
+	for _, a := range x[1:] {
+		total = g.add(total, a)
 	}
 	return total
 }
 
-// ---------------------------------------------------------------- backward
+func (g *graph) neg(a value) value                  { return g.mulNumber(a, -1) }
+func (g *graph) sub(a, b value) value               { return g.add(a, g.neg(b)) }
+func (g *graph) div(a, b value) value               { return g.mul(a, g.pow(b, -1)) }
+func (g *graph) addNumber(a value, c float64) value { return g.add(a, g.leaf(c)) }
+func (g *graph) subNumber(a value, c float64) value { return g.add(a, g.leaf(-c)) }
+func (g *graph) mulNumber(a value, c float64) value { return g.mul(a, g.leaf(c)) }
+func (g *graph) divNumber(a value, c float64) value { return g.mulNumber(a, g.math.pow(c, -1)) }
+func (g *graph) numberSub(c float64, a value) value { return g.addNumber(g.neg(a), c) }
+func (g *graph) numberDiv(c float64, a value) value { return g.mulNumber(g.pow(a, -1), c) }
 
-// postOrder is the depth-first order from the root, children from left to right and each before its parents. The path
-// takes the place of recursion.
-func (g *graph) postOrder(root nodeID) []nodeID {
-	type visit struct {
-		node nodeID
-		next int // of its children
-	}
-	var order []nodeID
-	path := []visit{{root, 0}}
-	g.nodes[root].visited = true
+// backward sets each gradient to how the root changes with that value. On the path, ^v is a node whose children stand
+// before it in the order already.
+func (g *graph) backward(root value) {
+	nodes, data, seen := g.nodes, g.data, g.seen
+	path, order := append(g.path[:0], root), g.order[:0]
 	for len(path) > 0 {
-		here := &path[len(path)-1]
-		children := g.nodes[here.node].children
-		if here.next == len(children) || children[here.next] == noNode {
-			order = append(order, here.node)
-			path = path[:len(path)-1]
-			continue
-		}
-		child := children[here.next]
-		here.next++
-		if !g.nodes[child].visited {
-			g.nodes[child].visited = true
-			path = append(path, visit{child, 0})
+		v := path[len(path)-1]
+		path = path[:len(path)-1]
+		switch {
+		case v < 0:
+			order = append(order, ^v)
+		case !seen[v]:
+			seen[v] = true
+			path = append(path, ^v)
+			x, y := nodes[v].x, nodes[v].y
+			for i := len(x) - 1; i >= 0; i-- {
+				if !seen[y[i]] {
+					path = append(path, y[i])
+				}
+				if !seen[x[i]] {
+					path = append(path, x[i])
+				}
+			}
 		}
 	}
-	return order
-}
+	g.path, g.order = path, order
 
-// backward may be called once.
-func (g *graph) backward(root nodeID) {
-	order := g.postOrder(root)
-	g.nodes[root].gradient = 1
-	for i := len(order) - 1; i >= 0; i-- {
-		parent := &g.nodes[order[i]]
-		for k, child := range parent.children {
-			if child != noNode {
-				g.nodes[child].gradient += float64(parent.locals[k] * parent.gradient)
-			}
+	g.gradients = slices.Grow(g.gradients[:0], len(data))[:len(data)]
+	gradients := g.gradients
+	clear(gradients)
+	gradients[root] = 1
+	for _, v := range slices.Backward(order) {
+		x, y, gradient := nodes[v].x, nodes[v].y, gradients[v]
+		for i, a := range x {
+			b := y[i]
+			gradients[a] += float64(data[b] * gradient)
+			gradients[b] += float64(data[a] * gradient)
 		}
 	}
 }

@@ -1,80 +1,103 @@
-// Microgpt in Go, bit for bit what the reference computes.
-//
-// Without arguments it answers requests of the protocol (SPEC.md, section 11) from standard input. It is also a
-// program for people:
-//
-//	microgpt run [seed|classic] < names.txt
-//
-// trains on the lines of a text and prints new ones.
+// Microgpt in Go, bit for bit what the reference computes: answers requests (SPEC, section 11), or runs a preset.
 package main
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
+	"regexp"
 	"strings"
-	"syscall"
 	"unicode/utf8"
 )
 
-const usage = `usage: microgpt                                  answer requests from standard input
-       microgpt run [seed|classic] < names.txt   train on the names (one a line) and make new ones`
-
-// usageError says what is wrong with the arguments.
-type usageError string
-
-func (e usageError) Error() string { return string(e) + "\n" + usage }
+const usage = "usage: microgpt (answers requests) or microgpt run [seed|classic] < names.txt"
 
 func main() {
-	signal.Ignore(syscall.SIGPIPE) // a reader that has gone shows as an error of write
-	err := start(os.Args[1:], os.Stdin, os.Stdout)
-	if err == nil || errors.Is(err, syscall.EPIPE) {
-		return
+	var err error
+	if arguments := os.Args[1:]; len(arguments) == 0 {
+		err = serve(os.Stdin, os.Stdout)
+	} else {
+		err = run(arguments, os.Stdin, os.Stdout)
 	}
-	fmt.Fprintln(os.Stderr, "microgpt:", err)
-	if errors.As(err, new(usageError)) {
-		os.Exit(2)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "microgpt:", err)
+		os.Exit(1)
 	}
-	os.Exit(1)
 }
 
-func start(arguments []string, input io.Reader, output io.Writer) error {
-	switch {
-	case len(arguments) == 0:
-		return serve(input, output)
-	case arguments[0] != "run" || len(arguments) > 2:
-		return usageError(fmt.Sprintf("do not know what to do with '%s'", strings.Join(arguments, " ")))
+func run(arguments []string, input io.Reader, output io.Writer) error {
+	p, known := presets[append(arguments, "seed")[1]]
+	if arguments[0] != "run" || len(arguments) > 2 || !known {
+		return errors.New(usage)
 	}
-	name := "seed"
-	if len(arguments) == 2 {
-		name = arguments[1]
-	}
-	p, known := presetNamed(name)
-	if !known {
-		return usageError(fmt.Sprintf("there is no preset '%s'", name))
-	}
-	return runText(p, input, output)
-}
-
-// runText runs a preset on the lines of the input, which is UTF-8.
-func runText(p preset, input io.Reader, output io.Writer) error {
 	text, err := io.ReadAll(input)
 	if err != nil {
-		return fmt.Errorf("cannot read the names from standard input: %w", err)
+		return fmt.Errorf("cannot read the names: %w", err)
 	}
 	if !utf8.Valid(text) {
 		return errors.New("standard input is not text in UTF-8")
 	}
-	r, err := newRun(p, strings.Split(string(text), "\n"), exactMath)
-	if err != nil {
-		return err
-	}
-	return r.text(func(line string) error {
-		if _, err := fmt.Fprintln(output, line); err != nil {
-			return fmt.Errorf("cannot write the text: %w", err)
-		}
-		return nil
+	lines := bufio.NewWriter(output) // which keeps an error
+	_, err = p.run(strings.Split(string(text), "\n"), newGenerator(42, exactMath), func(format string, values ...any) {
+		fmt.Fprintf(lines, format+"\n", values...)
+		lines.Flush() // so that people see each step
 	})
+	return errors.Join(err, lines.Flush())
+}
+
+// refusal is why a request cannot be answered. Whatever finds one panics, and answer recovers.
+type refusal string
+
+func refuse(format string, values ...any) {
+	panic(refusal(fmt.Sprintf(format, values...)))
+}
+
+func check(err error) {
+	if err != nil {
+		refuse("%s", err)
+	}
+}
+
+// serve answers requests until the input ends.
+func serve(input io.Reader, output io.Writer) error {
+	reader := bufio.NewReaderSize(input, lineLimit+1)
+	for {
+		in := readRequest(reader)
+		if len(in) == 0 {
+			return nil
+		}
+		if _, err := io.WriteString(output, answer(in)); err != nil {
+			return fmt.Errorf("cannot write the reply: %w", err)
+		}
+	}
+}
+
+var header = regexp.MustCompile(`^([!-~]+) ([A-Za-z0-9._-]{1,64})$`)
+
+func answer(in request) (text string) {
+	id := "-"
+	defer func() {
+		switch problem := recover().(type) {
+		case nil:
+		case refusal:
+			text = fmt.Sprintf("error %s %s\nend\n", id, problem)
+		default:
+			panic(problem)
+		}
+	}()
+	words := header.FindStringSubmatch(in[0])
+	if words == nil {
+		refuse("a request begins with a verb and an id of 1 to 64 letters, digits, dots, underscores or hyphens")
+	}
+	id = words[2]
+	perform, known := verbs[words[1]]
+	if in = in[1:]; !known {
+		refuse("unsupported")
+	}
+	out := &reply{}
+	perform(&in, out)
+	in.take("end", 0, 0)
+	return fmt.Sprintf("ok %s\n%send\n", id, out)
 }

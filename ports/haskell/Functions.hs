@@ -1,40 +1,201 @@
--- | The functions that are more than + - * / and the square root, in the two kinds of the protocol: correctly
--- rounded, and the language's own.
-module Functions
-  ( Math (..)
-  , expOf
-  , logOf
-  , sinOf
-  , cosOf
-  , powOf
-  , squareOf
-  , rootOf
-  ) where
+-- | exp, log, sin, cos and pow: correctly rounded (SPEC, sections 2 and 15), or the language's own. Integer arithmetic
+-- settles every call. Training calls exp and pow so often that these two first try a sum of two doubles.
+module Functions (Math (..), expOf, logOf, sinOf, cosOf, powOf) where
 
-import Exact
+import Data.Array.Base (UArray, listArray, unsafeAt)
+import Data.Bits (bit, shift, shiftL, shiftR, (.&.))
+import Data.Maybe (fromMaybe)
+import GHC.Float (castWord64ToDouble, rationalToDouble)
 
 data Math = Exact | Native
-  deriving (Eq)
 
 expOf, logOf, sinOf, cosOf :: Math -> Double -> Double
-expOf Exact x = exactExp x
 expOf Native x = exp x
-logOf Exact x = exactLog x
+expOf Exact x
+  | isNaN x || abs x < 0x1p-54 = 1 + x
+  | x > 710 = infinity
+  | x < -746 = 0
+  | otherwise = fromMaybe (settled (exponentialOf x)) (quickExp x)
 logOf Native x = log x
-sinOf Exact x = exactSin x
+logOf Exact x
+  | x == 1 = 0
+  | x > 0 && x < infinity = settled (logarithmOf x)
+  | otherwise = if x == 0 then -infinity else sqrt x
 sinOf Native x = sin x
-cosOf Exact x = exactCos x
+sinOf Exact x = if isNaN x || abs x < 0x1p-26 then x else settled (sineOf 0 x)
 cosOf Native x = cos x
+cosOf Exact x = if isNaN x || abs x < 0x1p-27 then 1 + 0 * x else settled (sineOf 1 x) -- 1, or NaN
 
+-- | For an integer or half-integer y. Inlined, so that Adam's powers cost a product and a root.
 powOf :: Math -> Double -> Double -> Double
-powOf Exact x y = exactPow x y
 powOf Native x y = x ** y
+powOf Exact x y
+  | y == 2 = x * x
+  | y == 0.5 = if x == -infinity then infinity else abs (sqrt x)
+  | otherwise = exactPow x y
+{-# INLINE powOf #-}
 
--- | The powers 2 and 1/2, for the many calls of an optimizer.
-squareOf, rootOf :: Math -> Double -> Double
-squareOf Exact x = x * x
-squareOf Native x = x ** 2
-rootOf Exact x = exactRoot x
-rootOf Native x = x ** 0.5
-{-# INLINE squareOf #-}
-{-# INLINE rootOf #-}
+exactPow :: Double -> Double -> Double
+exactPow x y
+  | y == -1 = 1 / x
+  | y == 0 = 1
+  | y == 1 || isNaN x = x
+  | x == 0 || isInfinite x = signed (if (x == 0) == (y < 0) then infinity else 0)
+  | x < 0 && odd twice = 0 / 0
+  | otherwise = signed (fromMaybe (rationalPow (abs x) twice) (quickPow (abs x) twice))
+  where
+    twice = truncate (2 * y) :: Int
+    signed size = if twice .&. 3 == 2 && (x < 0 || isNegativeZero x) then -size else size
+
+infinity :: Double
+infinity = 1 / 0
+
+-- * Accurate: an integer n stands for n / 2^bits
+
+data Precision = Precision {bits :: !Int, ln2, halfPi :: !Integer}
+
+-- | Each twice as fine as the one before. No argument is known that needs the third.
+precisions :: [Precision]
+precisions = map at (iterate (* 2) 128)
+  where
+    at b = Precision b (2 * artanh 3 `shiftR` 64) ((8 * arctan 5 - 2 * arctan 239) `shiftR` 64) -- Machin, 1706
+      where
+        (artanh, arctan) = (inverse 1, inverse (-1))
+        inverse s q = sum (zipWith quot (takeWhile (/= 0) (iterate (`quot` (s * q * q)) (one `quot` q))) [1, 3 ..])
+        one = bit (b + 64)
+
+-- | Given n and e at a precision, where n * 2^e is the true value but n is wrong by less than 2^12 + 8 bits: the double
+-- to which all of that interval rounds, at the first precision where it is one and the same (Ziv, 1991).
+settled :: (Precision -> (Integer, Int)) -> Double
+settled approximate = foldr attempt (0 / 0) precisions
+  where
+    attempt p finer = if low == high then low else finer
+      where
+        (n, e) = approximate p
+        slack = 4096 + 8 * toInteger (bits p)
+        (low, high) = (nearest (n - slack) e, nearest (n + slack) e)
+
+-- | The double nearest to n * 2^e, rounded once, among subnormal numbers too.
+nearest :: Integer -> Int -> Double
+nearest n e = if e < 0 then rationalToDouble n (bit (-e)) else rationalToDouble (n `shiftL` e) 1
+
+fixed :: Precision -> Double -> Integer
+fixed p x = let (m, e) = decodeFloat x in m `shift` (bits p + e)
+
+times :: Precision -> Integer -> Integer -> Integer
+times p a b = (a * b) `shiftR` bits p
+
+-- | Each term is the one before times the factor, over the next divisor. Each is wrong by less than 4.
+series :: Precision -> Integer -> Integer -> [Integer] -> [Integer]
+series p first factor = takeWhile (/= 0) . scanl (\term n -> times p term factor `quot` n) first
+
+-- | e^r for 0 <= r < 1.
+exponential :: Precision -> Integer -> Integer
+exponential p r = sum (series p (bit (bits p)) r [1 ..])
+
+-- | x = k ln 2 + r. The error of ln 2 counts k times, and |k| < 1100.
+exponentialOf, logarithmOf :: Double -> Precision -> (Integer, Int)
+exponentialOf x p = let (k, r) = fixed p x `divMod` ln2 p in (exponential p r, fromInteger k - bits p)
+-- x = z * 2^e with z from 0.7 to 1.42, and log z = 2 artanh ((z - 1) / (z + 1))
+logarithmOf x p = (toInteger (e + point) * ln2 p + signum s * 2 * sum (zipWith quot odds [1, 3 ..]), -bits p)
+  where
+    (m, e) = decodeFloat x
+    point = if m > 0x16a09e667f3bcd then 53 else 52
+    s = ((m - bit point) `shiftL` bits p) `quot` (m + bit point)
+    odds = takeWhile (> 0) (iterate (times p (times p s s)) (abs s))
+
+-- | sin (x + quarters * pi/2). What is left of x is between -pi/4 and pi/4.
+sineOf :: Integer -> Double -> Precision -> (Integer, Int)
+sineOf quarters x p = (if quadrant < 2 then size else -size, -bits p)
+  where
+    eighth = halfPi p `quot` 2
+    (k, beyond) = (fixed p x + eighth) `divMod` halfPi p
+    r = beyond - eighth
+    quadrant = (k + quarters) `mod` 4
+    size = if even quadrant then sumOf r 2 else sumOf (bit (bits p)) 1
+    sumOf first from = sum (series p first (-times p r r) [i * (i + 1) | i <- [from, from + 2 ..]])
+
+-- | x^(twice/2) for a positive finite x: a rational number, or the root of one, which is cut to 70 bits or so. One more
+-- bit says whether anything was cut off, which is all that rounding needs to know.
+rationalPow :: Double -> Int -> Double
+rationalPow x twice
+  | abs estimate > 1100 = if estimate > 0 then infinity else 0
+  | even twice = fromRational (toRational x ^^ (twice `quot` 2))
+  | otherwise = nearest (2 * root + (if toRational (root * root) == square then 0 else 1)) (-places - 1)
+  where
+    estimate = fromIntegral twice * log x / log 4
+    places = 70 - round estimate
+    square = toRational x ^^ twice * 4 ^^ places
+    whole = floor square
+    root = newton (bit 80) -- from above
+    newton r = let next = (r + whole `quot` r) `quot` 2 in if next >= r then r else newton next
+
+-- * Quick: hi + lo, where lo is about an ulp of hi or less. In the error bounds u is 2^-53
+
+data Pair = Pair !Double !Double
+
+-- | The double to which every number within the bound of a pair rounds, if it is one and the same.
+within :: Double -> Pair -> Maybe Double
+within bound (Pair hi lo) = let above = hi + (lo + bound) in if above == hi + (lo - bound) then Just above else Nothing
+
+-- | a + b without error, if |a| >= |b| (Dekker).
+orderedSum :: Double -> Double -> Pair
+orderedSum a b = let s = a + b in Pair s (b - (s - a))
+
+-- | a * b without error: both are cut into halves of 26 bits (Veltkamp, Dekker).
+exactProduct :: Double -> Double -> Pair
+exactProduct a b = Pair p (((aHi * bHi - p) + (aHi * bLo + aLo * bHi)) + aLo * bLo)
+  where
+    p = a * b
+    (Pair aHi aLo, Pair bHi bLo) = (halves a, halves b)
+    halves x = let c = 0x8000001 * x; hi = c - (c - x) in Pair hi (x - hi)
+{-# INLINE exactProduct #-}
+
+-- | Wrong by less than 8 u^2 of the product.
+pairProduct :: Pair -> Pair -> Pair
+pairProduct (Pair a a') (Pair b b') = let Pair p e = exactProduct a b in orderedSum p (e + (a * b' + a' * b))
+
+-- | x^(twice/2), if nothing on the way comes near an overflow. The n-th power is wrong by less than 16 n u^2, root and
+-- reciprocal, which are corrected once (Newton), by 20 u^2 more: the bound allows four times as much.
+quickPow :: Double -> Int -> Maybe Double
+quickPow x twice
+  | abs (log x) * fromIntegral (n + 1) > 600 = Nothing
+  | otherwise = within (hi * fromIntegral (n + 8) * 0x1p-100) result
+  where
+    n = abs twice `quot` 2
+    power = raised (if odd twice then root else Pair 1 0) (Pair x 0) n
+    result@(Pair hi _) = if twice < 0 then reciprocal power else power
+    root = let r = sqrt x; Pair p e = exactProduct r r in orderedSum r (((x - p) - e) / (2 * r))
+    reciprocal (Pair a b) = let q = 1 / a; Pair p e = exactProduct q a in orderedSum q (q * (((1 - p) - e) - q * b))
+
+-- | The first pair times the n-th power of the second.
+raised :: Pair -> Pair -> Int -> Pair
+raised result _ 0 = result
+raised result x n = raised (if odd n then pairProduct result x else result) (pairProduct x x) (n `quot` 2)
+
+-- | 2^(j/128) as pairs, side by side.
+powersOfTwo :: UArray Int Double
+powersOfTwo = listArray (0, 255) (concatMap pair [0 .. 127])
+  where
+    p = precisions !! 1
+    pair j = let n = exponential p (j * ln2 p `quot` 128); hi = at n in [hi, at (n - fixed p hi)]
+    at n = nearest n (-bits p)
+
+-- | e^x = 2^(k/128) e^r with |r| < 2^-8.5. The product k * 0x1.62e42fefcp-8 has no error and neither has d. The tail
+-- e^r - 1 - d is below 2^-17.9 and takes some ten roundings: all is wrong by less than 2^-67.
+quickExp :: Double -> Maybe Double
+quickExp x
+  | e <= -1022 || e >= 1024 = Nothing
+  | otherwise = (* castWord64ToDouble (fromIntegral (e + 1023) `shiftL` 52)) <$> within 0x1p-66 result
+  where
+    k = round (x * 0x1.71547652b82fep7) :: Int
+    (e, j) = (k `shiftR` 7, 2 * (k .&. 127))
+    d = x - fromIntegral k * 0x1.62e42fefcp-8
+    w = fromIntegral k * (-0x1.c610ca86c3899p-44)
+    r = d - w
+    fromThird = 1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040))))
+    beyond = r * r * (0.5 + r * fromThird) - w
+    (t, t') = (unsafeAt powersOfTwo j, unsafeAt powersOfTwo (j + 1))
+    Pair p rest = exactProduct t d
+    Pair hi lo = orderedSum t p
+    result = Pair hi (lo + (rest + (t * beyond + t' * (1 + (d + beyond)))))

@@ -1,186 +1,169 @@
-//! Automatic differentiation in its plain form: one node for each operation. SPEC.md, section 5.
-//!
-//! This answers the `graph` requests, whose expressions may be anything. Training does the same sums without
-//! single nodes, see `model`.
+//! Automatic differentiation (SPEC.md, section 5): an arena of nodes with values and ways back to their children. The
+//! same one answers `graph` and trains the model. A dot product or a sum over vectors is a single node ("Taking nodes
+//! together").
 
-use crate::math::Math;
+use std::ops::Range;
 
-/// A place on a tape.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Node(usize);
+use crate::exact::Math;
 
+/// A place in the arena.
+pub type Node = usize;
+
+/// Consecutive nodes.
 #[derive(Clone, Copy)]
-enum Operation {
-    Leaf,
-    Add(Node, Node),
-    Mul(Node, Node),
-    Pow(Node, f64),
-    Log(Node),
-    Exp(Node),
-    Relu(Node),
+pub struct Vector {
+    pub first: Node,
+    pub length: usize,
 }
 
-impl Operation {
-    fn children(self) -> [Option<Node>; 2] {
-        use Operation::*;
-        match self {
-            Leaf => [None, None],
-            Add(a, b) | Mul(a, b) => [Some(a), Some(b)],
-            Pow(a, _) | Log(a) | Exp(a) | Relu(a) => [Some(a), None],
-        }
-    }
+impl Vector {
+    pub fn nodes(self) -> Range<Node> { self.first..self.first + self.length }
+    pub fn part(self, start: usize, length: usize) -> Vector { Vector { first: self.first + start, length } }
 }
 
-/// All nodes of a graph, children before their parents.
-pub struct Tape {
-    math: Math,
-    operations: Vec<Operation>,
-    values: Vec<f64>,
+/// How a node passes its gradient on.
+#[derive(Clone, Copy)]
+enum Rule {
+    Each(f64), // to the children on the left, with this local gradient
+    Both,      // unchanged to the children on either side
+    Products,  // to those on either side, by the value of the other one
 }
 
-impl Tape {
-    pub fn new(math: Math) -> Tape {
-        Tape { math, operations: Vec::new(), values: Vec::new() }
+/// Where a node comes from. Its children are left, right, left + 1, right + 1 and so on; an only one is on both sides.
+/// Those on one side are the same as those on the other or disjoint, and none is below another one (except of a pair).
+#[derive(Clone, Copy)]
+struct Origin {
+    left: Node,
+    right: Node,
+    pairs: usize,
+    rule: Rule,
+}
+
+pub struct Graph {
+    pub math: &'static Math,
+    pub values: Vec<f64>,
+    pub gradients: Vec<f64>, // by the root of `backward`
+    pub trace: Vec<Vector>,  // the results that the model notes
+    origins: Vec<Origin>,
+    waiting: Vec<bool>, // to be visited, as all nodes are at first but leaves, which pass nothing on
+    order: Vec<Node>,   // those visited, each after its children
+}
+
+impl Graph {
+    pub fn new(math: &'static Math) -> Graph {
+        let (values, gradients, trace, origins, waiting, order) = Default::default();
+        Graph { math, values, gradients, trace, origins, waiting, order }
     }
 
-    pub fn value(&self, node: Node) -> f64 {
-        self.values[node.0]
+    /// Forgets all nodes but the first ones, which are leaves.
+    pub fn truncate(&mut self, count: usize) {
+        self.values.truncate(count);
+        self.origins.truncate(count);
+        self.waiting.truncate(count);
+        self.order.clear();
+        self.trace.clear();
     }
 
-    fn push(&mut self, operation: Operation, value: f64) -> Node {
-        self.operations.push(operation);
+    fn push(&mut self, value: f64, left: Node, right: Node, pairs: usize, rule: Rule) -> Node {
         self.values.push(value);
-        Node(self.values.len() - 1)
+        self.origins.push(Origin { left, right, pairs, rule });
+        self.waiting.push(pairs > 0);
+        self.values.len() - 1
     }
 
-    pub fn leaf(&mut self, x: f64) -> Node {
-        self.push(Operation::Leaf, x)
+    /// What `make` makes of each item, one node of each.
+    pub fn vector<T>(&mut self, items: impl IntoIterator<Item = T>, make: impl Fn(&mut Graph, T) -> Node) -> Vector {
+        let first = self.values.len();
+        let length = items.into_iter().map(|item| make(self, item)).count();
+        Vector { first, length }
     }
 
-    pub fn add(&mut self, a: Node, b: Node) -> Node {
-        self.push(Operation::Add(a, b), self.value(a) + self.value(b))
+    /// Visits all that is below the root, depth first, on a path of its own, since graphs are deep.
+    pub fn visit(&mut self, root: Node) {
+        let (mut path, mut next) = (Vec::new(), Some((root, 0)).filter(|_| self.waiting[root]));
+        while let Some((node, place)) = next.or_else(|| path.pop()) {
+            self.waiting[node] = false;
+            let Origin { left, right, pairs, .. } = self.origins[node];
+            let mut children = (place..pairs).flat_map(|i| [(left + i, i), (right + i, i)]);
+            next = children.find(|&(child, _)| self.waiting[child]);
+            match next {
+                Some((_, place)) => path.push((node, place)),
+                None => self.order.push(node),
+            }
+            next = next.map(|(child, _)| (child, 0));
+        }
     }
 
-    pub fn mul(&mut self, a: Node, b: Node) -> Node {
-        self.push(Operation::Mul(a, b), self.value(a) * self.value(b))
+    /// Visits all that is below these nodes, if need be in the order `found` in another graph of the same shape.
+    pub fn visit_again(&mut self, roots: Vector, found: &mut Vec<Node>) {
+        let start = self.order.len();
+        self.order.extend(&found[..]);
+        found.iter().for_each(|&node| self.waiting[node] = false);
+        roots.nodes().for_each(|root| self.visit(root));
+        found.extend(&self.order[start + found.len()..]);
     }
 
-    pub fn pow(&mut self, a: Node, exponent: f64) -> Node {
-        self.push(Operation::Pow(a, exponent), self.math.pow(self.value(a), exponent))
-    }
-
-    pub fn log(&mut self, a: Node) -> Node {
-        self.push(Operation::Log(a), self.math.log(self.value(a)))
-    }
-
-    pub fn exp(&mut self, a: Node) -> Node {
-        self.push(Operation::Exp(a), self.math.exp(self.value(a)))
-    }
-
-    pub fn relu(&mut self, a: Node) -> Node {
-        let x = self.value(a);
-        self.push(Operation::Relu(a), if x > 0.0 { x } else { 0.0 })
-    }
-
-    // Everything else is made of these. A plain number becomes a leaf of its own.
-
-    pub fn neg(&mut self, a: Node) -> Node {
-        self.mul_number(a, -1.0)
-    }
-
-    pub fn sub(&mut self, a: Node, b: Node) -> Node {
-        let minus_b = self.neg(b);
-        self.add(a, minus_b)
-    }
-
-    pub fn div(&mut self, a: Node, b: Node) -> Node {
-        let inverse = self.pow(b, -1.0);
-        self.mul(a, inverse)
-    }
-
-    pub fn add_number(&mut self, a: Node, c: f64) -> Node {
-        let c = self.leaf(c);
-        self.add(a, c)
-    }
-
-    pub fn mul_number(&mut self, a: Node, c: f64) -> Node {
-        let c = self.leaf(c);
-        self.mul(a, c)
-    }
-
-    pub fn div_number(&mut self, a: Node, c: f64) -> Node {
-        self.mul_number(a, self.math.pow(c, -1.0))
-    }
-
-    pub fn number_sub(&mut self, c: f64, a: Node) -> Node {
-        let minus_a = self.neg(a);
-        self.add_number(minus_a, c)
-    }
-
-    pub fn number_div(&mut self, c: f64, a: Node) -> Node {
-        let inverse = self.pow(a, -1.0);
-        self.mul_number(inverse, c)
-    }
-
-    /// From the left, beginning with the node first + 0.
-    pub fn sum(&mut self, first: Node, rest: &[Node]) -> Node {
-        let start = self.add_number(first, 0.0);
-        rest.iter().fold(start, |sum, &x| self.add(sum, x))
-    }
-
-    /// The derivative of the root by each node, indexed as `gradient_of` does it.
-    pub fn backward(&self, root: Node) -> Gradients {
-        let mut gradients = vec![0.0; self.values.len()];
-        gradients[root.0] = 1.0;
-        for node in self.post_order(root).into_iter().rev() {
-            let g = gradients[node.0];
-            let mut pass = |child: Node, local: f64| gradients[child.0] += local * g;
-            match self.operations[node.0] {
-                Operation::Leaf => {}
-                Operation::Add(a, b) => {
-                    pass(a, 1.0);
-                    pass(b, 1.0);
-                }
-                Operation::Mul(a, b) => {
-                    pass(a, self.value(b));
-                    pass(b, self.value(a));
-                }
-                Operation::Pow(a, c) => pass(a, c * self.math.pow(self.value(a), c - 1.0)),
-                Operation::Log(a) => pass(a, 1.0 / self.value(a)),
-                Operation::Exp(a) => pass(a, self.value(node)),
-                Operation::Relu(a) => pass(a, if self.value(a) > 0.0 { 1.0 } else { 0.0 }),
+    /// From here on `gradients` has the derivative of the root by each node.
+    pub fn backward(&mut self, root: Node) {
+        self.visit(root);
+        let Graph { values, gradients, origins, order, .. } = self;
+        gradients.clear();
+        gradients.resize(values.len(), 0.0);
+        gradients[root] = 1.0;
+        for &node in order.iter().rev() {
+            let (g, Origin { left, right, pairs, rule }) = (gradients[node], origins[node]);
+            match rule {
+                Rule::Each(local) => gradients[left..left + pairs].iter_mut().for_each(|child| *child += local * g),
+                Rule::Both => [left, right].into_iter().for_each(|child| gradients[child] += g),
+                Rule::Products => [(left, right), (right, left)].into_iter().for_each(|(child, other)| {
+                    let children = gradients[child..child + pairs].iter_mut();
+                    children.zip(&values[other..]).for_each(|(child, local)| *child += local * g);
+                }),
             }
         }
-        Gradients(gradients)
-    }
-
-    /// The nodes below the root, depth first, each after its children. With a stack of our own, since graphs
-    /// are deep.
-    fn post_order(&self, root: Node) -> Vec<Node> {
-        let mut order = Vec::new();
-        let mut visited = vec![false; self.values.len()];
-        visited[root.0] = true;
-        let mut stack = vec![(root, self.operations[root.0].children().into_iter().flatten())];
-        while let Some((node, children)) = stack.last_mut() {
-            match children.find(|child| !visited[child.0]) {
-                Some(child) => {
-                    visited[child.0] = true;
-                    stack.push((child, self.operations[child.0].children().into_iter().flatten()));
-                }
-                None => {
-                    order.push(*node);
-                    stack.pop();
-                }
-            }
-        }
-        order
     }
 }
 
-pub struct Gradients(Vec<f64>);
-
-impl Gradients {
-    pub fn of(&self, node: Node) -> f64 {
-        self.0[node.0]
+/// The expressions. Nobody asks for the gradient of a plain number, so it needs no node.
+impl Graph {
+    fn of_one(&mut self, a: Node, value: f64, local: f64) -> Node { self.push(value, a, a, 1, Rule::Each(local)) }
+    pub fn leaf(&mut self, value: f64) -> Node { self.push(value, 0, 0, 0, Rule::Both) }
+    pub fn add(&mut self, a: Node, b: Node) -> Node { self.push(self.values[a] + self.values[b], a, b, 1, Rule::Both) }
+    pub fn mul(&mut self, a: Node, b: Node) -> Node {
+        self.push(self.values[a] * self.values[b], a, b, 1, Rule::Products)
+    }
+    pub fn pow(&mut self, a: Node, c: f64) -> Node {
+        let (pow, x) = (self.math.pow, self.values[a]);
+        self.of_one(a, pow(x, c), c * pow(x, c - 1.0))
+    }
+    pub fn log(&mut self, a: Node) -> Node { self.of_one(a, (self.math.log)(self.values[a]), 1.0 / self.values[a]) }
+    pub fn exp(&mut self, a: Node) -> Node {
+        let power = (self.math.exp)(self.values[a]);
+        self.of_one(a, power, power)
+    }
+    pub fn relu(&mut self, a: Node) -> Node {
+        let x = self.values[a];
+        if x > 0.0 { self.of_one(a, x, 1.0) } else { self.of_one(a, 0.0, 0.0) }
+    }
+    pub fn add_number(&mut self, a: Node, c: f64) -> Node { self.of_one(a, self.values[a] + c, 1.0) }
+    pub fn mul_number(&mut self, a: Node, c: f64) -> Node { self.of_one(a, self.values[a] * c, c) }
+    pub fn div_number(&mut self, a: Node, c: f64) -> Node { self.mul_number(a, (self.math.pow)(c, -1.0)) }
+    /// Another node just like this one.
+    pub fn again(&mut self, node: Node) -> Node {
+        let Origin { left, right, pairs, rule } = self.origins[node];
+        self.push(self.values[node], left, right, pairs, rule)
+    }
+    pub fn dot(&mut self, a: Vector, b: Vector) -> Node {
+        let pairs = self.values[a.nodes()].iter().zip(&self.values[b.nodes()]);
+        self.push(pairs.fold(0.0, |sum, (a, b)| sum + a * b), a.first, b.first, a.length, Rule::Products)
+    }
+    pub fn sum(&mut self, a: Vector) -> Node {
+        let value = self.values[a.nodes()].iter().fold(0.0, |sum, x| sum + x);
+        self.push(value, a.first, a.first, a.length, Rule::Each(1.0))
+    }
+    /// The sum of nodes anywhere, of which there is one at least.
+    pub fn add_up(&mut self, nodes: &[Node]) -> Node {
+        let start = self.add_number(nodes[0], 0.0);
+        nodes[1..].iter().fold(start, |sum, &node| self.add(sum, node))
     }
 }

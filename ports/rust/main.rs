@@ -1,114 +1,421 @@
 //! microgpt in Rust: a small GPT whose every bit is prescribed. The contract is conformance/SPEC.md.
 //!
-//! Without arguments the program answers requests of the protocol. `microgpt run [seed|classic] < names.txt`
-//! trains on the names, one a line, and makes new ones.
-//!
-//! What is where: `config`, `model` and `backward` are the model, on the products of `kernels`; `training`
-//! and `run` use it; `exact` has the functions, with `accurate` for the hard cases; `generator` and `text`
-//! are random numbers and tokens; `graph` is differentiation in its plain form; `wire` and `verbs` are the
-//! protocol.
+//! Without arguments the program answers requests, whose verbs stand here (SPEC.md, section 12). `microgpt run
+//! [seed|classic] < names.txt` trains on the names, one a line, and makes new ones.
 
-mod accurate;
-mod backward;
-mod config;
 mod exact;
-mod generator;
 mod graph;
-mod kernels;
-mod math;
-mod model;
-mod run;
-mod text;
-mod training;
-mod verbs;
-mod wire;
+mod microgpt;
+mod protocol;
 
-use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{BufRead, Write, read_to_string, stdin, stdout};
 use std::process::ExitCode;
 
-use math::Math;
-use run::{Preset, Run, RunError};
+use exact::{EXACT, Math, NATIVE};
+use graph::{Graph, Node};
+use microgpt::{Config, Dataset, Generator, Matrix, Model, Optimizer, PRESETS, WORDS, four_decimals};
+use protocol::{Reply, Request, Result, all, choice, double, expected, integer, words};
 
-const USAGE: &str = "usage: microgpt                                  answer requests from standard input
-       microgpt run [seed|classic] < names.txt   train on the names, one a line, and make new ones";
-
-/// Why the program stops before its work is done.
-#[derive(Debug)]
-enum Failure {
-    Usage(String),
-    Text(std::string::FromUtf8Error),
-    Run(RunError),
-    Stream(io::Error),
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into()).collect();
+    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<&str>>()[..] {
+        [] => answer_all(),
+        ["run"] => run_preset("seed"),
+        ["run", preset] => run_preset(preset),
+        _ => Err("usage: microgpt, or microgpt run [seed|classic] < names.txt".into()),
+    };
+    let Err(problem) = outcome else { return ExitCode::SUCCESS };
+    eprintln!("microgpt: {problem}");
+    ExitCode::FAILURE
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Failure::Usage(problem) => write!(f, "{problem}\n{USAGE}"),
-            Failure::Text(problem) => {
-                let start = problem.utf8_error().valid_up_to();
-                let line = problem.as_bytes()[..start].iter().filter(|&&byte| byte == b'\n').count() + 1;
-                write!(f, "standard input must be text in UTF-8, and line {line} is not")
-            }
-            Failure::Run(problem) => problem.fmt(f),
-            Failure::Stream(problem) => write!(f, "standard input or output has failed: {problem}"),
-        }
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<io::Error> for Failure {
-    fn from(problem: io::Error) -> Failure {
-        Failure::Stream(problem)
-    }
-}
-
-impl From<RunError> for Failure {
-    fn from(problem: RunError) -> Failure {
-        Failure::Run(problem)
-    }
-}
-
-fn train_and_sample(preset: &str) -> Result<(), Failure> {
-    let (_, preset) = Preset::ALL
-        .into_iter()
-        .find(|(name, _)| *name == preset)
-        .ok_or_else(|| Failure::Usage(format!("there is no preset '{preset}': it is seed or classic")))?;
-    let mut bytes = Vec::new();
-    io::stdin().lock().read_to_end(&mut bytes)?;
-    let text = String::from_utf8(bytes).map_err(Failure::Text)?;
-    let mut output = io::stdout().lock(); // line by line, so that one can watch
-    Run::new(Math::Exact, &preset, text.split('\n'), |line| Ok::<(), Failure>(writeln!(output, "{line}")?))?;
+fn run_preset(name: &str) -> Result<()> {
+    let (preset, text) = (choice(PRESETS)(name)?, read_to_string(stdin())?);
+    preset.run(&EXACT, 20, text.split('\n'), |line| Ok(writeln!(stdout(), "{line}")?))?;
     Ok(())
 }
 
-fn work(arguments: &[String]) -> Result<(), Failure> {
-    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    match words.as_slice() {
-        [] => Ok(verbs::answer_all(&mut io::stdin().lock(), &mut io::stdout().lock())?),
-        ["run"] => train_and_sample("seed"),
-        ["run", preset] => train_and_sample(preset),
-        ["run", _, surplus, ..] => {
-            Err(Failure::Usage(format!("'run' takes one preset, and '{surplus}' is one word too many")))
+/// Answers each request as soon as it is complete, until the input ends.
+fn answer_all() -> Result<()> {
+    let mut lines = Vec::new();
+    for line in stdin().lock().split(b'\n') {
+        let line = String::from_utf8_lossy(&line?).into_owned();
+        if line == "end" {
+            write!(stdout(), "{}", answer(&lines, true))?;
+            stdout().flush()?;
+            lines.clear();
+        } else {
+            lines.push(line);
         }
-        [unknown, ..] => {
-            Err(Failure::Usage(format!("the only command is 'run', and '{unknown}' is another")))
-        }
+    }
+    if !lines.is_empty() {
+        write!(stdout(), "{}", answer(&lines, false))?;
+    }
+    Ok(())
+}
+
+fn answer(lines: &[String], is_complete: bool) -> String {
+    let first = lines.first().map_or("", String::as_str);
+    let is_id = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let (verb, id) = match words(first).as_deref() {
+        Ok(&[verb, id]) if id.len() <= 64 && is_id(id) => (verb, id),
+        _ => return "error - expected a verb and an id of 1 to 64 letters digits . _ -\nend\n".into(),
+    };
+    let mut reply = Reply::default();
+    let outcome = match VERBS.iter().find(|(name, _)| *name == verb) {
+        None if is_complete => Err("unsupported".into()),
+        Some((_, answer)) if is_complete => answer_lines(&lines[1..], *answer, &mut reply),
+        _ => Err("expected the line end before the end of the input".into()),
+    };
+    match outcome {
+        Ok(()) => format!("ok {id}\n{}end\n", reply.0),
+        Err(reason) => format!("error {id} {reason:.200}\nend\n"),
     }
 }
 
-fn main() -> ExitCode {
-    let arguments: Vec<String> =
-        std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
-    match work(&arguments) {
-        Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads the output may stop reading: that is no fault to report.
-        Err(Failure::Stream(problem)) if problem.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
-        Err(failure) => {
-            eprintln!("microgpt: {failure}");
-            ExitCode::from(2)
+fn answer_lines(lines: &[String], answer: Verb, reply: &mut Reply) -> Result<()> {
+    let lines = lines.iter().map(|line| words(line)).collect::<Result<Vec<_>>>()?;
+    let mut request = Request(&lines);
+    answer(&mut request, reply)?;
+    if request.key() == "end" { Ok(()) } else { expected("end", request.key()) }
+}
+
+type Verb = fn(&mut Request, &mut Reply) -> Result<()>;
+
+#[rustfmt::skip]
+const VERBS: [(&str, Verb); 12] = [
+    ("hello", hello), ("arith", arith), ("math", math), ("random", random), ("tokens", tokens), ("graph", graph),
+    ("forward", forward), ("backward", backward), ("adam", adam), ("train", train), ("sample", sample), ("run", run),
+];
+
+fn hello(_: &mut Request, reply: &mut Reply) -> Result<()> {
+    reply.0 = format!("name rust\nprotocol 1\nverbs {}\nmath exact native\n", VERBS.map(|(name, _)| name).join(" "));
+    Ok(())
+}
+
+/// One result for each line.
+fn calculate(request: &mut Request, reply: &mut Reply, result: impl Fn(&str, &[f64]) -> Option<f64>) -> Result<()> {
+    for line in request.rest()? {
+        match (line[0], result(line[0], &all(&line[1..], double)?)) {
+            ("decimals", Some(x)) => reply.text("decimals", &four_decimals(x)),
+            (key, Some(x)) => reply.doubles(key, &[x]),
+            (key, None) => return expected("an operation with numbers in its domain", key),
         }
     }
+    Ok(())
+}
+
+fn arith(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    calculate(request, reply, |key, numbers| {
+        Some(match (key, numbers) {
+            ("add", [x, y]) => x + y,
+            ("sub", [x, y]) => x - y,
+            ("mul", [x, y]) => x * y,
+            ("div", [x, y]) => x / y,
+            ("sqrt", [x]) => x.sqrt(),
+            ("muladd", [x, y, z]) => x * y + z,
+            ("sum", [_, ..]) => numbers.iter().fold(0.0, |sum, x| sum + x),
+            ("dot", [_, _, ..]) if numbers.len() % 2 == 0 => numbers.chunks(2).fold(0.0, |sum, xy| sum + xy[0] * xy[1]),
+            ("decimals", [x]) if x.abs() <= 2_f64.powi(53) || !x.is_finite() => *x,
+            _ => return None,
+        })
+    })
+}
+
+fn read_math(request: &mut Request) -> Result<&'static Math> {
+    request.one("math", choice([("exact", &EXACT), ("native", &NATIVE)]))
+}
+
+fn math(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let math = read_math(request)?;
+    calculate(request, reply, |key, numbers| match (key, numbers) {
+        ("exp", [x]) => Some((math.exp)(*x)),
+        ("log", [x]) => Some((math.log)(*x)),
+        ("sin", [x]) if x.is_nan() || x.abs() <= 8.0 => Some((math.sin)(*x)),
+        ("cos", [x]) if x.is_nan() || x.abs() <= 8.0 => Some((math.cos)(*x)),
+        ("pow", [x, y]) if is_exponent(*y, 4096.0) => Some((math.pow)(*x, *y)),
+        _ => None,
+    })
+}
+
+/// Whether y is an integer or half-integer in its range.
+fn is_exponent(y: f64, most: f64) -> bool { y.abs() <= most && (2.0 * y) % 1.0 == 0.0 }
+
+fn random(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let math = read_math(request)?;
+    let mut generator = Generator::seeded(request.one("seed", integer(0..=u32::MAX as usize))? as u32);
+    for line in request.rest()? {
+        let draws = |word| integer(0..=1000)(word).map(|count| 0..count);
+        match line[..] {
+            [key @ "words", n] => reply.line(key, draws(n)?.map(|_| generator.word())),
+            [key @ "random", n] => reply.doubles(key, &Vec::from_iter(draws(n)?.map(|_| generator.random()))),
+            [key @ "gauss", n, sigma] => {
+                let sigma = double(sigma)?;
+                reply.doubles(key, &Vec::from_iter(draws(n)?.map(|_| generator.gauss(math, sigma))));
+            }
+            [key @ "shuffle", n] => {
+                let mut items = Vec::from_iter(0..integer(0..=10000)(n)?);
+                generator.shuffle(&mut items);
+                reply.line(key, items);
+            }
+            [key @ "choices", n, ref weights @ ..] if (1..=1000).contains(&weights.len()) => {
+                let weights = all(weights, double)?;
+                reply.line(key, draws(n)?.map(|_| generator.choice(&weights)).collect::<Result<Vec<usize>>>()?);
+            }
+            [key @ "state"] => {
+                reply.line(key, [generator.index as u32].iter().chain(&generator.words));
+                match generator.kept {
+                    Some(x) => reply.doubles("kept", &[x]),
+                    None => reply.line("kept", ["none"]),
+                }
+            }
+            _ => return expected("words random gauss shuffle choices or state with its values", line[0]),
+        }
+    }
+    Ok(())
+}
+
+/// The lines of a dataset, to the end of the request.
+fn read_text(request: &mut Request) -> Result<Vec<String>> {
+    let point = |word: &str| Ok(char::from_u32(integer(0..=0x10ffff)(word)? as u32).ok_or("expected no surrogate")?);
+    let line = |line: &Vec<&str>| match line[..] {
+        ["line", ref points @ ..] if points.len() <= 10000 => Ok(String::from_iter(all(points, point)?)),
+        _ => expected("line with at most 10000 code points", line[0]),
+    };
+    request.rest()?.iter().map(line).collect()
+}
+
+fn tokens(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let lines = read_text(request)?;
+    let dataset = Dataset::new(lines.iter().map(String::as_str))?;
+    reply.line("documents", [dataset.documents.len()]);
+    reply.line("vocabulary", dataset.characters.iter().map(|&c| u32::from(c)));
+    reply.line("bos", [dataset.characters.len()]);
+    dataset.documents.iter().for_each(|document| reply.line("encoded", dataset.encode(document)));
+    Ok(())
+}
+
+fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let mut graph = Graph::new(read_math(request)?);
+    let (mut nodes, mut root): (Vec<Node>, Option<Node>) = Default::default();
+    for line in request.rest()? {
+        let node = |word: &str| match nodes.len() {
+            0 => expected("a leaf first", word),
+            count => Ok(nodes[integer(0..=count - 1)(word)?]),
+        };
+        let next = match line[..] {
+            _ if root.is_some() => return expected("end", line[0]),
+            ["root", a] => {
+                root = Some(node(a)?);
+                continue;
+            }
+            ["leaf", x] => graph.leaf(double(x)?),
+            ["add", a, b] => graph.add(node(a)?, node(b)?),
+            ["mul", a, b] => graph.mul(node(a)?, node(b)?),
+            ["sum", _, ..] => graph.add_up(&all(&line[1..], node)?),
+            ["exp", a] => graph.exp(node(a)?),
+            ["log", a] => graph.log(node(a)?),
+            ["relu", a] => graph.relu(node(a)?),
+            ["pow", a, c] if is_exponent(double(c)?, 1024.0) => graph.pow(node(a)?, double(c)?),
+            ["neg", a] => graph.mul_number(node(a)?, -1.0),
+            ["add_number", a, c] => graph.add_number(node(a)?, double(c)?),
+            ["sub_number", a, c] => graph.add_number(node(a)?, -double(c)?),
+            ["mul_number", a, c] => graph.mul_number(node(a)?, double(c)?),
+            ["div_number", a, c] => graph.div_number(node(a)?, double(c)?),
+            ["sub", a, b] => {
+                let minus = graph.mul_number(node(b)?, -1.0);
+                graph.add(node(a)?, minus)
+            }
+            ["div", a, b] => {
+                let inverse = graph.pow(node(b)?, -1.0);
+                graph.mul(node(a)?, inverse)
+            }
+            ["number_sub", c, a] => {
+                let minus = graph.mul_number(node(a)?, -1.0);
+                graph.add_number(minus, double(c)?)
+            }
+            ["number_div", c, a] => {
+                let inverse = graph.pow(node(a)?, -1.0);
+                graph.mul_number(inverse, double(c)?)
+            }
+            _ => return expected("an expression with its operands", line[0]),
+        };
+        nodes.push(next);
+    }
+    graph.backward(root.ok_or("expected root at the end")?);
+    for (key, numbers) in [("value", &graph.values), ("gradient", &graph.gradients)] {
+        nodes.iter().for_each(|&node| reply.doubles(key, &[numbers[node]]));
+    }
+    Ok(())
+}
+
+/// The model lines.
+fn read_model(request: &mut Request) -> Result<Model> {
+    let math = read_math(request)?;
+    let mut config = Config {
+        layers: request.one("layers", integer(1..=16))?,
+        heads: request.one("heads", integer(1..=64))?,
+        embedding: request.one("embedding", integer(1..=512))?,
+        block: request.one("block", integer(1..=1024))?,
+        vocabulary: request.one("vocabulary", integer(2..=2048))?,
+        squared_relu: request.one("activation", choice([("relu", false), ("squared_relu", true)]))?,
+        attention: Vec::new(),
+    };
+    for position in 0..config.block {
+        let attended = request.many("attend", 1..=position + 1, integer(0..=position))?;
+        if !attended.is_sorted_by(|a, b| a < b) || attended.last() != Some(&position) {
+            return Err(format!("expected increasing positions to attend to, the last {position}").into());
+        }
+        config.attention.push(attended);
+    }
+    if config.embedding % config.heads == 0 {
+        Ok(Model::new(math, config))
+    } else {
+        Err("expected as embedding a multiple of heads".into())
+    }
+}
+
+fn read_document(request: &mut Request, model: &Model) -> Result<Vec<usize>> {
+    request.many("tokens", 2..=65536, integer(0..=model.config.vocabulary - 1))
+}
+
+/// One tensor for each matrix.
+fn read_tensors(request: &mut Request, model: &Model, prefix: &str) -> Result<Vec<f64>> {
+    let read =
+        |Matrix { name, rows, columns, .. }: &Matrix| request.tensor(&format!("{prefix}{name}"), *rows, *columns);
+    Ok(model.matrices.iter().map(read).collect::<Result<Vec<_>>>()?.concat())
+}
+
+fn write_tensors(reply: &mut Reply, model: &Model, prefix: &str, numbers: &[f64]) {
+    for Matrix { name, columns, all, .. } in &model.matrices {
+        reply.tensor(&format!("{prefix}{name}"), *columns, &numbers[all.nodes()]);
+    }
+}
+
+fn read_optimizer(request: &mut Request) -> Result<Optimizer> {
+    Ok(Optimizer {
+        learning_rate: request.one("learning_rate", double)?,
+        beta1: request.one("beta1", double)?,
+        beta2: request.one("beta2", double)?,
+        epsilon: request.one("epsilon", double)?,
+        cosine: request.one("schedule", choice([("linear", false), ("cosine", true)]))?,
+        steps: request.one("steps", integer(1..=4096))?,
+    })
+}
+
+/// What `forward` and `backward` ask about, and its loss.
+fn read_loss(request: &mut Request) -> Result<(Model, Node)> {
+    let mut model = read_model(request)?;
+    let tokens = read_document(request, &model)?;
+    model.begin(read_tensors(request, &model, "")?);
+    let loss = model.loss(&tokens);
+    Ok((model, loss))
+}
+
+fn forward(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let (Model { config, graph, .. }, loss) = read_loss(request)?;
+    let mut trace = graph.trace.iter();
+    for t in 0..config.block {
+        let mut write = |prefix: &str, names: &[&str]| {
+            for (name, x) in names.iter().zip(trace.by_ref()) {
+                reply.tensor(&format!("pos{t}.{prefix}{name}"), x.length, &graph.values[x.nodes()]);
+            }
+        };
+        write("", &["embedded", "normed"]);
+        for layer in (0..config.layers).map(|i| format!("layer{i}.")) {
+            write(&layer, &["attn_norm", "q", "k", "v"]);
+            (0..config.heads).for_each(|h| write(&format!("{layer}head{h}."), &["scores", "weights", "mixed"]));
+            write(&layer, &["attn_out", "attn_residual", "mlp_norm", "hidden", "activated", "mlp_out", "mlp_residual"]);
+        }
+        write("", &["logits", "probabilities", "loss"]);
+    }
+    reply.doubles("loss", &[graph.values[loss]]);
+    Ok(())
+}
+
+fn backward(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let (mut model, loss) = read_loss(request)?;
+    model.graph.backward(loss);
+    reply.doubles("loss", &[model.graph.values[loss]]);
+    write_tensors(reply, &model, "", &model.graph.gradients);
+    Ok(())
+}
+
+fn adam(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let (math, optimizer) = (read_math(request)?, read_optimizer(request)?);
+    let step = request.one("step", integer(0..=optimizer.steps - 1))?;
+    let (rows, columns) = match request.0.first().map_or(&[][..], |line| line) {
+        [_, _, rows, columns] => (integer(1..=2048)(rows)?, integer(1..=2048)(columns)?),
+        _ => return Err("expected tensor with name, rows and columns".into()),
+    };
+    let mut read = |name| request.tensor(name, rows, columns);
+    let [mut parameters, gradients, mut m, mut v] = [read("parameters")?, read("gradients")?, read("m")?, read("v")?];
+    let results = optimizer.update(math, step, &mut parameters, &gradients, &mut m, &mut v);
+    ["rate", "correction1", "correction2"].iter().zip(results).for_each(|(key, x)| reply.doubles(key, &[x]));
+    [("m", m), ("v", v), ("parameters", parameters)].iter().for_each(|(name, x)| reply.tensor(name, columns, x));
+    Ok(())
+}
+
+fn train(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let (mut model, optimizer) = (read_model(request)?, read_optimizer(request)?);
+    let from = request.one("from", integer(0..=optimizer.steps - 1))?;
+    let count = request.one("count", integer(1..=optimizer.steps - from))?;
+    let full = request.many("full", 0..=count, integer(from..=from + count - 1))?;
+    if !full.is_sorted_by(|a, b| a < b) {
+        return Err("expected increasing steps in full".into());
+    }
+    let mut documents = vec![read_document(request, &model)?];
+    while request.key() == "tokens" {
+        documents.push(read_document(request, &model)?);
+    }
+    model.begin(read_tensors(request, &model, "")?);
+    if from > 0 {
+        (model.m, model.v) = (read_tensors(request, &model, "m.")?, read_tensors(request, &model, "v.")?);
+    }
+    for step in from..from + count {
+        let loss = model.train(&optimizer, step, &documents[step % documents.len()]);
+        reply.line("step", [step]);
+        reply.doubles("loss", &[loss]);
+        let Model { m, v, graph: Graph { values, gradients, .. }, .. } = &model;
+        let lists = [("gradients", gradients), ("m", m), ("v", v), ("parameters", values)];
+        lists.iter().for_each(|(name, numbers)| reply.checksum(name, &numbers[..m.len()]));
+        for (name, numbers) in lists.iter().filter(|_| full.contains(&step)) {
+            write_tensors(reply, &model, &format!("{name}."), numbers);
+        }
+    }
+    Ok(())
+}
+
+fn sample(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let mut model = read_model(request)?;
+    let temperature = request.one("temperature", double)?;
+    let samples = request.one("samples", integer(0..=1000))?;
+    model.begin(read_tensors(request, &model, "")?);
+    let state = request.many("state", WORDS + 1..=WORDS + 1, integer(0..=u32::MAX as usize))?;
+    let kept = request.one("kept", |word| if word == "none" { Ok(None) } else { double(word).map(Some) })?;
+    let index = integer(0..=WORDS)(&state[0].to_string())?;
+    let mut generator = Generator { index, words: std::array::from_fn(|i| state[i + 1] as u32), kept };
+    for number in 0..samples {
+        reply.line("sample", [number]);
+        model.sample(temperature, &mut generator, |probabilities, token| {
+            reply.doubles("probabilities", probabilities);
+            reply.line("token", [token]);
+        })?;
+    }
+    reply.line("word", [generator.word()]);
+    Ok(())
+}
+
+fn run(request: &mut Request, reply: &mut Reply) -> Result<()> {
+    let (math, mut preset) = (read_math(request)?, request.one("preset", choice(PRESETS))?);
+    preset.optimizer.steps = request.one("steps", integer(1..=4096))?;
+    let samples = request.one("samples", integer(0..=1000))?;
+    let lines = read_text(request)?;
+    let print = |line: &str| Ok(reply.text("print", line));
+    let (model, mut generator) = preset.run(math, samples, lines.iter().map(String::as_str), print)?;
+    for (name, numbers) in [("parameters", &model.graph.values), ("m", &model.m), ("v", &model.v)] {
+        reply.checksum(name, &numbers[..model.m.len()]);
+    }
+    reply.line("word", [generator.word()]);
+    Ok(())
 }

@@ -1,7 +1,7 @@
 """The command line `microgpt`: each command is one function from its options to an exit status.
 
 What can be typed stands in `options.py`. The work is done elsewhere: `microgpt.py` (the algorithm),
-`dataset.py`, `trainer.py`, `modelfile.py` (models on disk), `sampler.py` and `conform.py` (the protocol).
+`dataset.py`, `trainer.py`, `modelfile.py` (models on disk), `sampler.py` and `protocol/` (the protocol).
 They are imported where they are needed, so that `conform` starts quickly.
 """
 

@@ -1,6 +1,6 @@
 """What requests hold: the lines that several verbs share, read into the reference's own types.
 
-`wire.py` reads a line, this file knows what it means, `conform.py` answers.
+`wire.py` reads a line, this file knows what it means, `replies.py` answers.
 """
 
 from collections.abc import Iterable, Iterator

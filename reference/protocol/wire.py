@@ -2,7 +2,7 @@
 11 and 13).
 
 Reading checks everything and says in one sentence what was wrong. What the fields mean stands in
-`conform.py`.
+`replies.py`.
 """
 
 import math

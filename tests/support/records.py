@@ -1,11 +1,12 @@
 """Records for tests of what is made from them: of the reference, judged on four cases of each level."""
 
 from collections.abc import Sequence
-from copy import deepcopy
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace as replaced
 
 from conformance import ladder
 from harness.build.manifest import Known, Manifest
@@ -13,10 +14,13 @@ from harness.build.runners import Prepared
 from harness.errors import ConformError
 from harness.judge.climb import CaseResult, LevelResult, Verdict
 from harness.judge.compare import Difference
-from harness.report import record
+from harness.report import store
+from harness.report.making import Circumstances, Climb, make
+from harness.report.record import Record
 from harness.run.session import Timing
 
 PREPARED = Prepared("docker", "a" * 64, False, 1.5, "Test 1.0", image_bytes=217_000_000)
+RAN = Circumstances("", "1" * 64, "2" * 64, 2.0, Timing())
 OFF = Difference("value", "wte[0][2]", "3fdb1caa62c728bd", "3fdb1caa62c728bf", ulps=2, line=7)
 
 
@@ -45,7 +49,7 @@ def made(
     ulps: int = 2,
     chosen: int | None = None,
     **changes: Any,
-) -> record.Record:
+) -> Record:
     """A record in which every case agrees but those named, as '<verb>/<number from 0>' or as '<verb>'."""
     verdicts = verdicts or {}
     found = []
@@ -58,24 +62,20 @@ def made(
         )
         others = [r.verdict for r in results if r.verdict not in ("agrees", "not run")]
         found.append(LevelResult(level, [*others, "agrees"][0], results))
-    built = record.build_record(
-        manifest(**changes),
-        PREPARED,
-        found,
-        key="",
-        suite_hash="1" * 64,
-        timing=Timing(),
-        seconds=2.0,
-        chosen=chosen,
-    )
-    return deepcopy(built)
+    return make(manifest(**changes), PREPARED, Climb(found, chosen=chosen), RAN)
+
+
+def with_worst(record: Record, index: int, ulps: int) -> Record:
+    """The record with a level that agrees, but for allowed differences of so many ulps."""
+    level = replaced(record.levels[index], worst_ulps=ulps, different=1)
+    return replaced(record, levels=(*record.levels[:index], level, *record.levels[index + 1 :]))
 
 
 def known(name: str) -> Known:
     return Known(name, "no such rounding", "https://example.org")
 
 
-def save_all(folder: Path, records: Sequence[record.Record]) -> Path:
+def save_all(folder: Path, records: Sequence[Record]) -> Path:
     for each in records:
-        record.save(each, folder)
+        store.save(each, folder)
     return folder

@@ -4,12 +4,14 @@ import json
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import records
 
 from harness.errors import BuildFailed, PortCrashed
 from harness.fleet import example
-from harness.report import accuracy, record
+from harness.report import accuracy
 from harness.report.history import trend
+from harness.report.making import build_failure
 from harness.report.site import build
 from harness.report.site.data import Example
 
@@ -24,14 +26,14 @@ def planted() -> Example:
 
 def results_in(folder: Path) -> Path:
     """Results of every kind. Go and Rust were never run."""
-    wrong = planted().record | {"port": "c", "language": "C"}
+    wrong = msgspec.structs.replace(planted().record, port="c", language="C")
     crashed = records.made(
         {"adam": "crashed"},
         fault=PortCrashed("it exited with code 1", log=("panic",)),
         name="haskell",
         language="Haskell",
     )
-    unbuilt = record.build_failure(MANIFEST, FAILED, runner="docker", suite_hash="", seconds=3.0)
+    unbuilt = build_failure(MANIFEST, FAILED, "docker", records.RAN)
     native = records.made(
         {"run": "known"}, name="javascript", language="JavaScript", known=(records.known("run/example"),)
     )

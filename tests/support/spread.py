@@ -16,7 +16,6 @@ from harness.cli import main as cli
 from harness.fleet import matrix
 from harness.fleet.cluster import ports as cluster_ports
 from harness.fleet.conform import Choice, Listener
-from harness.report import record
 from harness.run.limits import Limits
 
 ROOT = Path(__file__).parents[2]
@@ -77,7 +76,7 @@ class Ports:
 def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ports:
     made = Ports(tmp_path)
     monkeypatch.setattr(paths, "ports_dir", lambda: made.folder)
-    monkeypatch.setattr(record, "results_dir", lambda: made.results)
+    monkeypatch.setenv("CONFORM_RESULTS", str(made.results))
     monkeypatch.setenv("CONFORM_CACHE", str(tmp_path / "cache"))
     return made
 

@@ -106,7 +106,7 @@ def version() -> str:
 
 
 def results_file() -> Path:
-    return paths.root() / "results" / "mutants.json"
+    return paths.results_dir() / "published" / "mutants.json"
 
 
 def save(catches: Sequence[Catch]) -> Path:

@@ -78,6 +78,11 @@ def load(changes: Iterable[Change]) -> Answer:
 
     A program that would have crashed gives the reply `error` with the reason `crashed`. Raises EditFails.
     """
+    return _answering(load_modules(changes)["replies"])
+
+
+def load_modules(changes: Iterable[Change]) -> dict[str, ModuleType]:
+    """The reference's modules with these changes, by name, beside the reference's own. Raises EditFails."""
     changes = tuple(changes)
     modules: dict[str, ModuleType] = {}
     packages = {PACKAGE: ModuleType(PACKAGE), f"{PACKAGE}.protocol": ModuleType(f"{PACKAGE}.protocol")}
@@ -95,7 +100,7 @@ def load(changes: Iterable[Change]) -> Answer:
     finally:
         for name in (*packages, *(f"{PACKAGE}.{path}" for path in MODULES.values())):
             sys.modules.pop(name, None)
-    return _answering(modules["replies"])
+    return modules
 
 
 _TOOLS = ("single", "flushed", "fused", "fused_pairs", "extended", "extended_sum")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conformance import verbs
+from harness import paths
 from harness.explain.mutants import hunt
 from harness.explain.mutants.catalogue import AREAS
 from harness.explain.mutants.hunt import Catch
@@ -61,4 +62,4 @@ def text(catches: Sequence[Catch]) -> str:
 
 
 def save(catches: Sequence[Catch]) -> Path:
-    return write_whole(hunt.results_file().with_suffix(".md"), text(catches))
+    return write_whole(paths.results_dir() / "mutants.md", text(catches))

@@ -17,12 +17,13 @@ from harness import files, paths
 from harness.build import manifest
 from harness.errors import ConformError
 from harness.fleet.cluster.client import Cluster
-from harness.fleet.cluster.parcel import Parcel, pack, scratch, unpacked
+from harness.fleet.cluster.parcel import Parcel, pack, unpacked
 from harness.fleet.cluster.worker import Stage
 from harness.fleet.conform import Listener
 from harness.fuzz import found
 from harness.fuzz.campaign import Campaign, campaign
-from harness.report.record import Record
+from harness.fuzz.found import Entry
+from harness.run.reaper import scratch
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def shard_seed(seed: int, port: str, number: int) -> int:
     return int.from_bytes(hashlib.sha256(f"{seed} {port} {number}".encode()).digest()[:4], "big")
 
 
-def fuzz_there(plan: Plan, seed: int, parcel: Parcel, stage: Stage) -> Record:
+def fuzz_there(plan: Plan, seed: int, parcel: Parcel, stage: Stage) -> Entry:
     """On the worker: one campaign, each of whose findings brings its files along."""
 
     def show(running: Campaign) -> None:
@@ -72,7 +73,7 @@ def fuzz_over(
     plan: Plan,
     note: Callable[[str], None],
     listener_for: Callable[[str], Listener],
-) -> tuple[Record, list[ConformError]]:
+) -> tuple[Entry, list[ConformError]]:
     """Fuzz each port in so many shards: what they came to as one result, and the faults of the others."""
     shard_of = {
         f"{port} {number}": (port, shard_seed(seed, port, number))
@@ -81,7 +82,7 @@ def fuzz_over(
     }
     parcels = {port: pack(manifest.load(port)) for port, _ in shard_of.values()}
     calls = {label: (fuzz_there, plan, own, parcels[port]) for label, (port, own) in shard_of.items()}
-    results: dict[str, Record] = {}
+    results: dict[str, Entry] = {}
     faults: list[ConformError] = []
     interrupted = False
     with Cluster(scheduler, plan.runner == "docker", note) as cluster:
@@ -99,10 +100,10 @@ def fuzz_over(
     return {**merged, "ports": list(parcels), "seed": seed, "runner": plan.runner}, faults
 
 
-def merge(results: Sequence[Record]) -> Record:
+def merge(results: Sequence[Entry]) -> Entry:
     """Many results as one: what was asked is added up, what was found twice is there once for each port."""
     verbs: dict[str, Counter[str]] = {}
-    entries: dict[tuple[str, str], Record] = {}
+    entries: dict[tuple[str, str], Entry] = {}
     for result in results:
         for verb, numbers in result["verbs"].items():
             verbs.setdefault(verb, Counter()).update(numbers)
@@ -127,7 +128,7 @@ def merge(results: Sequence[Record]) -> Record:
     }
 
 
-def _saved(entry: Record) -> Record:
+def _saved(entry: Entry) -> Entry:
     """The finding with its files on this machine: a case in the checkout, a conversation in the cache."""
     folder = found.folder() if entry["saved"] else found.conversations()
     for name, data in entry.pop("files").items():

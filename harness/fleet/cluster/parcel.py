@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple
 
 from harness.build.manifest import Manifest
-from harness.run.reaper import owner
+from harness.run.reaper import scratch
 
 
 class File(NamedTuple):
@@ -30,25 +28,9 @@ class Parcel:
 
 
 def pack(manifest: Manifest) -> Parcel:
-    paths = [manifest.folder / inside for inside in manifest.files()]
-    if own := manifest.own_dockerfile():
-        paths.append(own)
-    files = (
-        File(str(path.relative_to(manifest.folder)), path.read_bytes(), path.stat().st_mode) for path in paths
-    )
+    names = [*map(str, manifest.files()), *(["Dockerfile"] if manifest.own_dockerfile() is not None else [])]
+    files = (File(name, manifest.read(name), (manifest.folder / name).stat().st_mode) for name in names)
     return Parcel(manifest, tuple(files))
-
-
-@contextmanager
-def scratch() -> Iterator[Path]:
-    """A folder that is gone afterwards, even if this worker is killed: its reaper removes it then."""
-    name = owner().hold()
-    folder = owner().scratch(name)
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        owner().release(name)
 
 
 @contextmanager

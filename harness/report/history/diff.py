@@ -12,7 +12,7 @@ from typing import Literal
 from conformance import verbs
 from harness.judge.climb import FAULTS
 from harness.report.record import Record
-from harness.report.terminal import distance
+from harness.report.words import distance
 
 Kind = Literal["worse", "better", "new", "changed"]
 NAMED = 3
@@ -28,8 +28,8 @@ class Change:
 
 def changes(old: Sequence[Record], new: Sequence[Record]) -> list[Change]:
     """Everything that changed, the worse first."""
-    before = {record["port"]: record for record in old}
-    after = {record["port"]: record for record in new}
+    before = {record.port: record for record in old}
+    after = {record.port: record for record in new}
     found: list[Change] = []
     for port in sorted(before.keys() | after.keys()):
         if port not in after:
@@ -44,29 +44,29 @@ def changes(old: Sequence[Record], new: Sequence[Record]) -> list[Change]:
 
 
 def _state(record: Record) -> str:
-    return f"{record['outcome']}, level {record['reached_level']} of {verbs.TOP}"
+    return f"{record.outcome}, level {record.reached_level} of {verbs.TOP}"
 
 
 def _compare(old: Record, new: Record) -> Iterator[tuple[Kind, str]]:
-    if (old["outcome"] == "conforms") != (new["outcome"] == "conforms"):
-        kind: Kind = "better" if new["outcome"] == "conforms" else "worse"
-        yield kind, f"{old['outcome']} before, {new['outcome']} now"
-    elif old["outcome"] != new["outcome"]:
-        yield "changed", f"{old['outcome']} before, {new['outcome']} now"
-    yield from _step(old["claimed_level"], new["claimed_level"], "the level that it claims")
-    if old["agreement"] != new["agreement"]:
-        kind = "better" if new["agreement"] == "bit" else "worse"
-        yield kind, f"it claimed {old['agreement']} agreement and claims {new['agreement']} agreement"
-    if old["only_level"] is None and new["only_level"] is None:
-        yield from _step(old["reached_level"], new["reached_level"], "the level that it reaches")
+    if (old.outcome == "conforms") != (new.outcome == "conforms"):
+        kind: Kind = "better" if new.outcome == "conforms" else "worse"
+        yield kind, f"{old.outcome} before, {new.outcome} now"
+    elif old.outcome != new.outcome:
+        yield "changed", f"{old.outcome} before, {new.outcome} now"
+    yield from _step(old.claimed_level, new.claimed_level, "the level that it claims")
+    if old.agreement != new.agreement:
+        kind = "better" if new.agreement == "bit" else "worse"
+        yield kind, f"it claimed {old.agreement} agreement and claims {new.agreement} agreement"
+    if old.only_level is None and new.only_level is None:
+        yield from _step(old.reached_level, new.reached_level, "the level that it reaches")
     for verb in verbs.NAMES:
         yield from _cases(verb, _verdicts(old, verb), _verdicts(new, verb))
         a, b = _worst_that_agrees(old, verb), _worst_that_agrees(new, verb)
         if a is not None and b is not None and a != b:
             yield "changed", f"{verb}: its worst value was off by {distance(a)}, and is off by {distance(b)}"
-    if old["suite"] != new["suite"]:
+    if old.suite != new.suite:
         yield "changed", "the two were judged by different versions of the suite"
-    if old.get("math", "exact") != new.get("math", "exact"):
+    if old.math != new.math:
         yield "changed", "one was judged with the exact functions, the other with the port's own"
 
 
@@ -81,20 +81,20 @@ Verdicts = dict[str, tuple[str, int]]
 
 def _verdicts(record: Record, verb: str) -> Verdicts:
     found: Verdicts = {}
-    for level in record["levels"]:
-        if level["verb"] != verb:
+    for level in record.levels:
+        if level.verb != verb:
             continue
-        for verdict, names in level["others"].items():
+        for verdict, names in level.others.items():
             found |= {name: (verdict, 0) for name in names}
-        for case in level["failures"]:
-            found[case["case"].partition("/")[2]] = (case["verdict"], case["worst_ulps"])
+        for case in level.failures:
+            found[case.case.partition("/")[2]] = (case.verdict, case.worst_ulps)
     return found
 
 
 def _worst_that_agrees(record: Record, verb: str) -> int | None:
     """The ulps of a level that agrees, within a tolerance maybe; None if it does not or was not asked."""
-    levels = [level for level in record["levels"] if level["verb"] == verb and level["verdict"] == "agrees"]
-    return int(levels[0]["worst_ulps"]) if levels else None
+    levels = [level for level in record.levels if level.verb == verb and level.verdict == "agrees"]
+    return int(levels[0].worst_ulps) if levels else None
 
 
 def _cases(verb: str, old: Verdicts, new: Verdicts) -> Iterator[tuple[Kind, str]]:

@@ -16,6 +16,7 @@ from rich.table import Table
 
 from harness import files, paths
 from harness.errors import ResultsError
+from harness.report.record import Record
 
 Line = dict[str, Any]
 MEASURED = ("first", "last", "runs", "seconds", "step_us")
@@ -23,34 +24,33 @@ MEASURED = ("first", "last", "runs", "seconds", "step_us")
 WHERE = ("runner", "long")
 
 
-def line_of(record: dict[str, Any], step_us: float | None) -> Line:
+def line_of(record: Record, step_us: float | None) -> Line:
     """`levels` has one letter for each level, the first of its verdict: a agrees, d disagrees, and so on."""
-    levels = record["levels"]
     return {
-        "first": record["finished"],
-        "last": record["finished"],
+        "first": record.finished,
+        "last": record.finished,
         "runs": 1,
-        "build": record["build"]["hash"][:12],
-        "toolchain": record["build"]["toolchain"],
-        "suite": record["suite"][:12],
-        "runner": record["runner"],
-        "long": record["long_cases"],
-        "agreement": record["agreement"],
-        "claimed": record["claimed_level"],
-        "outcome": record["outcome"],
-        "reached": record["reached_level"],
-        "levels": "".join(level["verdict"][0] for level in levels),
-        "worst_ulps": max((level["worst_ulps"] for level in levels), default=0),
-        "seconds": record["seconds"]["total"],
+        "build": record.build.hash[:12],
+        "toolchain": record.build.toolchain,
+        "suite": record.suite[:12],
+        "runner": record.runner,
+        "long": record.long_cases,
+        "agreement": record.agreement,
+        "claimed": record.claimed_level,
+        "outcome": record.outcome,
+        "reached": record.reached_level,
+        "levels": "".join(level.verdict[0] for level in record.levels),
+        "worst_ulps": max((level.worst_ulps for level in record.levels), default=0),
+        "seconds": record.seconds.total,
         "step_us": step_us,
     }
 
 
-def note(record: dict[str, Any], results: Path) -> None:
+def note(record: Record, results: Path) -> None:
     """Count this run. `results` is the folder that holds the records."""
     speeds = _speeds(results / "bench.json")
-    new = line_of(record, speeds.get((record["port"], record["build"]["hash"])))
-    path = _path(results, record["port"])
+    new = line_of(record, speeds.get((record.port, record.build.hash)))
+    path = _path(results, record.port)
     lines = _texts(path)
     for index in reversed(range(len(lines))):
         before = _parsed(lines[index])

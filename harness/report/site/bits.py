@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from conformance.doubles import double_of
-from harness.explain.causes import usual_cause
-from harness.judge.compare import Difference
-from harness.report import terminal
-from harness.report.record import Record
+from harness.explain.causes import likely_cause
+from harness.judge.compare import Difference, Quantity
+from harness.report import record
+from harness.report.words import distance
 
 FIELDS = (("sign", 0, 1), ("exponent", 1, 12), ("fraction", 12, 64))
 """The parts of a double: name, first bit and the bit after the last, counted from the left."""
@@ -48,9 +48,9 @@ class Pair:
     sentence: str
 
 
-def pair(difference: Record) -> Pair:
+def pair(difference: Difference) -> Pair:
     """The two doubles of a difference of kind 'value'."""
-    expected, got = difference["expected"], difference["got"]
+    expected, got = difference.expected, difference.got
     a, b = f"{int(expected, 16):064b}", f"{int(got, 16):064b}"
     counts = {
         name: sum(x != y for x, y in zip(a[start:end], b[start:end], strict=True))
@@ -61,7 +61,7 @@ def pair(difference: Record) -> Pair:
     return Pair(
         _bits(expected, a, b),
         _bits(got, b, a),
-        terminal.distance(difference["ulps"]),
+        distance(difference.ulps),
         f"{total} of 64 bits {'differs' if total == 1 else 'differ'}: {' and '.join(said)}",
     )
 
@@ -104,40 +104,40 @@ class Trail:
     agree: int
     differ: int
     omitted: int
-    quantities: tuple[Record, ...]
+    quantities: tuple[Quantity, ...]
 
 
-def trail(found: Record) -> Trail:
+def trail(found: record.Trail) -> Trail:
     """The table of a record's trail."""
     columns: dict[str, None] = {}
     rows: dict[str, dict[str, Cell]] = {}
     seen = False
-    for quantity in found["quantities"]:
-        match = _GROUP.fullmatch(quantity["name"])
-        column, row = (match[1], match[2]) if match else ("", quantity["name"])
+    for quantity in found.quantities:
+        match = _GROUP.fullmatch(quantity.name)
+        column, row = (match[1], match[2]) if match else ("", quantity.name)
         columns.setdefault(column)
         cell = _cell(quantity, not seen)
         seen = seen or cell.differs
         rows.setdefault(row, {})[column] = cell
-    differ = sum(quantity["different"] > 0 for quantity in found["quantities"])
+    differ = sum(quantity.different > 0 for quantity in found.quantities)
     return Trail(
-        case=found["case"],
+        case=found.case,
         columns=tuple(columns),
         rows=tuple((name, tuple(cells.get(column) for column in columns)) for name, cells in rows.items()),
-        agree=len(found["quantities"]) - differ,
+        agree=len(found.quantities) - differ,
         differ=differ,
-        omitted=found["omitted"],
-        quantities=tuple(found["quantities"]),
+        omitted=found.omitted,
+        quantities=tuple(found.quantities),
     )
 
 
-def _cell(quantity: Record, may_be_first: bool) -> Cell:
-    values, different = quantity["values"], quantity["different"]
-    if not different:
+def _cell(quantity: Quantity, may_be_first: bool) -> Cell:
+    values, different = quantity.values, quantity.different
+    if not different or quantity.first is None:
         return Cell(False, "✓", f"{values:,} of {values:,} values agree")
-    kind = quantity["first"]["kind"]
-    short = short_distance(quantity["worst_ulps"]) if kind == "value" else kind
-    words = f"{different:,} of {values:,} values differ, {terminal.distance(quantity['worst_ulps'])} at most"
+    kind = quantity.first.kind
+    short = short_distance(quantity.worst_ulps) if kind == "value" else kind
+    words = f"{different:,} of {values:,} values differ, {distance(quantity.worst_ulps)} at most"
     return Cell(True, short, words, first=may_be_first)
 
 
@@ -148,18 +148,16 @@ def short_distance(ulps: int) -> str:
     return f"{ulps:,}" if ulps < 10_000 else f"{ulps:.0e}".replace("e+0", "e").replace("e+", "e")
 
 
-def usual_words(record: Record) -> Sequence[tuple[str, str]]:
+def likely_words(made: record.Record) -> Sequence[tuple[str, str]]:
     """(heading, sentence) pairs: what most likely is behind the record's first divergence."""
-    said = [
-        ("Diagnosis", entry["sentence"][:1].upper() + entry["sentence"][1:]) for entry in record["diagnosis"]
-    ]
-    failure = terminal.first_failure(record)
-    if failure is None or failure[1]["difference"] is None:
+    said = [("Diagnosis", entry.sentence[:1].upper() + entry.sentence[1:]) for entry in made.diagnosis]
+    failure = made.first_failure
+    if failure is None or failure[1].difference is None:
         return said
-    level, case = failure
-    finding = record["finding"]
-    shown, verb = (finding["difference"], finding["verb"]) if finding else (case["difference"], level["verb"])
-    cause = usual_cause(verb, Difference(**shown))
+    shown, verb = failure[1].difference, failure[0].verb
+    if made.finding:
+        shown, verb = made.finding.difference, made.finding.verb
+    cause = likely_cause(verb, shown)
     if cause and not said:
-        said.append(("Usual cause", f"{cause.sentence} (SPEC.md, section {cause.section})"))
+        said.append(("Likely cause", f"{cause.sentence} (SPEC.md, section {cause.section})"))
     return said

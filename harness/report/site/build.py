@@ -10,7 +10,7 @@ import jinja2
 
 from harness import paths
 from harness.errors import MachineFault, ManifestError
-from harness.report import badges, terminal
+from harness.report import badges, terminal, words
 from harness.report.site import browser, data, pages, plots
 
 MARK = '<meta name="generator" content="microgpt conformance">'
@@ -33,7 +33,9 @@ def site(results: data.Results) -> Iterator[tuple[str, str]]:
         undefined=jinja2.StrictUndefined,
     )
     environment.filters["thousands"] = lambda number, digits=0: f"{number:,.{digits}f}"
-    environment.globals.update(distance=terminal.distance, readable_call=terminal.readable_call)
+    environment.globals.update(
+        distance=words.distance, look=words.of_level, readable_call=terminal.readable_call
+    )
     environment.filters["scientific"] = plots.scientific
     goldens = browser.golden_scripts()
     for page in pages.all_pages(results, goldens):

@@ -11,9 +11,11 @@ from conformance import bounds
 from harness import paths
 from harness.build import manifest
 from harness.errors import ManifestError
-from harness.report import accuracy, record
+from harness.report import accuracy, store
 from harness.report.history import trend
 from harness.report.record import Record
+
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -31,14 +33,14 @@ class Results:
 
     ports: tuple[str, ...]
     records: dict[str, Record]
-    history: dict[str, list[Record]]
-    accuracy: dict[str, Record]
-    bench: Record | None
-    mutants: Record | None
+    history: dict[str, list[Json]]
+    accuracy: dict[str, Json]
+    bench: Json | None
+    mutants: Json | None
     tolerance: bounds.Bounds
     example: Example
 
-    def speed(self, port: str) -> Record | None:
+    def speed(self, port: str) -> Json | None:
         """What `bench` measured of a port, None if it did not."""
         measured = self.bench["ports"] if self.bench else []
         return next((row for row in measured if row["port"] == port), None)
@@ -46,7 +48,7 @@ class Results:
 
 def read(folder: Path, example: Example) -> Results:
     """Everything in `folder`, which has the form of results/. Raises ConformError for a broken file."""
-    records = {found["port"]: found for found in record.read_all(folder)}
+    records = {found.port: found for found in store.read_all(folder)}
     ports = tuple(sorted({*manifest.known_ports(), *records}))
     return Results(
         ports=ports,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from conformance.bounds import Bounds
-from harness.report.record import Record
 from harness.report.site import plots
+from harness.report.site.data import Json
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Histogram:
     """One function of one language: a small and a large plot, and (bin, count) pairs for the table."""
 
     function: str
-    found: Record
+    found: Json
     plot: Markup
     large: Markup
     counts: tuple[tuple[str, int], ...]
@@ -30,7 +30,7 @@ class Histogram:
         return float(self.found["wrong"] / self.found["inputs"])
 
 
-def accuracy(entry: Record) -> list[Histogram]:
+def accuracy(entry: Json) -> list[Histogram]:
     """How far a language's own functions are from the truth, function by function."""
     made = []
     for function, found in entry["functions"].items():
@@ -46,7 +46,7 @@ def accuracy(entry: Record) -> list[Histogram]:
     return made
 
 
-def bin_name(one: Record) -> str:
+def bin_name(one: Json) -> str:
     least, most = one["least"], one["most"]
     if most is None:
         return f"more than {least - 1:,}"
@@ -69,7 +69,7 @@ class Trend:
     plot: Markup | None
 
 
-def trends(history: list[Record]) -> list[Trend]:
+def trends(history: list[Json]) -> list[Trend]:
     rows = (
         ("Levels reached", "reached", "{:,}"),
         ("Worst ulps", "worst_ulps", "{:,}"),

@@ -9,25 +9,12 @@ from typing import Any
 from conformance import ladder, verbs
 from harness.build import images, manifest
 from harness.build.manifest import Manifest
-from harness.report import badges, terminal
-from harness.report.record import Record
+from harness.report import badges, terminal, words
+from harness.report.record import LevelRecord, Record
 from harness.report.site import bits, browser, measured, plots
-from harness.report.site.data import Example, Results
+from harness.report.site.data import Example, Json, Results
 from harness.report.site.source_view import SourceFile, highlighted, source_files
 
-GLYPHS = {
-    "agrees": ("✓", "ok", "bit-exact"),
-    "tolerance": ("≈", "part", "within the tolerance"),
-    "known": ("~", "part", "known shortcoming"),
-    "fixed": ("~", "part", "a known shortcoming passes"),
-    "unsupported": ("–", "todo", "not there yet"),
-    "not run": ("·", "todo", "not asked"),
-    "disagrees": ("≠", "bad", "disagrees"),
-    "protocol": ("!", "bad", "breaks the protocol"),
-    "crashed": ("!", "bad", "crashed"),
-    "limit": ("!", "bad", "exceeded a limit"),
-}
-"""How a level's verdict is shown: sign, style, words."""
 MISTAKEN_FILE = "microgpt.py"
 
 
@@ -68,12 +55,12 @@ class Row:
     lines: int | None
 
 
-def cell(level: Record) -> Cell:
-    sign, style, words = GLYPHS[level["verdict"]]
-    said = f"level {level['level']}, {level['verb']}: {words}, {level['agreed']} of {level['cases']} agree"
-    if level["worst_ulps"]:
-        said += f", {terminal.distance(level['worst_ulps'])} at most"
-    return Cell(sign, style, said, level["agreed"] / max(1, level["cases"]))
+def cell(level: LevelRecord) -> Cell:
+    look = words.of_level(level)
+    said = f"level {level.level}, {level.verb}: {look.words}, {level.agreed} of {level.cases} agree"
+    if level.worst_ulps:
+        said += f", {words.distance(level.worst_ulps)} at most"
+    return Cell(look.sign, look.kind, said, level.agreed / max(1, level.cases))
 
 
 def missing(number: int, verb: str) -> Cell:
@@ -86,50 +73,50 @@ def verdict(record: Record | None) -> tuple[str, str, str]:
         return "todo", "never run", "not run"
     badge = badges.of_port(record)
     style = {badges.GREEN: "ok", badges.RED: "bad"}.get(badge.color, "part")
-    return style, badge.message, "conforms" if record["outcome"] == "conforms" else "does not conform"
+    return style, badge.message, "conforms" if record.conforms else "does not conform"
 
 
 def row(port: str, results: Results) -> Row:
     record, speed = results.records.get(port), results.speed(port)
-    levels = {level["level"]: level for level in record["levels"]} if record else {}
-    style, words, outcome = verdict(record)
-    size = record["size"] if record else None
+    levels = {level.level: level for level in record.levels} if record else {}
+    style, said, outcome = verdict(record)
+    size = record.size if record else None
     return Row(
         port=port,
-        language=record["language"] if record else manifest.load(port).language,
-        toolchain=record["build"]["toolchain"] if record else "",
+        language=record.language if record else manifest.load(port).language,
+        toolchain=record.build.toolchain if record else "",
         style=style,
-        verdict=words,
+        verdict=said,
         outcome=outcome,
-        reached=record["reached_level"] if record else None,
+        reached=record.reached_level if record else None,
         cells=tuple(
             cell(levels[number]) if number in levels else missing(number, verb)
             for number, verb in enumerate(verbs.NAMES, start=1)
         ),
         microseconds=speed["step_microseconds"] if speed else None,
         memory=speed["peak_mib"] if speed else None,
-        image=size["image_bytes"] / 1e6 if size and size["image_bytes"] else None,
-        lines=size["lines"] if size else None,
+        image=size.image_bytes / 1e6 if size and size.image_bytes else None,
+        lines=size.lines if size else None,
     )
 
 
 def divergence(record: Record) -> dict[str, Any] | None:
     """The first divergence or fault of a record, ready to be shown; None if there is none."""
-    failure = terminal.first_failure(record)
+    failure = record.first_failure
     if failure is None:
         return None
     level, case = failure
-    finding = record["finding"]
-    shown = finding["difference"] if finding else case["difference"]
+    finding = record.finding
+    shown = finding.difference if finding else case.difference
     return {
         "level": level,
         "case": case,
         "finding": finding,
         "difference": shown,
-        "pair": bits.pair(shown) if shown and shown["kind"] == "value" else None,
-        "trail": bits.trail(record["trail"]) if record.get("trail") else None,
-        "said": bits.usual_words(record),
-        "repeat": f"{terminal.make_command(record)} CASE={case['case']}",
+        "pair": bits.pair(shown) if shown and shown.kind == "value" else None,
+        "trail": bits.trail(record.trail) if record.trail else None,
+        "said": bits.likely_words(record),
+        "repeat": f"{terminal.make_command(record)} CASE={case.case}",
     }
 
 
@@ -143,10 +130,12 @@ def index(results: Results) -> Page:
         {
             "rows": rows,
             "verbs": verbs.NAMES,
-            "signs": GLYPHS,
+            "legend": [
+                words.LOOKS[name] for name in ("agrees", "tolerance", "disagrees", "known", "unsupported")
+            ],
             "conforming": sum(row.outcome == "conforms" for row in rows),
-            "cases": max((sum(level["cases"] for level in r["levels"]) for r in records), default=0),
-            "compared": max((sum(level["values"] for level in r["levels"]) for r in records), default=0),
+            "cases": max((r.cases for r in records), default=0),
+            "compared": max((r.values for r in records), default=0),
             "wrong": divergence(wrong),
         },
     )
@@ -163,7 +152,6 @@ def port(name: str, results: Results) -> Page:
             "record": record,
             "sentence": terminal.sentence(record) if record else f"{name} was never run",
             "divergence": divergence(record) if record else None,
-            "signs": GLYPHS,
             "speed": results.speed(name),
             "bench": results.bench,
             "accuracy": measured.accuracy(results.accuracy[name]) if name in results.accuracy else None,
@@ -188,9 +176,9 @@ def _port_files(name: str) -> tuple[Manifest | None, list[SourceFile], SourceFil
 
 def changed_since(loaded: Manifest | None, record: Record | None) -> bool:
     """Whether the port's files are no more those that were judged, as far as this can be known."""
-    if loaded is None or record is None or not record["build"]["base"]:
+    if loaded is None or record is None or not record.build.base:
         return False
-    return images.content_hash(loaded, record["build"]["base"]) != str(record["build"]["hash"])
+    return images.content_hash(loaded, record.build.base) != str(record.build.hash)
 
 
 def wrong_port(example: Example) -> Page:
@@ -203,7 +191,6 @@ def wrong_port(example: Example) -> Page:
         {
             "record": record,
             "divergence": {**found, "repeat": None},
-            "signs": GLYPHS,
             "file": MISTAKEN_FILE,
             "right": highlighted(MISTAKEN_FILE, example.right),
             "wrong": highlighted(MISTAKEN_FILE, example.wrong),
@@ -234,7 +221,11 @@ def suite_name() -> str:
 
 
 def measurements(results: Results) -> Page:
-    speeds = sorted(results.bench["ports"], key=lambda row: row["step_microseconds"]) if results.bench else []
+    speeds = (
+        sorted(results.bench["ports"], key=lambda row: float(row["step_microseconds"]))
+        if results.bench
+        else []
+    )
     bars = [
         plots.Bar(row["port"], row["step_microseconds"], f"{row['step_microseconds']:,.0f} µs", row["port"])
         for row in speeds
@@ -259,7 +250,7 @@ def measurements(results: Results) -> Page:
 
 def mistakes(results: Results) -> Page:
     """The catalogue of known mistakes, area by area."""
-    areas: dict[str, list[Record]] = {}
+    areas: dict[str, list[Json]] = {}
     for mutant in results.mutants["mutants"] if results.mutants else []:
         areas.setdefault(mutant["area"], []).append(mutant)
     listed = [mutant for area in areas.values() for mutant in area]

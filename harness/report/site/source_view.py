@@ -39,7 +39,7 @@ def source_files(port: Manifest) -> list[SourceFile]:
     """The port's files that are text, the manifest first."""
     found = []
     for path in ("port.yaml", *map(str, port.files())):
-        data = (port.folder / path).read_bytes()
+        data = port.read(path)
         if b"\0" not in data:
             found.append(SourceFile(path, highlighted(path, data.decode("utf-8", errors="replace"))))
     return found

@@ -133,7 +133,7 @@ def test_a_failed_build_shows_its_command_and_last_lines(tmp_path: Path) -> None
 def test_a_build_without_end_is_stopped(tmp_path: Path, client: docker.APIClient) -> None:
     with pytest.raises(LimitExceeded) as caught:
         images.prepare(tiny(tmp_path, "echo begun; sleep 1234"), replace(Limits(), build=6))
-    assert "took longer than 6 s; it was at step 5/" in caught.value.message
+    assert "took longer than 6 s; it was at step 6/" in caught.value.message
     assert caught.value.option == "--build-timeout"
     assert "begun" in caught.value.log
     assert not [c for c in client.containers() if "sleep 1234" in c["Command"]]

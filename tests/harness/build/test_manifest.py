@@ -169,7 +169,7 @@ def test_the_files_of_a_port_are_its_sources(tmp_path: Path) -> None:
     (folder / "Dockerfile").write_text("FROM scratch\n")
     found = manifest.load_folder(folder)
     assert [str(path) for path in found.files()] == ["a.rs", "b.rs", "src/x/y.rs"]
-    assert found.own_dockerfile() == folder / "Dockerfile"
+    assert found.own_dockerfile() == "FROM scratch\n"
 
 
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:

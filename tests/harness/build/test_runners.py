@@ -5,6 +5,7 @@ certain.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import sys
 import zipfile
 from dataclasses import replace
@@ -14,7 +15,7 @@ import psutil
 import pytest
 
 from conformance.messages import Request
-from harness.build import images, manifest, toolchains
+from harness.build import images, manifest, runners, toolchains
 from harness.build.manifest import Manifest, Toolchain
 from harness.build.runners import LocalRunner
 from harness.errors import BuildFailed, LimitExceeded, MachineFault, ManifestError
@@ -42,11 +43,11 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def tiny(tmp_path: Path, build: str = "echo yes > built") -> Manifest:
+def tiny(tmp_path: Path, build: str = "echo yes > built", version: str = "echo tiny 1.0") -> Manifest:
     folder = tmp_path / "tiny"
     folder.mkdir(exist_ok=True)
     (folder / "port.sh").write_text(SCRIPT)
-    text = f"language: sh\nbuild: {build!r}\nrun: sh port.sh\nversion: echo tiny 1.0\n"
+    text = f"language: sh\nbuild: {build!r}\nrun: sh port.sh\nversion: {version!r}\n"
     (folder / "port.yaml").write_text(text)
     return manifest.load_folder(folder)
 
@@ -206,18 +207,31 @@ def test_a_toolchain_is_in_the_image_and_on_its_path(tmp_path: Path, wheel: Path
         client.close()
 
 
+def test_a_build_that_was_removed_is_built_again(tmp_path: Path) -> None:
+    """A folder that somebody has cleaned away, while the file that says it is ready is still there."""
+    port = tiny(tmp_path)
+    folder = LocalRunner(Limits()).prepare(port).folder
+    assert folder is not None
+    shutil.rmtree(folder)
+    assert not LocalRunner(Limits()).prepare(port).reused and folder.is_dir()
+
+
+@pytest.mark.parametrize("command", ["yes", "yes | tr -d '\\n'", "sleep 100"])
+def test_a_version_without_end_is_none(tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runners, "_VERSION_SECONDS", 3.0)
+    assert LocalRunner(Limits()).prepare(tiny(tmp_path, version=command)).toolchain is None
+
+
 def test_the_rendered_dockerfile_puts_packages_first_and_sources_last(tmp_path: Path) -> None:
     port = tiny(tmp_path)
-    (port.folder / "src").mkdir()
-    (port.folder / "src" / "a b.c").write_text("int a;\n")
     tool = Toolchain("ziglang", "0.17.1", ("0" * 64,), "ziglang")
     port = replace(port, apt=("gcc", "libc6-dev"), toolchain=tool)
     lines = [line for line in images.dockerfile(port).splitlines() if not line.startswith("#")]
     assert [line.split(" ")[0] for line in lines if not line.startswith(" ")] == [
-        *("FROM", "RUN", "COPY", "ENV", "LABEL", "WORKDIR", "COPY", "COPY", "RUN", "USER", "ENTRYPOINT")
+        *("FROM", "LABEL", "RUN", "COPY", "ENV", "LABEL", "WORKDIR", "COPY", "RUN", "USER", "ENTRYPOINT")
     ]
-    assert "--no-install-recommends gcc libc6-dev" in lines[2]
-    assert 'COPY ["port.sh", "./"]' in lines and 'COPY ["src/", "./src/"]' in lines
+    assert "--no-install-recommends gcc libc6-dev" in lines[3]
+    assert "COPY port/ ./" in lines, "no name of a file can mean something to the engine"
     assert lines[-1] == 'ENTRYPOINT ["sh", "-c", "exec sh port.sh \\"$@\\"", "microgpt"]'
 
 

@@ -110,9 +110,9 @@ def test_the_first_divergence_names_the_fault(fault: Fault, tmp_path: Path):
     port = manifest.load_folder(folder)
     limits = port.limits(Limits())
     found = conform(port, runners.runner("docker", limits), limits, Choice("docker"), Listener())
-    assert found["outcome"] == "disagrees", found.get("fault")
+    assert found.outcome == "disagrees", found.get("fault")
     failure = first_failure(found)
     assert failure is not None
     level, case = failure
-    assert level["verb"] == fault.level
-    assert re.match(fault.checkpoint, case["difference"]["checkpoint"]), case["difference"]
+    assert level.verb == fault.level
+    assert re.match(fault.checkpoint, case.difference.checkpoint), case.difference

@@ -20,6 +20,7 @@ from harness.fleet import matrix
 from harness.fleet.cluster import client as cluster_client
 from harness.fleet.conform import Choice, Listener
 from harness.report import record
+from harness.report.record import Record
 from harness.run.limits import Limits
 from harness.run.reaper import LABEL
 
@@ -40,8 +41,8 @@ def saved(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     counts: Counter[str] = Counter()
     save = record.save
 
-    def count(found: record.Record) -> Path:
-        counts[found["port"]] += 1
+    def count(found: Record) -> Path:
+        counts[found.port] += 1
         return save(found)
 
     monkeypatch.setattr(record, "save", count)
@@ -104,7 +105,7 @@ def test_an_edited_port_is_judged_as_it_is_here_and_an_unchanged_one_comes_from_
     assert [(row.conforms, row.cached) for row in spread(dask, "edited", force=False)] == [(True, True)]
     (ports.folder / "edited" / "port.py").write_text("raise SystemExit(3)")
     [row] = spread(dask, "edited", force=False)
-    assert row.record is not None and (row.record["outcome"], row.cached) == ("crashed", False)
+    assert row.record is not None and (row.record.outcome, row.cached) == ("crashed", False)
 
 
 def test_a_port_that_kills_every_worker_is_the_machines_fault_and_costs_the_others_nothing(
@@ -201,7 +202,7 @@ def test_a_client_that_leaves_takes_its_jobs_with_it(ports: Ports, dask: DaskClu
 def test_real_ports_come_out_of_containers_on_workers_as_they_do_here(
     dask: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(record, "results_dir", lambda: tmp_path / "results")
+    monkeypatch.setenv("CONFORM_RESULTS", str(tmp_path / "results"))
     dask.start_worker("one")
     dask.start_worker("two")
     choice, names = Choice("docker"), ("c", "lua")

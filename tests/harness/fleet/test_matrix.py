@@ -12,7 +12,7 @@ from harness import paths
 from harness.cli import main as cli
 from harness.fleet import matrix
 from harness.fleet.conform import Choice, Listener
-from harness.report import record
+from harness.report import record, store
 from harness.run.limits import Limits
 
 ROOT = Path(__file__).parents[3]
@@ -36,7 +36,7 @@ def ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "ports"
     folder.mkdir()
     monkeypatch.setattr(paths, "ports_dir", lambda: folder)
-    monkeypatch.setattr(record, "results_dir", lambda: tmp_path / "results")
+    monkeypatch.setenv("CONFORM_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("CONFORM_CACHE", str(tmp_path / "cache"))
     return folder
 
@@ -65,7 +65,7 @@ def test_a_port_that_fails_in_any_way_costs_the_others_nothing(ports: Path):
     rows = judged(
         ports, "reference", "exits", "hangs", "unbuildable", "misspelt", choice=Choice("local", level=1)
     )
-    outcomes = [row.record["outcome"] if row.record else row.fault.code for row in rows]
+    outcomes = [row.record.outcome if row.record else row.fault.code for row in rows]
     assert outcomes == ["conforms", "crashed", "limit", "build failed", "manifest"]
     assert [row.conforms for row in rows] == [True, False, False, False, False]
 
@@ -103,8 +103,8 @@ def test_a_port_part_of_the_way_is_shown_its_next_step(ports: Path):
     assert result.exit_code == 0, result.output
     assert "Level 2 is reached. Level 3 is math" in result.output
     assert "error example unsupported" in result.output
-    saved = record.read(record.results_dir() / "reference.json")
-    assert (saved["outcome"], saved["reached_level"]) == ("conforms", 2)
+    saved = store.read(store.mine() / "reference.json")
+    assert (saved.outcome, saved.reached_level) == ("conforms", 2)
 
 
 def test_trying_a_case_shows_request_golden_trace_and_reply(ports: Path):
@@ -135,8 +135,8 @@ def test_a_port_elsewhere_has_its_record_where_it_is_wanted_and_nowhere_else(por
     options = ("--path", str(ports / "My.Repository"), "--name", "reference", "--record", str(wanted))
     result = conform("run", *options, "--runner", "local")
     assert result.exit_code == 0, result.output
-    assert record.read(wanted)["port"] == "reference"
-    assert not record.results_dir().exists()
+    assert store.read(wanted).port == "reference"
+    assert not store.mine().exists()
 
 
 def test_a_record_that_cannot_be_written_is_one_sentence(ports: Path, tmp_path: Path):

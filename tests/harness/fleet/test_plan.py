@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from harness import paths
 from harness.cli import main as cli
 from harness.fleet.plan import plan, shards
-from harness.report import record
 
 KNOWN = ("c", "go", "lua")
 
@@ -70,7 +69,7 @@ def test_groups_take_about_the_same_time_and_keep_the_order():
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project under git with two ports, and a branch `feature` that has left `main`."""
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
-    monkeypatch.setattr(record, "results_dir", lambda: tmp_path / "results")
+    monkeypatch.setenv("CONFORM_RESULTS", str(tmp_path / "results"))
     for name in ("c", "lua"):
         (tmp_path / "ports" / name).mkdir(parents=True)
         (tmp_path / "ports" / name / "port.yaml").write_text("language: Test\nrun: env true\n")

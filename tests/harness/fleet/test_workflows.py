@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from harness.cli import main as cli
-from harness.report import record
+from harness.report import store
 
 ROOT = Path(__file__).parents[3]
 WORKFLOW = ROOT / ".github" / "workflows" / "conform.yml"
@@ -222,7 +222,7 @@ def test_the_action_judges_a_repository_with_one_port(
     )
     assert done.returncode == status, done.stderr
     folder = Path(output.read_text().removeprefix("folder=").strip())
-    assert record.read(folder / "record.json")["outcome"] == outcome
+    assert store.read(folder / "record.json").outcome == outcome
     assert message in (folder / "reference.svg").read_text() and (folder / "reference.json").exists()
     suites = junitparser.JUnitXml.fromfile(str(folder / "junit.xml"))
     assert (sum(suite.failures + suite.errors for suite in suites) == 0) == (status == 0)

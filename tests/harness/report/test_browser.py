@@ -296,9 +296,9 @@ def test_a_wrong_port_turns_red_and_its_first_divergence_is_named(
     verdicts = [row.inner_text().split("\t")[2] for row in page.locator("#levels tbody tr").all()]
     stored = sites.planted().record
     assert [verdict == "✓ bit-exact" for verdict in verdicts] == [
-        level["verdict"] == "agrees" for level in stored["levels"]
+        level.verdict == "agrees" for level in stored["levels"]
     ]
-    first = stored["levels"][6]["failures"][0]["difference"]
+    first = stored["levels"][6].failures[0].difference
     shown = page.inner_text("#first")
     assert f"level 7, forward, case example\nCheckpoint\n{first['checkpoint']}" in shown
     assert first["expected"] in shown and first["got"] in shown and "1 ulp" in shown
@@ -364,15 +364,13 @@ def test_the_page_compares_as_the_harness_does(
     page = open_page(site.as_uri(), "example")
     page.evaluate(f"{script}\nconformanceWorker();")
     found = page.evaluate("texts => self.compareAlone(...texts)", [case.path.read_text(), golden, reply])
-    assert (found["values"], found["different"]) == (expected.values, expected.different)
+    assert (found.values, found.different) == (expected.values, expected.different)
     assert float(found["worst"]) == float(expected.worst_ulps)
     if expected.first is None:
-        assert found["first"] is None
+        assert found.first is None
     else:
         first = asdict(expected.first)
-        assert found["first"]["checkpoint"] == first["checkpoint"]
-        assert found["first"]["ulps"] == first["ulps"] or float(found["first"]["ulps"]) == float(
-            first["ulps"]
-        )
+        assert found.first.checkpoint == first["checkpoint"]
+        assert found.first.ulps == first["ulps"] or float(found.first.ulps) == float(first["ulps"])
         if first["kind"] in ("value", "error"):
-            assert (found["first"]["expected"], found["first"]["got"]) == (first["expected"], first["got"])
+            assert (found.first.expected, found.first.got) == (first["expected"], first["got"])

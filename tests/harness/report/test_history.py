@@ -6,20 +6,22 @@ from pathlib import Path
 import pytest
 import records
 from click.testing import CliRunner
+from msgspec.structs import replace as replaced
 
 from harness.cli import main as cli
 from harness.errors import ResultsError
 from harness.measure import bench
-from harness.report import record, speed
+from harness.report import speed, store
 from harness.report.history import trend
+from harness.report.record import Record
 
 EXACT = records.made()
 WRONG = records.made({"backward/1": "disagrees"})
 
 
-def save(folder: Path, made: record.Record, seconds: float, day: int) -> None:
-    times = {**made["seconds"], "total": seconds}
-    record.save({**made, "seconds": times, "finished": f"2026-01-{day:02d}T10:00:00+00:00"}, folder)
+def save(folder: Path, made: Record, seconds: float, day: int) -> None:
+    times = replaced(made.seconds, total=seconds)
+    store.save(replaced(made, seconds=times, finished=f"2026-01-{day:02d}T10:00:00+00:00"), folder)
 
 
 def test_runs_that_find_the_same_are_counted_in_one_line(tmp_path: Path):
@@ -43,17 +45,17 @@ def test_every_change_of_state_is_a_line_also_back_to_a_former_one(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "change", [{"suite": "2" * 64}, {"build": {**EXACT["build"], "hash": "b" * 64}}, {"claimed_level": 11}]
+    "change", [{"suite": "2" * 64}, {"build": replaced(EXACT.build, hash="b" * 64)}, {"claimed_level": 11}]
 )
-def test_what_a_result_depends_on_is_part_of_the_state(tmp_path: Path, change: record.Record):
+def test_what_a_result_depends_on_is_part_of_the_state(tmp_path: Path, change: dict[str, object]):
     save(tmp_path, EXACT, 1.0, 1)
-    save(tmp_path, EXACT | change, 1.0, 2)
+    save(tmp_path, replaced(EXACT, **change), 1.0, 2)
     assert len(trend.read("lua", tmp_path)) == 2
 
 
 def test_runs_in_a_container_and_as_a_process_do_not_disturb_each_other(tmp_path: Path):
     for day, runner in enumerate(("docker", "local", "docker", "local"), start=1):
-        save(tmp_path, EXACT | {"runner": runner}, 1.0, day)
+        save(tmp_path, replaced(EXACT, runner=runner), 1.0, day)
     assert [(line["runner"], line["runs"]) for line in trend.read("lua", tmp_path)] == [
         ("docker", 2),
         ("local", 2),
@@ -63,14 +65,15 @@ def test_runs_in_a_container_and_as_a_process_do_not_disturb_each_other(tmp_path
 def test_a_measured_speed_belongs_to_the_build_that_was_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(record, "results_dir", lambda: tmp_path)
+    monkeypatch.setattr(store, "mine", lambda: tmp_path)
+    monkeypatch.setattr(store, "published", lambda: tmp_path)
     save(tmp_path, EXACT, 1.0, 1)
-    save(tmp_path, EXACT | {"build": {**EXACT["build"], "hash": "b" * 64}}, 1.0, 2)
+    save(tmp_path, replaced(EXACT, build=replaced(EXACT.build, hash="b" * 64)), 1.0, 2)
     speed.save([bench.Measured("lua", "a" * 64, 9000.0, 31.0, {}, 4.3, 18.0)], "docker")
     assert [line["step_us"] for line in trend.read("lua", tmp_path)] == [9000.0, None]
     speed.save([bench.Measured("lua", "b" * 64, 4200.0, 31.0, {}, 4.3, 18.0)], "docker")
     assert [line["step_us"] for line in trend.read("lua", tmp_path)] == [9000.0, 4200.0]
-    save(tmp_path, EXACT | {"build": {**EXACT["build"], "hash": "b" * 64}, "suite": "2" * 64}, 1.0, 3)
+    save(tmp_path, replaced(EXACT, build=replaced(EXACT.build, hash="b" * 64), suite="2" * 64), 1.0, 3)
     save(tmp_path, EXACT, 1.0, 4)
     assert [line["step_us"] for line in trend.read("lua", tmp_path)] == [9000.0, 4200.0, 4200.0, None]
 
@@ -78,7 +81,8 @@ def test_a_measured_speed_belongs_to_the_build_that_was_measured(
 def test_measuring_one_port_keeps_what_is_known_of_the_others(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(record, "results_dir", lambda: tmp_path)
+    monkeypatch.setattr(store, "mine", lambda: tmp_path)
+    monkeypatch.setattr(store, "published", lambda: tmp_path)
     lua, c = (bench.Measured(name, "", 1.0, 1.0, {}, 1.0, None) for name in ("lua", "c"))
     speed.save([lua, c], "docker")
     speed.save([bench.Measured("c", "", 2.0, 1.0, {}, 1.0, None)], "docker")
@@ -100,7 +104,8 @@ def test_a_damaged_line_costs_no_run_and_is_named_when_it_is_read(tmp_path: Path
 
 
 def test_history_is_a_table_and_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(record, "results_dir", lambda: tmp_path)
+    monkeypatch.setattr(store, "mine", lambda: tmp_path)
+    monkeypatch.setattr(store, "published", lambda: tmp_path)
     nothing = CliRunner().invoke(cli.main, ["history", "lua"])
     assert nothing.exit_code == 2 and "lua has no history yet" in nothing.stderr
     save(tmp_path, EXACT, 1.0, 1)

@@ -8,13 +8,14 @@ import records
 import xmlschema
 
 from harness.errors import BuildFailed, PortCrashed
-from harness.report import record
 from harness.report.junit import junit
+from harness.report.making import build_failure
+from harness.report.record import Record
 
 SCHEMA = xmlschema.XMLSchema(Path(__file__).parent / "xunit2.xsd")
 LOST = PortCrashed("the port ended", log=("bell \a, escape \x1b[1m, half a pair \ud800, and ]]> & <b>",))
 FAILED = BuildFailed("gcc exited with code 1", command="gcc x.c", log=("x.c:1: error",))
-BUILD = record.build_failure(records.manifest(), FAILED, runner="docker", suite_hash="", seconds=3.0)
+BUILD = build_failure(records.manifest(), FAILED, "docker", records.RAN)
 
 RECORDS = {
     "conforms": records.made(),
@@ -31,7 +32,7 @@ RECORDS = {
 }
 
 
-def parsed(made: record.Record) -> junitparser.JUnitXml:
+def parsed(made: Record) -> junitparser.JUnitXml:
     text = junit([made])
     SCHEMA.validate(text)
     return junitparser.JUnitXml.fromstring(text.encode())
@@ -41,7 +42,7 @@ def parsed(made: record.Record) -> junitparser.JUnitXml:
 def test_it_is_red_exactly_when_the_port_does_not_conform(name: str):
     made = RECORDS[name]
     red = sum(suite.failures + suite.errors for suite in parsed(made))
-    assert (red == 0) == (made["outcome"] == "conforms")
+    assert (red == 0) == (made.outcome == "conforms")
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -55,7 +56,7 @@ def test_the_counts_of_a_suite_are_those_of_its_cases(name: str):
 def test_every_case_of_the_ladder_is_a_test_case():
     for name in ("conforms", "one case disagrees", "a level crashes"):
         cases = [(case.classname, case.name) for suite in parsed(RECORDS[name]) for case in suite]
-        assert len(cases) == len(set(cases)) == sum(level["cases"] for level in RECORDS[name]["levels"])
+        assert len(cases) == len(set(cases)) == sum(level.cases for level in RECORDS[name].levels)
 
 
 def test_a_failure_says_where_and_how_to_repeat_it():

@@ -21,7 +21,8 @@ from harness import paths
 from harness.build import manifest
 from harness.cli import main as cli
 from harness.errors import ManifestError
-from harness.report import record
+from harness.report import store
+from harness.report.record import Record
 from harness.report.site import bits, browser, build, data, measured, pages, plots, source_view
 
 PAGES = ("index", "example", "browser", "measurements", "mistakes", "ports/c", "ports/lua", "ports/go")
@@ -164,7 +165,7 @@ def test_a_port_whose_files_have_changed_since_its_run_says_so(site: Path):
     said = "These files have changed since the run"
     assert said not in text(parsed(site / "ports" / "lua.html"))  # its base image is unknown, and so is this
     loaded, judged = manifest.load("lua"), records.made()
-    judged["build"]["base"] = "sha256:1"
+    judged.build["base"] = "sha256:1"
     assert pages.changed_since(loaded, judged)
 
 
@@ -186,7 +187,7 @@ def test_words_from_outside_are_never_taken_for_html(site: Path):
 # ---------------------------------------------------------------- the divergence view
 
 
-def difference(expected: str, got: str, ulps: int | None = 1) -> record.Record:
+def difference(expected: str, got: str, ulps: int | None = 1) -> Record:
     return {"kind": "value", "checkpoint": "x", "expected": expected, "got": got, "ulps": ulps}
 
 
@@ -212,7 +213,7 @@ def test_a_wrong_sign_and_a_carry_through_the_exponent_are_told_apart():
 
 
 def test_a_trail_reads_down_each_column_in_the_order_of_computation():
-    stored = planted().record["trail"]
+    stored = planted().record.trail
     trail = bits.trail(stored)
     assert trail.columns[:2] == ("pos0", "pos1")
     names = [
@@ -221,7 +222,7 @@ def test_a_trail_reads_down_each_column_in_the_order_of_computation():
         for name, cells in trail.rows
         if cells[number] is not None
     ]
-    assert names == [quantity["name"] for quantity in stored["quantities"]]
+    assert names == [quantity.name for quantity in stored["quantities"]]
     [first] = [cell for _, cells in trail.rows for cell in cells if cell is not None and cell.first]
     assert first.words == "1 of 1 values differ, 1 ulp at most"
     assert trail.differ + trail.agree == len(stored["quantities"])
@@ -234,8 +235,8 @@ def test_a_distance_has_room_in_a_cell(ulps: int, shown: str):
 
 def test_the_example_is_a_wrong_port_whose_loss_is_right():
     record = planted().record
-    assert record["outcome"] == "disagrees" and record["only_level"] == 7
-    last = record["trail"]["quantities"][-1]
+    assert record.outcome == "disagrees" and record.only_level == 7
+    last = record.trail.quantities[-1]
     assert (last["name"], last["different"]) == ("loss", 0)
     assert "-0.5" in planted().right and "-0.5" not in planted().wrong
 
@@ -371,9 +372,9 @@ def test_broken_results_leave_the_old_site_as_it_was(tmp_path: Path):
 
 def test_the_command_says_what_to_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     results = records.save_all(tmp_path / "results", [records.made()])
-    monkeypatch.setattr(record, "results_dir", lambda: results)
+    monkeypatch.setenv("CONFORM_RESULTS", str(results))
     monkeypatch.chdir(tmp_path)
     found = CliRunner().invoke(cli.main, ["site"])
     assert found.exit_code == 0, found.output
     assert "open results/site/index.html" in found.output
-    assert record.read_all(results)[0]["port"] == "lua"
+    assert store.read_all(results)[0].port == "lua"

@@ -29,6 +29,10 @@ from harness.run.session import Session
 Pieces = Iterable[bytes | Exit]
 
 
+def silent_port(data: bytes) -> Pieces:
+    return []
+
+
 def name_in(data: bytes) -> str:
     return data.split(b"\n")[0].split(b" ")[1].decode()
 
@@ -217,3 +221,22 @@ def test_a_port_whose_input_ends_within_a_request_answers_and_ends_well() -> Non
     assert session.notes == []
     assert ask(session, "next"), "a fresh process answers what comes after"
     assert ports.started[0].received == [b"arith cut\nadd"]
+
+
+def test_a_run_has_an_end_however_many_requests_are_just_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = Session(Ports(honest), replace(Limits(), run=300.0))
+    assert ask(session, "a")
+    session.timing.total = 300.5
+    for name in ("b", "c"):
+        with pytest.raises(
+            LimitExceeded, match=r"asked for 300\.5.? s in all, and a run may take 300 s"
+        ) as caught:
+            ask(session, name)
+        assert caught.value.option == "--run-timeout" and "--run-timeout" in caught.value.hint
+
+
+def test_no_request_outlives_the_run() -> None:
+    session = Session(Ports(silent_port), replace(Limits(), run=0.5, start=0.0))
+    with pytest.raises(LimitExceeded) as caught:
+        session.ask(Request("arith", "a"))
+    assert "--run-timeout" in caught.value.hint

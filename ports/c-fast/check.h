@@ -1,0 +1,57 @@
+/* `microgpt check`: whether all variants of fused.h that this processor has give the graph's bits, on models of many shapes. */
+#pragma once
+#include "microgpt.h"
+
+static double next_parameter(uint64_t *state) {
+    *state = *state * 6364136223846793005 + 1442695040888963407;
+    return (double)(int64_t)*state * 0x1p-65;
+}
+
+/* One model of the given shape and a document, by the tape and by the variant in use. */
+static bool check_shape(const Config *shape, int32_t length, uint64_t seed) {
+    Config config = *shape;
+    config.attention = allocate((size_t)config.block, sizeof *config.attention);
+    for (int32_t t = 0; t < config.block; t++) {
+        int32_t first = seed % 2 == 0 || t < 3 ? 0 : t - 2; /* all positions, or a window of three */
+        config.attention[t] = make_list(t + 1 - first);
+        for (int32_t s = first; s <= t; s++) config.attention[t].item[s - first] = s;
+    }
+    Model *model = make_model(config);
+    Graph *g = &model->graph;
+    uint64_t state = seed;
+    for (Id i = 0; i < g->parameters; i++) g->value[i] = 2.0 * next_parameter(&state);
+    List tokens = make_list(length);
+    for (int32_t i = 0; i < length; i++)
+        tokens.item[i] = (int32_t)((next_parameter(&state) + 0.5) * config.vocabulary) % config.vocabulary;
+    double *gradient = allocate((size_t)g->parameters, sizeof *gradient);
+    Id root = document_loss(model, tokens);
+    backward(g, root);
+    double loss = fused_gradient(model->fused, g->value, gradient, tokens);
+    bool same = memcmp(&loss, &g->value[root], sizeof loss) == 0 &&
+                memcmp(gradient, g->gradient, (size_t)g->parameters * sizeof *gradient) == 0;
+    if (!same)
+        printf("%s: other bits with layers %d heads %d embedding %d block %d vocabulary %d, %d tokens, seed %d\n",
+               variants[variant].name, (int)config.layers, (int)config.heads, (int)config.embedding, (int)config.block,
+               (int)config.vocabulary, (int)length, (int)seed);
+    free_all();
+    return same;
+}
+
+static bool check_variants(void) {
+    static const int32_t shapes[][5] = {{1, 4, 16, 16, 27}, {1, 4, 16, 8, 27}, {2, 1, 3, 5, 7}, {1, 3, 9, 17, 40},
+                                        {3, 2, 32, 20, 11}, {1, 1, 1, 1, 2}, {2, 8, 24, 33, 65}};
+    bool same = true;
+    for (int which = 0; which < fused_variants(); which++) {
+        int documents = 0;
+        variant = which;
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+            for (uint64_t seed = 0; seed < 40; seed++, documents++) {
+                const int32_t *s = shapes[i];
+                Config config = {.layers = s[0], .heads = s[1], .embedding = s[2], .block = s[3], .vocabulary = s[4]};
+                config.squared_relu = seed % 4 >= 2;
+                same &= check_shape(&config, 2 + (int32_t)(seed * 7 % (uint64_t)(s[3] + 3)), seed);
+            }
+        printf("%s: %d documents%s\n", variants[which].name, documents, same ? ", every bit as the graph's" : "");
+    }
+    return same;
+}

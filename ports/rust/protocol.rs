@@ -1,0 +1,125 @@
+//! The text form of requests and replies (SPEC.md, sections 11 and 13): a cursor over a request's lines, parsers of
+//! words, and the lines of a reply.
+
+use std::error::Error;
+use std::fmt::{Display, Write};
+use std::ops::RangeInclusive;
+
+/// An error is a sentence.
+pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The error for something that came, which is quoted as printable ASCII and not at length.
+pub fn expected<T>(what: &str, came: &str) -> Result<T> {
+    let excerpt: String = came.chars().take(40).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect();
+    Err(format!("expected {what}, not '{excerpt}'").into())
+}
+
+/// The words of a line: its key and its values.
+pub fn words(line: &str) -> Result<Vec<&str>> {
+    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
+    if line.len() <= 65536 && line.split(' ').all(is_word) {
+        return Ok(line.split(' ').collect());
+    }
+    expected("up to 65536 bytes of printable ASCII with single spaces in a line", line)
+}
+
+pub fn double(word: &str) -> Result<f64> {
+    let has_form = word.len() == 16 && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+    match u64::from_str_radix(word, 16).map(f64::from_bits) {
+        Ok(x) if has_form => Ok(if x.is_nan() { f64::NAN } else { x }),
+        _ => expected("a double of 16 lower-case hex digits", word),
+    }
+}
+
+pub fn integer(range: RangeInclusive<usize>) -> impl Fn(&str) -> Result<usize> {
+    move |word| match word.parse() {
+        Ok(value) if range.contains(&value) && value.to_string() == word => Ok(value),
+        _ => expected(&format!("an integer from {} to {}", range.start(), range.end()), word),
+    }
+}
+
+pub fn choice<T: Copy>(options: [(&str, T); 2]) -> impl Fn(&str) -> Result<T> {
+    move |word| match options.iter().find(|(name, _)| *name == word) {
+        Some((_, option)) => Ok(*option),
+        None => expected(&format!("{} or {}", options[0].0, options[1].0), word),
+    }
+}
+
+pub fn all<T>(words: &[&str], parse: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
+    words.iter().map(|word| parse(word)).collect()
+}
+
+/// The lines that are still to be read, in words.
+pub struct Request<'a>(pub &'a [Vec<&'a str>]);
+
+impl<'a> Request<'a> {
+    /// The key of the next line; `end` after the last one.
+    pub fn key(&self) -> &'a str { self.0.first().map_or("end", |line| line[0]) }
+
+    /// All lines to the end, at least one.
+    pub fn rest(&mut self) -> Result<&'a [Vec<&'a str>]> {
+        if self.0.is_empty() { Err("expected more lines".into()) } else { Ok(std::mem::take(&mut self.0)) }
+    }
+
+    /// The values of the next line, which must have this key and may have this many of them.
+    pub fn many<T>(
+        &mut self, key: &str, counts: RangeInclusive<usize>, parse: impl Fn(&str) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        let Some((line, rest)) = self.0.split_first().filter(|_| self.key() == key) else {
+            return expected(key, self.key());
+        };
+        self.0 = rest;
+        if !counts.contains(&(line.len() - 1)) {
+            return Err(format!("expected {key} with {} to {} values", counts.start(), counts.end()).into());
+        }
+        all(&line[1..], parse)
+    }
+
+    pub fn one<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
+        Ok(self.many(key, 1..=1, parse)?.swap_remove(0))
+    }
+
+    /// The numbers of a tensor, row by row.
+    pub fn tensor(&mut self, name: &str, rows: usize, columns: usize) -> Result<Vec<f64>> {
+        if self.many("tensor", 3..=3, |word| Ok(word.to_string()))? != [name, &rows.to_string(), &columns.to_string()] {
+            return Err(format!("expected tensor {name} {rows} {columns}").into());
+        }
+        Ok((0..rows).map(|_| self.many("row", columns..=columns, double)).collect::<Result<Vec<_>>>()?.concat())
+    }
+}
+
+/// The lines of a reply.
+#[derive(Default)]
+pub struct Reply(pub String);
+
+/// All NaNs are one.
+fn bits(x: f64) -> u64 { if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() } }
+
+impl Reply {
+    pub fn line<T: Display>(&mut self, key: &str, values: impl IntoIterator<Item = T>) {
+        self.0.push_str(key);
+        values.into_iter().for_each(|value| write!(self.0, " {value}").expect("a String takes everything"));
+        self.0.push('\n');
+    }
+
+    pub fn text(&mut self, key: &str, text: &str) { self.line(key, text.chars().map(u32::from)); }
+
+    pub fn doubles(&mut self, key: &str, numbers: &[f64]) {
+        self.line(key, numbers.iter().map(|&x| format!("{:016x}", bits(x))));
+    }
+
+    /// `numbers` row by row.
+    pub fn tensor(&mut self, name: &str, columns: usize, numbers: &[f64]) {
+        self.line("tensor", [format_args!("{name} {} {columns}", numbers.len() / columns)]);
+        numbers.chunks_exact(columns).for_each(|row| self.doubles("row", row));
+    }
+
+    pub fn checksum(&mut self, key: &str, numbers: &[f64]) {
+        let (mut a, mut b) = (1, 0);
+        for half in numbers.iter().flat_map(|&x| [bits(x) >> 32, bits(x) & 0xffff_ffff]) {
+            a = (a + half) % 4294967291;
+            b = (b + a) % 4294967291;
+        }
+        self.line(key, [format_args!("{a:08x} {b:08x}")]);
+    }
+}
