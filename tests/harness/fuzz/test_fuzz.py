@@ -162,13 +162,14 @@ def test_a_finding_belongs_to_the_suite_from_then_on(fuzzed):
     assert case.request.id == case.golden.id == case.name
     assert case.golden == golden_of(case.request)
     assert ladder.content_hash([level]) != ladder.content_hash([plain])
-    assert level.cases[:-1] == tuple(ladder.Case(level, case.name, case.path) for case in plain.cases)
+    before = [ladder.Case(level, case.name, case.path) for case in plain.cases if not case.large]
+    assert level.cases[:-1] == tuple(before)
 
 
 def test_goldens_of_findings_are_kept_made_again_and_cleared_away(tmp_path: Path):
     case = found.save("graph", b"graph fuzz\nmath exact\nleaf 3ff0000000000000\nroot 0\nend\n", tmp_path)
     golden = case.path.with_suffix(".golden")
-    assert found_files(LEVELS, tmp_path) == ({golden: golden.read_text()}, {golden})
+    assert found_files(LEVELS, tmp_path) == ({golden: golden.read_bytes()}, {golden})
     golden.unlink()
     assert list(found_files(LEVELS, tmp_path)[0]) == [golden]
     case.path.rename(tmp_path / "elsewhere")
