@@ -14,7 +14,7 @@ help:  ## show this list
 	@echo
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 25 | sort
 	@echo
-	@echo "For conform: RUNNER=local (without Docker), LEVEL=6, CASE=adam/example, LONG=1 (1,000 steps), FORCE=1 (build anew),"
+	@echo "For conform: RUNNER=local (without Docker), LEVEL=6, CASE=adam/example, LONG=1 (1,000 steps), FORCE=1 (rebuild),"
 	@echo "MATH=native (with the port's own exp, log, sin, cos and pow, judged within the measured tolerance),"
 	@echo "and ARGS='...' for any option of '.venv/bin/conform run'."
 
@@ -81,7 +81,7 @@ plan: $(READY)  ## which ports a change since SINCE calls for; SHARDS=8 groups t
 
 setup: $(READY)  ## set up .venv and nothing else
 
-fuzz: $(READY)  ## ask PORT (or several) what nobody thought of: make fuzz PORT="c go" TIME=60 SEED=7
+fuzz: $(READY)  ## ask PORT (or several) requests that nobody wrote: make fuzz PORT="c go" TIME=60 SEED=7
 	@$(if $(PORT),,echo "error: name one port or several: make fuzz PORT=\"c go\" TIME=60 SEED=7"; exit 2)
 	@$(BIN)/conform fuzz $(PORT) --runner $(RUNNER) $(if $(TIME),--time $(TIME)) $(if $(SEED),--seed $(SEED)) \
 		$(if $(filter-out file,$(origin COUNT)),--count $(COUNT)) $(if $(KIND),--kind $(KIND)) $(if $(VERB),--verb $(VERB)) $(ARGS)
@@ -115,7 +115,7 @@ check-math: $(READY)  ## compare the exact functions of PORT, or of the referenc
 base: $(READY)  ## get the base image of all containers
 	@$(BIN)/conform base
 
-doctor: $(READY)  ## say what this machine lacks, and what to type
+doctor: $(READY)  ## check this machine's prerequisites
 	@$(BIN)/conform doctor
 
 ports: $(READY)  ## list the ports

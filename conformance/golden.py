@@ -97,7 +97,7 @@ def found_files(
 
 
 def spec_with_examples(spec: str, files: dict[Path, bytes]) -> str:
-    """SPEC.md with its worked examples written anew."""
+    """SPEC.md with its worked examples written again."""
 
     def example(match: re.Match[str]) -> str:
         verb = match[1]

@@ -2,7 +2,7 @@
 
     python -m conformance.tolerance            measure what is new or has changed
     python -m conformance.tolerance --long     the long cases too (some minutes)
-    python -m conformance.tolerance --force    measure everything anew
+    python -m conformance.tolerance --force    measure everything again
     python -m conformance.tolerance --check    write nothing; exit with 1 if a case or the table is stale
 
 What is measured stands in `spread.py`; how a port is judged by it, in `harness/tolerance.py`. Running it
@@ -175,7 +175,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Measure the tolerance of every case of the ladder.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if anything is stale")
     parser.add_argument("--long", action="store_true", help="measure the long cases too")
-    parser.add_argument("--force", action="store_true", help="measure everything anew")
+    parser.add_argument("--force", action="store_true", help="measure everything again")
     parser.add_argument("--runs", type=int, default=RUNS, help=f"runs of every case, usually {RUNS}")
     parser.add_argument("--seed", type=int, default=SEED, help=f"of the moves, usually {SEED}")
     arguments = parser.parse_args()

@@ -97,7 +97,7 @@ def content_hash(manifest: Manifest, base_id: str) -> str:
 
 
 def prepare(manifest: Manifest, limits: Limits, on_line: OnLine = silent, force: bool = False) -> Image:
-    """The port's image, built unless one of the same content is there (`force` builds anew all the same).
+    """The port's image, built unless one of the same content is there (`force` rebuilds all the same).
 
     Raises BuildFailed, LimitExceeded, MachineFault or ManifestError.
     """

@@ -145,7 +145,7 @@ def load_folder(folder: Path, name: str | None = None) -> Manifest:
     name = folder.name if name is None else name
     if not PORT_NAME.fullmatch(name):
         raise ManifestError(
-            f"{name!r} is no name for a port: expected lower-case letters, digits and hyphens, "
+            f"{name!r} is not a valid port name: expected lower-case letters, digits and hyphens, "
             "starting with a letter or digit",
             hint="with --path, --name names the port whatever its folder is called",
         )

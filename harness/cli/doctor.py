@@ -177,5 +177,5 @@ def _print(out: Console, line: str) -> None:
 
 @click.command(name="doctor")
 def examine() -> None:
-    """Say what this machine lacks, and what to type."""
+    """Check this machine's prerequisites."""
     sys.exit(show(checks(), OUT))

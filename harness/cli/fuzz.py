@@ -70,7 +70,7 @@ def fuzz(
     """Ask PORTS requests that nobody thought of, and compare every answer with the reference's.
 
     Good requests must be answered with the reference's very bits, bad ones with an error, and the port lives
-    on. What fails is made as small as can be and saved in conformance/found/, and so belongs to the suite.
+    on. What fails is minimized and saved in conformance/found/, and so belongs to the suite.
 
     Exit status: 0 nothing was found, 1 something was.
     """

@@ -74,7 +74,7 @@ def _leave_a_closed_pipe() -> NoReturn:
 
 @click.group(cls=_Conform, context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Prove, bit by bit, that a port of microgpt computes what the reference computes.
+    """Check, bit by bit, that a port of microgpt computes what the reference computes.
 
     \b
     conform run rust                         build in Docker, climb the ladder, report
@@ -82,7 +82,7 @@ def main() -> None:
     conform run rust --case backward/window  one case only
     conform run rust --runner local          without Docker
     conform check my.log                     a program that speaks no protocol, by what it prints
-    conform doctor                           what this machine lacks, and what to type
+    conform doctor                           check this machine's prerequisites
     """
 
 

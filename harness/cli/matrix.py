@@ -20,7 +20,7 @@ from harness.run.limits import Limits
 @click.argument("ports", nargs=-1)
 @runner_option
 @click.option("--long", "long_cases", is_flag=True, help="Ask the long cases too (1,000 steps).")
-@click.option("--force", is_flag=True, help="Build and judge anew even if nothing has changed.")
+@click.option("--force", is_flag=True, help="Rebuild and judge again even if nothing has changed.")
 @click.option("--keep-images", is_flag=True, help="Leave the images there after judging.")
 @click.option(
     "--scheduler", metavar="ADDRESS", help="Spread over a Dask scheduler's workers: tcp://host:8786."

@@ -43,8 +43,8 @@ def new_port(
         return
     if language is None:
         raise click.UsageError("name a language, such as lua; --list names the known ones")
-    wishes = scaffold.Wishes(
+    overrides = scaffold.Overrides(
         name, apt or None, build, run_command, version_command, extension, comment, family
     )
-    for text in scaffold.farewell(scaffold.begin(language, wishes, into)):
+    for text in scaffold.next_steps(scaffold.begin(language, overrides, into)):
         click.echo(text)

@@ -78,7 +78,7 @@ def judge(conversation: Conversation) -> Callable[[Case], None]:
         if known is not None:
             if result.verdict == "agrees":
                 pytest.fail(
-                    f"{case.id} is a known shortcoming but passes: remove it from port.yaml", pytrace=False
+                    f"{case.id} is a expected failure but passes: remove it from port.yaml", pytrace=False
                 )
             pytest.xfail(f"{known.reason} ({known.link})")
         if result.verdict == "agrees":

@@ -34,7 +34,7 @@ from harness.report.record import text_of
     show_default=True,
     help="native: ask for the port's own functions, and judge it within the measured tolerance.",
 )
-@click.option("--force", is_flag=True, help="Build anew even if nothing has changed.")
+@click.option("--force", is_flag=True, help="Rebuild even if nothing has changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON and nothing else.")
 @click.option(
     "--record", "record_file", type=click.Path(path_type=Path), help="Write the record to this file, too."

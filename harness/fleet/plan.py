@@ -2,7 +2,7 @@
 
 ports/<name>/...                       that port
 README.md, results/, tests/, *.md ...  none
-anything else                          all: harness, reference, suite, and what nobody thought of
+anything else                          all: harness, reference, suite, and requests that nobody wrote
 """
 
 from __future__ import annotations

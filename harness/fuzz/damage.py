@@ -1,4 +1,4 @@
-"""Good requests, damaged: what a port must answer with an error, and live on.
+"""Good requests, damaged: what a port must answer with an error, and keep running.
 
 Damage may leave a request right, or make several of one (`end` in the middle): the reference's own reading
 decides what came out of it, and so what the port owes. Numbers are never made larger, since the reference

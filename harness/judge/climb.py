@@ -25,8 +25,8 @@ Verdict = Literal[
     "crashed",
     "limit",
     "not run",
-    "known",  # a known shortcoming that fails as it must
-    "fixed",  # a known shortcoming that does not fail any more
+    "known",  # a expected failure that fails as it must
+    "fixed",  # a expected failure that does not fail any more
 ]
 
 HARMLESS = ("agrees", "known", "not run")
@@ -197,7 +197,7 @@ def _with_late_fault(level: LevelResult, fault: ProtocolFault) -> LevelResult:
 
 
 def reached(found: Sequence[LevelResult]) -> int:
-    """The highest N such that the levels 1 to N all agree, known shortcomings apart; 0 without level 1."""
+    """The highest N such that the levels 1 to N all agree, expected failures apart; 0 without level 1."""
     height = 0
     for result in found:
         if (

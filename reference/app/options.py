@@ -151,7 +151,7 @@ def make_parser() -> Parser:
     )
     existing = added.add_mutually_exclusive_group()
     existing.add_argument("--resume", action="store_true", help="go on with the training in the saved file")
-    existing.add_argument("--force", action="store_true", help="start anew and replace the saved file")
+    existing.add_argument("--force", action="store_true", help="start again and replace the saved file")
 
     added = command("generate", GENERATE_MANUAL, GENERATE_EXAMPLES)
     added.add_argument("--model", type=Path, metavar="FILE", required=True, help="a model saved by 'train'")

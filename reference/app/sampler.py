@@ -32,7 +32,7 @@ class Prompted(microgpt.Generator):
 def samples(model: Model, count: int, temperature: float, seed: int | None, start: str) -> Iterator[Sample]:
     """Draw `count` samples that begin with `start`.
 
-    The random numbers go on where the model's training left them, or begin anew from `seed`. Raises Refusal
+    The random numbers go on where the model's training left them, or begin again from `seed`. Raises Refusal
     if the model cannot begin like this, or the temperature leaves no probabilities.
     """
     tokenizer, config = model.tokenizer, model.training.config

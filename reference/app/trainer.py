@@ -50,7 +50,7 @@ def resume(path: Path, data: Dataset, options: dict[str, str | int | None]) -> t
         if given not in (None, saved):
             raise Refusal(
                 f"{path} was started with --{option} {saved} and cannot go on with {given}: "
-                f"leave out --{option}, or start anew with another --save"
+                f"leave out --{option}, or start again with another --save"
             )
     if data.sha256 != model.trained_on.sha256:
         raise Refusal(

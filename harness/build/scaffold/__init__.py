@@ -56,7 +56,7 @@ class Language:
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Overrides:
     """What the command line says about the new port; None for whatever the table knows."""
 
     name: str | None = None
@@ -102,22 +102,22 @@ def find(text: str) -> Language | None:
     return None
 
 
-def choose(text: str, wishes: Wishes) -> Language:
-    """The language to begin a port in, with all wishes granted. Raises ManifestError."""
+def choose(text: str, overrides: Overrides) -> Language:
+    """The language to begin a port in, with all overrides granted. Raises ManifestError."""
     known = find(text)
-    if known is None and not (wishes.family and wishes.extension):
+    if known is None and not (overrides.family and overrides.extension):
         raise ManifestError(_unknown(text), hint=_anyway(text), code="unknown-language")
-    if wishes.family not in (None, *FAMILIES):
-        raise ManifestError(f"there is no family {wishes.family!r}; expected {', '.join(FAMILIES)}")
-    if wishes.extension is not None and not re.fullmatch(r"[A-Za-z0-9_+-]+", wishes.extension):
-        raise ManifestError(f"{wishes.extension!r} is no file name's ending; expected one like 'lua'")
-    if wishes.comment is not None and not 1 <= len(wishes.comment.split()) <= 2:
+    if overrides.family not in (None, *FAMILIES):
+        raise ManifestError(f"there is no family {overrides.family!r}; expected {', '.join(FAMILIES)}")
+    if overrides.extension is not None and not re.fullmatch(r"[A-Za-z0-9_+-]+", overrides.extension):
+        raise ManifestError(f"{overrides.extension!r} is no file name's ending; expected one like 'lua'")
+    if overrides.comment is not None and not 1 <= len(overrides.comment.split()) <= 2:
         raise ManifestError(
-            f"{wishes.comment!r} begins no comment; expected a sign like '#', or two like '(* *)'"
+            f"{overrides.comment!r} begins no comment; expected a sign like '#', or two like '(* *)'"
         )
     if known is None:
-        return _grant(_invented(text, str(wishes.family), str(wishes.extension)), wishes)
-    return _grant(known if wishes.family is None else replace(known, skeleton=None), wishes)
+        return _with_overrides(_invented(text, str(overrides.family), str(overrides.extension)), overrides)
+    return _with_overrides(known if overrides.family is None else replace(known, skeleton=None), overrides)
 
 
 def _invented(text: str, family: str, extension: str) -> Language:
@@ -127,15 +127,17 @@ def _invented(text: str, family: str, extension: str) -> Language:
     return Language(name, text, extension, _COMMENTS[family], run, family)
 
 
-def _grant(language: Language, wishes: Wishes) -> Language:
-    """The language with the wishes in place of what is known; another extension moves the source's name."""
-    if wishes.extension is not None:
-        old, new = re.escape(language.source), f"microgpt.{wishes.extension}"
+def _with_overrides(language: Language, overrides: Overrides) -> Language:
+    """The language with the overrides in place of what is known; another extension moves the source's name."""
+    if overrides.extension is not None:
+        old, new = re.escape(language.source), f"microgpt.{overrides.extension}"
         build = re.sub(rf"{old}\b", new, language.build) if language.build else None
         run = re.sub(rf"{old}\b", new, language.run)
-        language = replace(language, extension=wishes.extension, build=build, run=run)
+        language = replace(language, extension=overrides.extension, build=build, run=run)
     keys = ("apt", "build", "run", "version", "comment", "family")
-    chosen: dict[str, Any] = {key: getattr(wishes, key) for key in keys if getattr(wishes, key) is not None}
+    chosen: dict[str, Any] = {
+        key: getattr(overrides, key) for key in keys if getattr(overrides, key) is not None
+    }
     return replace(language, **chosen)
 
 
@@ -154,15 +156,15 @@ def _anyway(text: str) -> str:
     )
 
 
-def begin(text: str, wishes: Wishes, into: Path | None = None) -> Begun:
+def begin(text: str, overrides: Overrides, into: Path | None = None) -> Begun:
     """Write the folder of a new port in the language `text`, or nothing. Raises ManifestError."""
-    language = choose(text, wishes)
-    name = wishes.name if wishes.name is not None else language.name
+    language = choose(text, overrides)
+    name = overrides.name if overrides.name is not None else language.name
     parent = into or paths.ports_dir()
     folder = parent / name
     if not manifest.PORT_NAME.fullmatch(name):
         raise ManifestError(
-            f"{name!r} is no name for a port: expected lower-case letters, digits and hyphens, "
+            f"{name!r} is not a valid port name: expected lower-case letters, digits and hyphens, "
             "starting with a letter or digit",
             hint="choose one with --name (make new-port: NAME=...)",
         )
@@ -269,7 +271,7 @@ def _opening(before: str, after: str, language: Language) -> str:
     return "\n".join(f"{before}{line}{after}".rstrip() for line in lines)
 
 
-def farewell(begun: Begun) -> Sequence[str]:
+def next_steps(begun: Begun) -> Sequence[str]:
     """What was written, and what to type next."""
     shown, name, language = paths.shown(begun.folder), begun.folder.name, begun.language
     state = (

@@ -148,7 +148,7 @@ def test_an_unknown_port_is_answered_with_the_known_ones(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("name", ["Rust", "-rust", "c++", "my port"])
 def test_a_port_has_a_plain_name(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ManifestError, match="is no name for a port"):
+    with pytest.raises(ManifestError, match="is not a valid port name"):
         manifest.load_folder(port(tmp_path, GOOD, name))
 
 

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from conformance import ladder, verbs
 from harness import paths
 from harness.build import manifest, runners, scaffold
-from harness.build.scaffold import Language, Wishes, begin, farewell, find, languages, source_text
+from harness.build.scaffold import Language, Overrides, begin, next_steps, find, languages, source_text
 from harness.cli import main as cli
 from harness.errors import MachineFault, ManifestError
 from harness.fleet.conform import Choice, Listener, conform
@@ -104,7 +104,7 @@ def test_every_template_is_used() -> None:
 
 @each_language
 def test_every_language_gets_a_manifest_and_the_whole_ladder(row: Language, tmp_path: Path) -> None:
-    begun = begin(row.name, Wishes(name="my-port"), tmp_path)
+    begun = begin(row.name, Overrides(name="my-port"), tmp_path)
     loaded = manifest.load_folder(begun.folder)
     assert (loaded.name, loaded.level, loaded.language) == ("my-port", 1, row.language)
     assert (loaded.apt, loaded.build, loaded.run) == (row.apt, row.build, row.run)
@@ -133,34 +133,34 @@ def test_a_skeleton_begins_arith_and_does_not_answer_it(
 
 
 def test_wishes_go_before_what_is_known(tmp_path: Path) -> None:
-    wishes = Wishes(
+    overrides = Overrides(
         name="mine", apt=("lua5.3",), build="true", run="lua5.3 microgpt.lua", version="lua5.3 -v"
     )
-    loaded = manifest.load_folder(begin("lua", wishes, tmp_path).folder)
+    loaded = manifest.load_folder(begin("lua", overrides, tmp_path).folder)
     assert (loaded.name, loaded.apt, loaded.run) == ("mine", ("lua5.3",), "lua5.3 microgpt.lua")
     assert (loaded.build, loaded.version) == ("true", "lua5.3 -v")
 
 
 def test_another_ending_moves_the_source(tmp_path: Path) -> None:
-    begun = begin("c", Wishes(extension="c99"), tmp_path)
+    begun = begin("c", Overrides(extension="c99"), tmp_path)
     assert (begun.folder / "microgpt.c99").is_file()
     assert "microgpt.c99 " in str(manifest.load_folder(begun.folder).build)
 
 
 def test_a_family_asks_for_an_outline_even_where_there_is_a_skeleton(tmp_path: Path) -> None:
-    begun = begin("ocaml", Wishes(family="functional"), tmp_path)
+    begun = begin("ocaml", Overrides(family="functional"), tmp_path)
     assert of_comments_only((begun.folder / "microgpt.ml").read_text(), "(* *)")
 
 
 def test_an_unknown_language_gets_an_outline_when_enough_is_said_of_it(tmp_path: Path) -> None:
-    begun = begin("Xyzzy 3", Wishes(family="script", extension="xyz", comment="%"), tmp_path)
+    begun = begin("Xyzzy 3", Overrides(family="script", extension="xyz", comment="%"), tmp_path)
     assert begun.folder.name == "xyzzy-3"
     assert of_comments_only((begun.folder / "microgpt.xyz").read_text(), "%")
-    assert "this language is not in the table" in "\n".join(farewell(begun))
+    assert "this language is not in the table" in "\n".join(next_steps(begun))
 
 
 def test_the_farewell_says_what_was_written_and_what_to_type(tmp_path: Path) -> None:
-    said = "\n".join(farewell(begin("perl", Wishes(), tmp_path)))
+    said = "\n".join(next_steps(begin("perl", Overrides(), tmp_path)))
     for words in (
         "perl/port.yaml",
         "perl/microgpt.pl",
@@ -176,33 +176,33 @@ def test_the_farewell_says_what_was_written_and_what_to_type(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    ("language", "wishes", "sentence"),
+    ("language", "overrides", "sentence"),
     [
-        ("luaa", Wishes(), "there is no language 'luaa' in the table; did you mean lua"),
-        ("qqq", Wishes(), "'conform new --list' names the known ones"),
-        ("qqq", Wishes(family="generic"), "there is no language 'qqq'"),
-        ("lua", Wishes(name="Lua 5"), "'Lua 5' is no name for a port"),
-        ("lua", Wishes(name="../lua"), "is no name for a port"),
-        ("lua", Wishes(name=""), "'' is no name for a port"),
-        ("lua", Wishes(family="lispy"), "there is no family 'lispy'"),
-        ("lua", Wishes(extension="a/b"), "is no file name's ending"),
-        ("lua", Wishes(comment="a b c"), "begins no comment"),
-        ("lua", Wishes(run="lua a; lua b"), "'run' is"),
-        ("lua", Wishes(apt=("Lua!",)), "'apt' is"),
+        ("luaa", Overrides(), "there is no language 'luaa' in the table; did you mean lua"),
+        ("qqq", Overrides(), "'conform new --list' names the known ones"),
+        ("qqq", Overrides(family="generic"), "there is no language 'qqq'"),
+        ("lua", Overrides(name="Lua 5"), "'Lua 5' is not a valid port name"),
+        ("lua", Overrides(name="../lua"), "is not a valid port name"),
+        ("lua", Overrides(name=""), "'' is not a valid port name"),
+        ("lua", Overrides(family="lispy"), "there is no family 'lispy'"),
+        ("lua", Overrides(extension="a/b"), "is no file name's ending"),
+        ("lua", Overrides(comment="a b c"), "begins no comment"),
+        ("lua", Overrides(run="lua a; lua b"), "'run' is"),
+        ("lua", Overrides(apt=("Lua!",)), "'apt' is"),
     ],
 )
 def test_what_is_wrong_gets_a_sentence_and_leaves_nothing(
-    language: str, wishes: Wishes, sentence: str, tmp_path: Path
+    language: str, overrides: Overrides, sentence: str, tmp_path: Path
 ) -> None:
     with pytest.raises(ManifestError) as caught:
-        begin(language, wishes, tmp_path)
+        begin(language, overrides, tmp_path)
     assert sentence in caught.value.message and ".new-" not in caught.value.message
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_refused_language_is_told_how_it_can_be_had_all_the_same() -> None:
     with pytest.raises(ManifestError) as caught:
-        scaffold.choose("qqq", Wishes())
+        scaffold.choose("qqq", Overrides())
     assert "--family generic --extension" in caught.value.hint
 
 
@@ -219,7 +219,7 @@ def test_nothing_that_exists_is_touched(kind: str, tmp_path: Path) -> None:
         (there / "mine").write_text("mine")
     before = sorted((path.name, path.lstat().st_mtime_ns) for path in tmp_path.rglob("*"))
     with pytest.raises(ManifestError, match="exists already, and nothing in it was changed"):
-        begin("lua", Wishes(), tmp_path)
+        begin("lua", Overrides(), tmp_path)
     assert sorted((path.name, path.lstat().st_mtime_ns) for path in tmp_path.rglob("*")) == before
 
 
@@ -231,7 +231,7 @@ def test_a_folder_that_cannot_be_finished_is_not_left_behind(
 
     monkeypatch.setattr(Path, "rename", full)
     with pytest.raises(MachineFault, match="No space left on device"):
-        begin("lua", Wishes(), tmp_path)
+        begin("lua", Overrides(), tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -279,7 +279,7 @@ def shown_failures(port: manifest.Manifest, cases: list[ladder.Case]) -> list[st
 @pytest.mark.docker
 @pytest.mark.parametrize("name", BUILT)
 def test_a_skeleton_builds_and_passes_level_1(name: str, tmp_path: Path) -> None:
-    port = manifest.load_folder(begin(name, Wishes(name=f"new-{name}"), tmp_path).folder)
+    port = manifest.load_folder(begin(name, Overrides(name=f"new-{name}"), tmp_path).folder)
     limits = port.limits(Limits())
     found = conform(port, runners.runner("docker", limits), limits, Choice("docker", level=1), Listener())
     assert found["outcome"] == "conforms", found
@@ -297,7 +297,7 @@ def test_the_helpers_of_a_skeleton_are_right_to_the_bit(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scaffold, "_BEGUN", THEN)
-    port = manifest.load_folder(begin(name, Wishes(name=f"new-{name}"), tmp_path).folder)
+    port = manifest.load_folder(begin(name, Overrides(name=f"new-{name}"), tmp_path).folder)
     cases = [
         case
         for case in ladder.levels()[1].cases
@@ -317,7 +317,7 @@ RAW = (
 @pytest.mark.docker
 @pytest.mark.parametrize("name", BUILT)
 def test_a_skeleton_answers_what_is_no_request_at_all(name: str, tmp_path: Path, bounded: None) -> None:
-    port = manifest.load_folder(begin(name, Wishes(name=f"new-{name}"), tmp_path).folder)
+    port = manifest.load_folder(begin(name, Overrides(name=f"new-{name}"), tmp_path).folder)
     limits = port.limits(Limits())
     where = runners.runner("docker", limits)
     where.prepare(port, lambda line: None)

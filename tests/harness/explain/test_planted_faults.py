@@ -74,7 +74,7 @@ FAULTS = (
 def plant(fault: Fault, folder: Path) -> None:
     """Change the one line; the file that holds it is found, so that a port may move it."""
     holding = [path for path in folder.rglob("*") if path.is_file() and fault.old in path.read_text()]
-    assert len(holding) == 1, f"{fault.old!r} stands in {len(holding)} files; choose the line anew"
+    assert len(holding) == 1, f"{fault.old!r} stands in {len(holding)} files; choose the line again"
     text = holding[0].read_text()
     assert text.count(fault.old) == 1, "the line that was to be changed has changed itself"
     holding[0].write_text(text.replace(fault.old, fault.new))

@@ -162,7 +162,7 @@ def test_a_record_that_cannot_be_written_is_one_sentence(ports: Path, tmp_path: 
         (("run", "reference", "--case", "adam/example", "--level", "2"), "exclude each other"),
         (("run", "reference", "--request-timeout", "0"), "--request-timeout"),
         (("run", "reference", "--name", "x"), "--name goes with --path"),
-        (("run", "--path", "/nowhere/x", "--name", "X"), "'X' is no name for a port"),
+        (("run", "--path", "/nowhere/x", "--name", "X"), "'X' is not a valid port name"),
         (("run", "--path", "/nowhere/x"), "/nowhere/x/port.yaml is missing"),
         (("try", "reference", "adam"), "has no case ''"),
         (("dockerfile", "nothing"), "there is no port named 'nothing'"),
