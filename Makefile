@@ -7,7 +7,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: site fuzz mutants help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test lint golden golden-check check-math base doctor ports clean
+.PHONY: publish site fuzz mutants help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test lint golden golden-check check-math base doctor ports clean
 
 help:  ## show this list
 	@echo "make conform PORT=c      does the port in ports/c compute what the reference computes?"
@@ -56,16 +56,19 @@ tolerance: $(READY)  ## measure how far each quantity may be off, for ports that
 accuracy: $(READY)  ## measure the own exp, log, sin, cos, pow of PORT, or of all ports, in ulps
 	@$(BIN)/conform accuracy $(PORT) --runner $(RUNNER) $(ARGS)
 
-render: $(READY)  ## write results/matrix.md, badges and README's tables again, from results/
+render: $(READY)  ## write results/matrix.md, speed.md and badges again, from published records
 	@$(BIN)/conform render $(ARGS)
+
+publish: $(READY)  ## make your newest record of PORT, or of every port you judged, the published one
+	@$(BIN)/conform publish $(PORT)
 
 render-check: $(READY)  ## fail if 'make render' would change anything
 	@$(BIN)/conform render --check
 
-junit: $(READY)  ## write JUnit XML of RECORDS, or of all of results/, to OUT
+junit: $(READY)  ## write JUnit XML of RECORDS, or of all published ones, to OUT
 	@$(BIN)/conform render junit $(RECORDS) --out $(or $(OUT),junit.xml)
 
-summary: $(READY)  ## a summary of RECORDS, or of all of results/: printed, or added to GITHUB_STEP_SUMMARY
+summary: $(READY)  ## a summary of RECORDS, or of all published ones: printed, or added to GITHUB_STEP_SUMMARY
 	@$(BIN)/conform render summary $(RECORDS)
 
 diff: $(READY)  ## what got better and what got worse from OLD to NEW, two folders of records

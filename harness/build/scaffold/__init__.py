@@ -128,7 +128,7 @@ def _invented(text: str, family: str, extension: str) -> Language:
 
 
 def _with_overrides(language: Language, overrides: Overrides) -> Language:
-    """The language with the overrides in place of what is known; another extension moves the source's name."""
+    """The language with these in place of what is known; another extension renames the source."""
     if overrides.extension is not None:
         old, new = re.escape(language.source), f"microgpt.{overrides.extension}"
         build = re.sub(rf"{old}\b", new, language.build) if language.build else None

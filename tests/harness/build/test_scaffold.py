@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from conformance import ladder, verbs
 from harness import paths
 from harness.build import manifest, runners, scaffold
-from harness.build.scaffold import Language, Overrides, begin, next_steps, find, languages, source_text
+from harness.build.scaffold import Language, Overrides, begin, find, languages, next_steps, source_text
 from harness.cli import main as cli
 from harness.errors import MachineFault, ManifestError
 from harness.fleet.conform import Choice, Listener, conform
