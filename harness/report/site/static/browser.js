@@ -14,7 +14,6 @@ function golden(name, packed) {
   const form = byId('start');
   const levels = [...byId('levels').tBodies[0].rows];
   const number = (n) => n.toLocaleString('en-US');
-  const distance = (ulps) => (ulps === null ? '' : ulps === 1 ? '1 ulp' : `${ulps < 1e9 ? number(ulps) : ulps.toExponential(1)} ulps`);
 
   function loadScript(url) {
     return new Promise((resolve, reject) => {
@@ -59,21 +58,19 @@ function golden(name, packed) {
   }
 
   function show(row, sums, cases) {
-    const worst = sums.worst > 0 ? distance(sums.worst) : '';
-    const texts = [`${sums.agreed}/${cases}`, number(sums.values), number(sums.different), worst, `${sums.seconds.toFixed(2)} s`];
+    const texts = [`${sums.agreed}/${cases}`, number(sums.values), number(sums.different), `${sums.seconds.toFixed(2)} s`];
     texts.forEach((text, i) => {
       row.cells[3 + i].textContent = text;
     });
   }
 
-  const empty = () => ({ cases: 0, agreed: 0, values: 0, different: 0, worst: 0, seconds: 0 });
+  const empty = () => ({ cases: 0, agreed: 0, values: 0, different: 0, seconds: 0 });
 
   function add(sums, found) {
     sums.cases += 1;
     sums.agreed += found.different === 0 ? 1 : 0;
     sums.values += found.values;
     sums.different += found.different;
-    sums.worst = Math.max(sums.worst, found.worst);
     sums.seconds += found.seconds;
   }
 
@@ -90,7 +87,6 @@ function golden(name, packed) {
       ['Checkpoint', first.checkpoint],
       ['Expected', first.expected + decimal(first.expected)],
       ['Got', first.got + decimal(first.got)],
-      ...(first.ulps === null ? [] : [['Distance', distance(first.ulps)]]),
     ];
     byId('first-facts').replaceChildren(...facts.map(([term, text]) => {
       const fact = document.createElement('div');
@@ -157,10 +153,10 @@ function golden(name, packed) {
 
   function sentence({ total, agreeing }, kind) {
     if (agreeing === levels.length) {
-      return `Your browser is bit-exact: ${agreeing} of ${levels.length} levels, ${number(total.values)} values, ${total.seconds.toFixed(1)} s.`;
+      return `Your browser is bit-exact: ${agreeing} of ${levels.length} levels, ${number(total.values)} lines, ${total.seconds.toFixed(1)} s.`;
     }
     const whose = kind === 'exact' ? 'Your browser' : "With its own Math, your browser";
-    return `${whose} differs in ${number(total.different)} of ${number(total.values)} values; ${agreeing} of ${levels.length} levels agree.`;
+    return `${whose} differs in ${number(total.different)} of ${number(total.values)} lines; ${agreeing} of ${levels.length} levels agree.`;
   }
 
   function report(found, kind) {
@@ -168,7 +164,7 @@ function golden(name, packed) {
     return [
       `microgpt conformance, in a browser: ${agreeing === levels.length ? 'bit-exact' : 'not bit-exact'}, ${agreeing}/${levels.length} levels`,
       `functions: ${kind === 'exact' ? 'correctly rounded' : "the browser's own Math"}`,
-      `${number(total.cases)} cases, ${number(total.values)} values, ${number(total.different)} differ, ${total.seconds.toFixed(1)} s`,
+      `${number(total.cases)} cases, ${number(total.values)} lines, ${number(total.different)} differ, ${total.seconds.toFixed(1)} s`,
       first === null ? 'no divergence' : `first divergence: ${first.place}, ${first.checkpoint}: expected ${first.expected}, got ${first.got}`,
       `browser: ${navigator.userAgent}`,
       `suite: ${byId('report').dataset.suite}`,
