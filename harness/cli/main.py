@@ -24,6 +24,7 @@ from harness.cli.lists import list_cases, list_ports, show_dockerfile
 from harness.cli.matrix import judge_all
 from harness.cli.mutants import mutants
 from harness.cli.new import new_port
+from harness.cli.original import original
 from harness.cli.plan import plan
 from harness.cli.publish import publish
 from harness.cli.render import render
@@ -89,7 +90,7 @@ def main() -> None:
 COMMANDS = (
     *(run, check, begin, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
     *(fuzz, mutants, accuracy, check_math, measure, render, publish, diff, history, plan, site),
-    *(get_base, examine),
+    *(original, get_base, examine),
 )
 for _command in COMMANDS:
     main.add_command(_command)
