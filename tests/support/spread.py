@@ -92,7 +92,7 @@ def dask(tmp_path: Path) -> Iterator[DaskCluster]:
 
 def spread(dask: DaskCluster, *names: str, choice: Choice = LEVEL_2, force: bool = True) -> list[matrix.Row]:
     over = cluster_ports.over(dask.address, choice.runner == "docker", lambda text: None)
-    return matrix.run_matrix(names, LIMITS, choice, lambda name: Listener(), force, over)
+    return matrix.run_matrix(names, LIMITS, choice, lambda name: Listener(), over, force=force)
 
 
 class InBackground:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+import msgspec
 import pytest
 from dask_cluster import DaskCluster, alive, dask_cluster, wait_until
 from spread import LEVEL_2, LIMITS, RIGHT, InBackground, Ports, dask, ports, spread
@@ -19,7 +20,7 @@ from spread import LEVEL_2, LIMITS, RIGHT, InBackground, Ports, dask, ports, spr
 from harness.fleet import matrix
 from harness.fleet.cluster import client as cluster_client
 from harness.fleet.conform import Choice, Listener
-from harness.report import record
+from harness.report import store
 from harness.report.record import Record
 from harness.run.limits import Limits
 from harness.run.reaper import LABEL
@@ -39,13 +40,13 @@ FAKES = {
 def saved(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often the record of each port was saved."""
     counts: Counter[str] = Counter()
-    save = record.save
+    save = store.save
 
     def count(found: Record) -> Path:
         counts[found.port] += 1
         return save(found)
 
-    monkeypatch.setattr(record, "save", count)
+    monkeypatch.setattr(store, "save", count)
     return counts
 
 
@@ -64,7 +65,9 @@ def folders_of(port: str) -> list[Path]:
 
 
 def findings(rows: list[matrix.Row]) -> list[Any]:
-    return [timeless(row.record) if row.record else (row.port, str(row.fault)) for row in rows]
+    return [
+        timeless(msgspec.to_builtins(row.record)) if row.record else (row.port, str(row.fault)) for row in rows
+    ]
 
 
 def test_a_worker_killed_in_the_middle_of_a_job_changes_no_result(
@@ -178,10 +181,9 @@ def test_a_client_that_leaves_takes_its_jobs_with_it(ports: Ports, dask: DaskClu
     names = [ports.add_gated(), ports.add("right", RIGHT)]
     dask.start_worker("one")
     program = (
-        "import signal, sys; from pathlib import Path; from harness import cli, paths, record\n"
+        "import signal; from pathlib import Path; from harness import paths; from harness.cli import main as cli\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"paths.ports_dir = lambda: Path({str(ports.folder)!r})\n"
-        f"record.results_dir = lambda: Path({str(ports.results)!r})\n"
         f"cli.main(['matrix', 'gated', '--runner', 'local', '--scheduler', {dask.address!r}])"
     )
     client = subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True)
@@ -210,7 +212,7 @@ def test_real_ports_come_out_of_containers_on_workers_as_they_do_here(
     here = matrix.run_matrix(names, Limits(), choice, lambda name: Listener())
     assert [row.conforms for row in there] == [True, True]
     assert [row.cached for row in here] == [True, True], "the records of the workers hold on this machine"
-    (tmp_path / "results" / "c.json").unlink()
+    (store.mine() / "c.json").unlink()
     [again] = matrix.run_matrix(("c",), Limits(), choice, lambda name: Listener())
     assert findings([again]) == findings(there[:1])
 

@@ -1,6 +1,5 @@
 """Claims about `conform` as a command, and about judging many ports at once."""
 
-import json
 import sys
 from pathlib import Path
 
@@ -49,7 +48,7 @@ def add(ports: Path, name: str, run: str, more: str = "", source: str = "") -> N
 
 
 def judged(ports: Path, *names: str, choice: Choice = LEVEL_2, force: bool = False) -> list[matrix.Row]:
-    return matrix.run_matrix(names, LIMITS, choice, lambda name: Listener(), force)
+    return matrix.run_matrix(names, LIMITS, choice, lambda name: Listener(), force=force)
 
 
 def conform(*arguments: str) -> Result:
@@ -126,7 +125,7 @@ def test_a_case_that_fails_has_its_rerun_command_in_the_report(ports: Path):
 def test_json_is_the_record_and_nothing_else(ports: Path):
     add(ports, "reference", REFERENCE)
     result = conform("run", "reference", "--runner", "local", "--level", "2", "--json")
-    record.validate(json.loads(result.stdout), "the output")
+    assert record.parse(result.stdout, "the output").only_level == 2
 
 
 def test_a_port_elsewhere_has_its_record_where_it_is_wanted_and_nowhere_else(ports: Path, tmp_path: Path):
