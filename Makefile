@@ -5,9 +5,10 @@ RUNNER ?= docker
 COUNT ?= 1000000
 BIN := .venv/bin
 READY := .venv/.ready
+DEV := .venv/.dev
 
 .DEFAULT_GOAL := help
-.PHONY: publish site fuzz mutants help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test lint golden golden-check check-math base doctor ports clean
+.PHONY: publish site fuzz mutants help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test test-quick original lint golden golden-check check-math base doctor ports clean
 
 help:  ## show this list
 	@echo "make conform PORT=c      does the port in ports/c compute what the reference computes?"
@@ -24,6 +25,12 @@ $(READY): pyproject.toml
 		{ echo "error: Python 3.11 or newer is needed; $$($(PYTHON) --version) was found. Name another: make PYTHON=python3.12 ..."; exit 2; }
 	@echo "setting up .venv (once)"
 	@$(PYTHON) -m venv .venv || { echo "error: 'python3 -m venv' does not work here; on Debian: apt-get install python3-venv"; exit 2; }
+	@$(BIN)/pip install -qq --disable-pip-version-check --editable .
+	@touch $@
+
+# What only tests, linters and some measurements need.
+$(DEV): $(READY)
+	@echo "setting up .venv for development (once)"
 	@$(BIN)/pip install -qq --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
@@ -73,7 +80,7 @@ summary: $(READY)  ## a summary of RECORDS, or of all published ones: printed, o
 
 diff: $(READY)  ## what got better and what got worse from OLD to NEW, two folders of records
 	@$(if $(OLD),,echo "error: name what to compare with: make diff OLD=before NEW=results"; exit 2)
-	@$(BIN)/conform diff $(OLD) $(or $(NEW),results)
+	@$(BIN)/conform diff $(OLD) $(or $(NEW),results/published)
 
 history: $(READY)  ## how PORT has fared: levels, worst ulp and speed, state by state
 	@$(if $(PORT),,echo "error: name a port: make history PORT=c"; exit 2)
@@ -97,10 +104,16 @@ shell: $(READY)  ## open a shell in a container with the toolchain of PORT
 	@$(if $(PORT),,echo "error: name a port: make shell PORT=c"; exit 2)
 	@$(BIN)/conform shell $(PORT)
 
-test: $(READY)  ## the project's own tests
-	@$(BIN)/pytest -n auto $(ARGS)
+test: $(DEV)  ## the project's own tests
+	@$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
 
-lint: $(READY)  ## style and types
+test-quick: $(DEV)  ## those that need neither containers nor a browser nor much time
+	@$(BIN)/pytest -n auto --dist loadgroup -m 'not slow and not docker and not browser' $(ARGS)
+
+original: $(READY)  ## download the original program, run it, and compare what it prints with reference/witness/
+	@$(BIN)/conform original $(ARGS)
+
+lint: $(DEV)  ## style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -111,7 +124,7 @@ golden: $(READY)  ## write requests and golden traces again (some minutes)
 golden-check: $(READY)  ## fail if 'make golden' would change anything
 	@$(BIN)/python -m conformance.golden --check
 
-check-math: $(READY)  ## compare the exact functions of PORT, or of the reference, with mpmath on COUNT arguments each
+check-math: $(DEV)  ## compare the exact functions of PORT, or of the reference, with mpmath on COUNT arguments each
 	@$(if $(PORT),$(BIN)/conform check-math $(PORT) --runner $(RUNNER) $(if $(filter-out file,$(origin COUNT)),--count $(COUNT)),\
 		$(BIN)/python -m conformance.check_math --count $(COUNT)) $(ARGS)
 

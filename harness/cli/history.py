@@ -30,8 +30,8 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
     """What got better, what got worse and what is new from OLD to NEW: two records, or two folders of them.
 
     \b
-    git archive HEAD~1 results | tar -x -C /tmp
-    conform diff /tmp/results results
+    git archive HEAD~1 results/published | tar -x -C /tmp
+    conform diff /tmp/results/published results/published
 
     Exit status: 0 nothing got worse, 1 something did, 2 one of them cannot be read.
     """

@@ -172,21 +172,22 @@ def test_the_plan_becomes_one_output(tmp_path: Path):
 
 def test_a_job_judges_all_its_ports_and_fails_if_one_does_not_conform(tmp_path: Path):
     judge = """
+        mkdir -p "$CONFORM_RESULTS/mine"
         case "$*" in
-        "conform PORT=good LONG=1") echo new > results/good.json; echo line > results/history/good.jsonl ;;
-        "conform PORT=bad LONG=1") echo new > results/bad.json; exit 1 ;;
+        "conform PORT=good LONG=1") echo new > "$CONFORM_RESULTS/mine/good.json" ;;
+        "conform PORT=bad LONG=1") echo new > "$CONFORM_RESULTS/mine/bad.json"; exit 1 ;;
         "conform PORT=lost LONG=1") exit 3 ;;
-        "summary RECORDS=judged") ls judged > summary ;;
+        "summary RECORDS=judged/mine") ls judged/mine > summary ;;
         *) exit 99 ;;
         esac"""
     path = fake_make(tmp_path / "bin", judge)
-    (tmp_path / "results" / "history").mkdir(parents=True)
-    (tmp_path / "results" / "lost.json").write_text("of an earlier run")
+    results = loaded(WORKFLOW)["jobs"]["conform"]["env"]["CONFORM_RESULTS"]
     for ports, status in (("bad good", 1), ("lost good", 3), ("good", 0)):
-        done = run_script(script(WORKFLOW, "Judge"), tmp_path, PATH=path, PORTS=ports)
+        done = run_script(
+            script(WORKFLOW, "Judge"), tmp_path, PATH=path, PORTS=ports, CONFORM_RESULTS=results
+        )
         assert done.returncode == status, done.stderr
-    assert {path.name for path in (tmp_path / "judged").iterdir()} == {"bad.json", "good.json", "history"}
-    assert (tmp_path / "judged" / "history" / "good.jsonl").exists()
+    assert {path.name for path in (tmp_path / "judged" / "mine").iterdir()} == {"bad.json", "good.json"}
     assert "good.json" in (tmp_path / "summary").read_text()
 
 
