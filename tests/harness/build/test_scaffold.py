@@ -282,8 +282,8 @@ def test_a_skeleton_builds_and_passes_level_1(name: str, tmp_path: Path) -> None
     port = manifest.load_folder(begin(name, Overrides(name=f"new-{name}"), tmp_path).folder)
     limits = port.limits(Limits())
     found = conform(port, runners.runner("docker", limits), limits, Choice("docker", level=1), Listener())
-    assert found["outcome"] == "conforms", found
-    assert found["build"]["toolchain"] or port.version is None
+    assert found.outcome == "conforms", found
+    assert found.build.toolchain or port.version is None
     [again] = [case for case in ladder.levels()[1].cases if case.name == "example"]
     where = runners.runner("docker", limits)
     where.prepare(port, lambda line: None)

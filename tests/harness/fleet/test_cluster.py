@@ -66,7 +66,8 @@ def folders_of(port: str) -> list[Path]:
 
 def findings(rows: list[matrix.Row]) -> list[Any]:
     return [
-        timeless(msgspec.to_builtins(row.record)) if row.record else (row.port, str(row.fault)) for row in rows
+        timeless(msgspec.to_builtins(row.record)) if row.record else (row.port, str(row.fault))
+        for row in rows
     ]
 
 
