@@ -6,7 +6,8 @@
 
 The requests come from `conformance/cases/`: those of a level go to `levels/`, those that test nothing but the
 protocol to `robust/`; of large ones, only hashes are stored, in `large.json`. What is in `found/` is kept,
-with new replies. Running it twice gives the same bytes, on every machine.
+with new replies; the sums of all files stand in `suite.sha256`. Running it twice gives the same bytes, on
+every machine.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from conformance import sums
 from conformance.cases import LEVELS, LevelCases, large
 from conformance.cases.case import Case
 from conformance.messages import golden_of, request_of
@@ -30,6 +32,7 @@ LEVELS_FOLDER = HERE / "levels"
 ROBUST_FOLDER = HERE / "robust"
 FOUND_FOLDER = HERE / "found"
 LARGE_FILE = HERE / "large.json"
+SUMS_FILE = HERE / sums.NAME
 SPEC = HERE / "SPEC.md"
 EXAMPLE = re.compile(r"<!-- example (\w+) -->\n(?:\n```text\n.*?```\n<!-- end of example -->\n)?", re.DOTALL)
 SHOWN = 20  # names of changed files
@@ -96,6 +99,15 @@ def found_files(
     return wanted, present
 
 
+def sums_file(made: dict[Path, bytes], stale: set[Path]) -> bytes:
+    """The sums of all files of the suite: of those that are made now, and of the others as they lie there."""
+    folders = (LEVELS_FOLDER, ROBUST_FOLDER, FOUND_FOLDER)
+    lying = {path for folder in folders for path in folder.rglob("*.*") if path.is_file()} - stale
+    files = {path: path.read_bytes() for path in lying - made.keys()} | made
+    listed = {path: data for path, data in files.items() if path not in (SPEC, SUMS_FILE)}
+    return sums.text_of((path.relative_to(HERE).as_posix(), data) for path, data in listed.items()).encode()
+
+
 def spec_with_examples(spec: str, files: dict[Path, bytes]) -> str:
     """SPEC.md with its worked examples written again."""
 
@@ -142,6 +154,7 @@ def main() -> int:
     spec = SPEC.read_text(encoding="utf-8")
     files = wanted | found | {SPEC: spec_with_examples(spec, wanted | others).encode()}
     files[LARGE_FILE] = large_file(levels)
+    files[SUMS_FILE] = sums_file(files, stale)
     changed = [path for path, content in files.items() if not is_same(path, content)]
     differing = sorted({*stale, *changed})
     for path in differing[:SHOWN]:

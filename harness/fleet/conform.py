@@ -12,7 +12,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from conformance import bounds, ladder, verbs
+from conformance import bounds, ladder, sums, verbs
 from harness.build.manifest import Manifest
 from harness.build.runners import Prepared, Runner
 from harness.errors import BuildFailed, ConformError, LimitExceeded, ManifestError
@@ -104,8 +104,12 @@ class Listener:
 
 
 def conform(manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, listener: Listener) -> Record:
-    """Judge a port. Raises MachineFault and ManifestError; every other fault is in the record."""
+    """Judge a port. Every other fault than these is in the record.
+
+    Raises MachineFault, ManifestError and, if a file of the suite is damaged, BrokenSuite.
+    """
     began = time.monotonic()
+    sums.verify()
     if choice.native:
         manifest = replace(manifest, agreement="tolerance")
     suite = ladder.content_hash(ladder.levels())

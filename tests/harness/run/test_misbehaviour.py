@@ -28,8 +28,9 @@ from harness.run.container import ContainerProcess
 from harness.run.limits import Limits
 from harness.run.local import LocalProcess
 from harness.run.process import Process
-from harness.run.reaper import LABEL, MARK, owner, owner_is_dead, owner_word, python_environment, sweep
+from harness.run.reaper import LABEL, MARK, owner, owner_is_dead, owner_word, python_environment
 from harness.run.session import Session
+from harness.run.sweep import sweep
 
 IN_CONTAINERS = (
     *(
