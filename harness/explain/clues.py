@@ -264,6 +264,7 @@ def _since(found: Sequence[Block], block: Block) -> str:
 
 def _texts(golden: Reply, reply: Reply, difference: Difference) -> Iterator[str]:
     """Vocabularies, and lines that are missing."""
+
     def lines(it: Reply) -> dict[str, list[str]]:
         return {line.partition(" ")[0]: line.split(" ")[1:] for line in reversed(it.lines)}
 

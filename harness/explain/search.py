@@ -17,10 +17,12 @@ from harness.explain.blocks import config_of, list_of
 from harness.explain.causes import FEW, other_zero
 from harness.explain.clues import clues
 from harness.explain.smaller import smaller
+from harness.explain.steps import readable
 from harness.judge.compare import Compare, Difference, Quantity, compare
 from harness.run.session import Session
 
 BUDGET = 20.0  # seconds
+SHOWN = 200  # characters of a request that is shown whole
 PATIENCE = 5.0  # seconds for one request; a smaller one takes no longer than the first, which was answered
 
 
@@ -90,11 +92,12 @@ def kind(difference: Difference) -> tuple[str, str, bool, bool]:
 
 
 def in_words(request: Request) -> str:
-    """The size of a request: 'one layer, one head, embedding 1, one position'."""
+    """A small request itself; of one about a model its size: 'one layer, one head, embedding 1, one position'."""
     config = config_of(request)
     if config is None:
-        count = len(request.lines)
-        return f"{request.verb}, {_counted(count, 'line')}"
+        lines = [readable(text) for text in request.lines if text not in ("math exact", "full")]
+        whole = f"{request.verb}: {'; '.join(lines)}"
+        return whole if len(whole) <= SHOWN else f"{request.verb}, {_counted(len(request.lines), 'line')}"
     tokens = list_of(request, "tokens")
     positions = min(config.block, len(tokens) - 1) if tokens else config.block
     parts: Sequence[str] = (

@@ -80,7 +80,7 @@ def _graphs(request: Request) -> Iterator[Request]:
         yield _with(request, [settings, *expressions[: last + 1], root])
     yield from without_a_node(request)
     for number, text in enumerate(request.lines):
-        for plain in PLAIN:
+        for plain in reversed(PLAIN):
             if text.startswith("leaf ") and text.split(" ")[1] not in PLAIN:
                 yield _with(request, [*request.lines[:number], f"leaf {plain}", *request.lines[number + 1 :]])
 
