@@ -115,7 +115,8 @@ def factor_name(request: Request, factor: float) -> str:
             fits = [name for name, size in sizes.items() if abs(sign * value - size) <= EQUAL * abs(size)]
             fits = [name for name in fits if sizes[name] not in (0.0, 1.0)]
             if fits:
-                return f"{minus}{form.format(' or '.join(fits[:3]))} = {factor:.6g}"
+                name = f"{minus}{form.format(' or '.join(fits[:3]))}"
+                return name if name == f"{factor:.6g}" else f"{name} = {factor:.6g}"
     return f"{factor:.9g}"
 
 

@@ -65,6 +65,17 @@ def smallest(
             return found
 
 
+def probes(session: Session, request: Request) -> tuple[str, ...]:
+    """What other requests about the same thing say: for `random`, whether the seeding is right already."""
+    seed = next((text for text in request.lines if text.startswith("seed ")), None)
+    if request.verb != "random" or seed is None:
+        return ()
+    seeded = _asked(session, Request("random", "seeded", ("math exact", seed, "state")), compare)
+    if seeded is None:
+        return ("the state after seeding is right: look at what is drawn from it",)
+    return (f"already the state after seeding is wrong, first at {seeded.difference.checkpoint}",)
+
+
 def _asked(session: Session, request: Request, judge_by: Compare) -> Smallest | None:
     """What a request comes to; None if it agrees, or there is no reply."""
     if request.raw:

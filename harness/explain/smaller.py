@@ -18,6 +18,7 @@ from reference.microgpt import Config, causal
 NODE = re.compile(r"(?<= )[0-9]{1,6}\b")
 NUMBER = re.compile(r"(?<= )[0-9a-f]{16}\b")
 PLAIN = ("0000000000000000", "3ff0000000000000")
+DRAWS = ("words", "random", "gauss", "shuffle", "choices")
 LISTS = ("arith", "math", "random", "tokens")
 SHAPED = ("layers", "heads", "embedding", "block", "vocabulary", "activation", "attend", "math")
 
@@ -54,6 +55,10 @@ def _shorter_lines(request: Request) -> Iterator[Request]:
     """With fewer values in the lines that take any number of them."""
     for i, text in enumerate(request.lines):
         key, *words = text.split(" ")
+        if key in DRAWS and int(words[0]) > 1:
+            for fewer in sorted({1, int(words[0]) // 2, int(words[0]) - 1}):
+                drawn = line(key, fewer, *words[1:])
+                yield _with(request, [*request.lines[:i], drawn, *request.lines[i + 1 :]])
         least = {"sum": 1, "line": 1, "choices": 2, "dot": 2}.get(key)
         if least is None:
             continue
@@ -190,7 +195,7 @@ class Model:
         if c.heads > 1:
             yield self._shaped(heads=1)
         for embedding in sorted({c.heads, 2 * c.heads, c.embedding // 2}):
-            if embedding < c.embedding and embedding % c.heads == 0:
+            if 0 < embedding < c.embedding and embedding % c.heads == 0:
                 yield self._shaped(embedding=embedding)
         used = max((token for tokens in self.documents for token in tokens), default=1)
         for vocabulary in sorted({2, used + 1, c.vocabulary // 2} & set(range(2, c.vocabulary))):

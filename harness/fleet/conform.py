@@ -216,6 +216,7 @@ def _search(
     listener.searching(first.case.id)
     session.kill()
     try:
+        said = (*search.probes(session, request), *said)
         return _Told(said, search.smallest(session, request, judge_by=judge_by))
     except ConformError as fault:
         if fault.outcome == "machine":
