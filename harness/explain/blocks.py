@@ -49,13 +49,16 @@ def same_number(a: float, b: float) -> bool:
     return a.hex() == b.hex()
 
 
-def numbers_of(lines: Sequence[str]) -> dict[str, Rows]:
-    """Every line or tensor of doubles by its name; lines with the same key are the rows of one block."""
+def numbers_of(lines: Sequence[str], headings: Sequence[str] = ()) -> dict[str, Rows]:
+    """Every line or tensor of doubles by its name; lines with the same key are the rows of one block.
+
+    headings: keys, such as "step", that name what follows them.
+    """
     found: dict[str, Rows] = {}
     prefix = tensor = ""
     for text in lines:
         key, *words = text.split(" ")
-        if key in ("step", "sample"):
+        if key in headings:
             prefix = f"{key} {words[0]}: "
         elif key == "tensor":
             tensor = prefix + words[0]
@@ -68,7 +71,7 @@ def numbers_of(lines: Sequence[str]) -> dict[str, Rows]:
 
 def blocks(golden: Reply, reply: Reply) -> list[Block]:
     """The blocks that both replies have in the same shape, in the order of the golden reply."""
-    wanted, came = numbers_of(golden.lines), numbers_of(reply.lines)
+    wanted, came = (numbers_of(it.lines, ("step", "sample")) for it in (golden, reply))
     return [
         Block(name, rows, came[name])
         for name, rows in wanted.items()

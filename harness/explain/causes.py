@@ -35,7 +35,12 @@ FEW = 4
 ZEROS = (
     Cause(r"graph|forward", r"relu|activated", None, "relu(-0.0) is +0.0: only a > 0 passes", "5", sign=True),
     Cause(
-        r"math|graph", r"pow", None, "An odd power of -0.0 keeps its sign, any other loses it", "2", sign=True
+        r"math|graph",
+        r"pow",
+        None,
+        "An odd power of -0.0 keeps its sign, any other loses it; no memo may take one zero for the other",
+        "2",
+        sign=True,
     ),
     Cause(
         r"math", r"", None, "Each function has its own rule for -0.0 (the table of section 2)", "2", sign=True

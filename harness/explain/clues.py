@@ -79,10 +79,10 @@ def _zeros(block: Block) -> str:
 # ---------------------------------------------------------------- factors
 
 
-def ratio(wanted: Sequence[float], came: Sequence[float]) -> float | None:
-    """The one factor between two lists, if there is one, it is not 1, and it is seen more than once."""
+def ratio(wanted: Sequence[float], came: Sequence[float], least: int = 2) -> float | None:
+    """The one factor between two lists, if there is one, it is not 1, and it is seen so many times at least."""
     pairs = [(a, b) for a, b in zip(wanted, came, strict=True) if not (a == 0.0 == b)]
-    if len(pairs) < 2 or any(a == 0.0 or not (isfinite(a) and isfinite(b)) for a, b in pairs):
+    if len(pairs) < least or any(a == 0.0 or not (isfinite(a) and isfinite(b)) for a, b in pairs):
         return None
     factor = pairs[0][1] / pairs[0][0]
     if abs(factor - 1.0) < EQUAL or factor == 0.0:
@@ -141,8 +141,13 @@ def _of_all_gradients(request: Request, found: Sequence[Block]) -> str:
 def _factor(request: Request, found: Sequence[Block], block: Block) -> str:
     if request.verb == "graph":
         return ""
-    factor = ratio(block.wanted, block.came)
-    return f"all of {block.name} is multiplied by {factor_name(request, factor)}" if factor else ""
+    factor = ratio(block.wanted, block.came, least=1)
+    if factor is None:
+        return ""
+    name = factor_name(request, factor)
+    if name == f"{factor:.9g}" and ratio(block.wanted, block.came) is None:
+        return ""  # one number alone has a factor always
+    return f"all of {block.name} is multiplied by {name}"
 
 
 def _moved(request: Request, found: Sequence[Block], block: Block) -> str:
@@ -280,7 +285,11 @@ def _texts(golden: Reply, reply: Reply, difference: Difference) -> Iterator[str]
         if not extra and not missing:
             yield "the vocabulary has the right characters in another order: they are sorted by code point"
     elif difference.kind == "shape" and len(golden.lines) != len(reply.lines):
-        yield f"the reply has {len(reply.lines):,} lines and not {len(golden.lines):,}"
+        counts = [sum(".embedded " in line for line in it.lines) for it in (golden, reply)]
+        if counts[0] != counts[1]:
+            yield f"{counts[1]} positions are computed, and {counts[0]} should be"
+        else:
+            yield f"the reply has {len(reply.lines):,} lines and not {len(golden.lines):,}"
 
 
 def _points(words: Sequence[str]) -> str:

@@ -19,6 +19,7 @@ NODE = re.compile(r"(?<= )[0-9]{1,6}\b")
 NUMBER = re.compile(r"(?<= )[0-9a-f]{16}\b")
 PLAIN = ("0000000000000000", "3ff0000000000000")
 DRAWS = ("words", "random", "gauss", "shuffle", "choices")
+UPDATED = ("parameters", "gradients", "m", "v")
 LISTS = ("arith", "math", "random", "tokens")
 SHAPED = ("layers", "heads", "embedding", "block", "vocabulary", "activation", "attend", "math")
 
@@ -114,14 +115,15 @@ def without_a_node(request: Request) -> Iterator[Request]:
 def _updates(request: Request) -> Iterator[Request]:
     """One number of each tensor; an earlier step."""
     head = [text for text in request.lines if text.split(" ")[0] not in ("tensor", "row")]
-    given = {name: [x for row in rows for x in row] for name, rows in numbers_of(request.lines).items()}
+    numbers = numbers_of(request.lines)
+    given = {name: [x for row in numbers[name] for x in row] for name in UPDATED}
     count = len(given["m"])
     parts = [range(0, count // 2), range(count // 2, count)] if count > 1 else []
     for part in parts:
-        tensors = matrix_lines({name: [[numbers[i] for i in part]] for name, numbers in given.items()})
+        tensors = matrix_lines({name: [[its[i] for i in part]] for name, its in given.items()})
         yield _with(request, [*head, *tensors])
     for name in given:
-        plain = {key: [[0.0] * count] if key == name else [numbers] for key, numbers in given.items()}
+        plain = {key: [[0.0] * count] if key == name else [its] for key, its in given.items()}
         if any(x.hex() != (0.0).hex() for x in given[name]):
             yield _with(request, [*head, *matrix_lines(plain)])
 
@@ -221,7 +223,8 @@ class Model:
                 fewer = f"{key} {1 if key == 'full' else int(value) // 2}"
                 if key != "full":
                     between = (*self.between[:i], fewer, *self.between[i + 1 :])
-                    yield replace(self, between=tuple(t for t in between if not t.startswith("full ")))
+                    none_in_full = ("full" if t.startswith("full ") else t for t in between)
+                    yield replace(self, between=tuple(none_in_full))
 
     def _shaped(self, **changes: object) -> Model:
         """Another shape: matrices are cut to it, tokens taken modulo the vocabulary."""

@@ -14,6 +14,8 @@ from conformance.doubles import double_of
 from conformance.messages import Request
 from harness.explain.blocks import Block, Rows, config_of, list_of, number_of, numbers_of, same
 from harness.explain.mutants.rounding import extended_sum, fused_pairs, single
+from reference.exactmath import exp
+from reference.exactmath import pow as pow_
 from reference.microgpt import Optimizer
 
 Pairs = list[tuple[float, float]]
@@ -188,6 +190,36 @@ def other_activation(request: Request, found: Sequence[Block], block: Block) -> 
     return ""
 
 
+def other_maximum(request: Request, found: Sequence[Block], block: Block) -> str:
+    """A softmax that takes off another number than the greatest, or divides in another way."""
+    source = {"weights": "scores", "probabilities": "logits"}.get(quantity(block))
+    x = _right(found).get(block.name.removesuffix(quantity(block)) + source) if source else None
+    if not x or not all(map(isfinite, x)):
+        return ""
+    top = max(x)
+    tops = {number: f"number {i}" for i, number in enumerate(x)}
+    tops = {0.0: "nothing", max(map(abs, x)): "the greatest magnitude"} | tops
+    fitting = []
+    for off in tops:
+        if off != top and top - off < 700.0:
+            exps = [exp(number - off) for number in x]
+            inverse = pow_(left(exps), -1.0)
+            if same([number * inverse for number in exps], block.came):
+                fitting.append(off)
+    if len(fitting) == 1:
+        [off] = fitting
+        return f"the softmax takes off {tops[off]} of {source}, {off!r}, and not the greatest, {top!r}"
+    exps = [exp(number - top) for number in x]
+    totals = {"from the last to the first": left(exps[::-1]), "pairwise": halves(exps), "exactly": fsum(exps)}
+    for name, total in totals.items():
+        inverse = pow_(total, -1.0)
+        if same([number * inverse for number in exps], block.came):
+            return f"the total of the softmax is added up {name}"
+    if same([number / left(exps) for number in exps], block.came):
+        return "the softmax divides, and does not multiply by the power -1"
+    return ""
+
+
 # ---------------------------------------------------------------- Adam
 
 
@@ -274,6 +306,7 @@ def other_rate(request: Request, found: Sequence[Block], block: Block) -> str:
 
 RULES: tuple[Rule, ...] = (
     other_matrix,
+    other_maximum,
     other_row,
     epsilon,
     other_activation,

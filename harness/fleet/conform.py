@@ -204,14 +204,12 @@ def _search(
     first = _first_failure(found)
     if first is None or first.difference is None or first.reply is None or first.case.request.verb == "hello":
         return _Told()
-    seen = _smallest_failure(found, first)
-    request, golden, reply, difference = seen.case.request, seen.case.golden, seen.reply, seen.difference
-    if finding is not None and finding.golden is not None:
-        request, golden, reply = finding.request, finding.golden, finding.reply
-        difference = finding.difference
-    assert reply is not None and difference is not None
-    said = clues(request, golden, reply, difference)
-    if needs_others or seen.case.large:
+    request = _smallest_failure(found, first).case.request
+    said = clues(first.case.request, first.case.golden, first.reply, first.difference)
+    if finding is not None and finding.golden is not None and finding.reply is not None:
+        request = finding.request
+        said = clues(request, finding.golden, finding.reply, finding.difference)
+    if needs_others or first.case.large:
         return _Told(said)
     listener.searching(first.case.id)
     session.kill()

@@ -209,7 +209,8 @@ def panel(title: str, where: str, failure: CaseRecord, repeat: str, told: Told) 
             rows.add_row("traced to", Text(told.finding.sentence))
             _add_difference(rows, shown, None)
         cause = likely_cause(verb, shown)
-        if cause and not told.diagnosis:
+        is_told = told.finding is not None and verb == "run"
+        if cause and not told.diagnosis and not is_told:
             rows.add_row("likely cause", Text(f"{cause.sentence} (SPEC.md, section {cause.section})"))
         for number, mistake in enumerate(told.diagnosis):
             elsewhere = "" if mistake.case.partition("/")[0] == verb else f" (seen in {mistake.case})"
