@@ -65,6 +65,9 @@ def cases() -> Iterator[Case]:
             f"pow-{name}",
             [line("leaf", base), *(line("pow", 0, c) for c in exponents), "sum 1 2 3 5", "root 12"],
         )
+    for name, power in (("inverse", -1.0), ("inverse-root", -0.5), ("root", 0.5), ("cube", 3.0)):
+        zeros = [line("leaf", 0.0), line("leaf", -0.0), line("pow", 0, power), line("pow", 1, power)]
+        yield case(f"pow-of-both-zeros-{name}", [*zeros, "add 2 3", "root 4"])
     for name, power in (("inverse-root", -0.5), ("root", 0.5), ("inverse", -1.0), ("square", 2.0)):
         chain = [line("leaf", 0.37), line("pow", 0, power), line("pow", 1, power), "mul 2 1", "root 3"]
         yield case(f"pow-chain-{name}", chain)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -13,7 +14,8 @@ from harness.cli.shared import ERR, OUT, limit_options, limits_of, runner_option
 from harness.fleet.conform import Choice, conform
 from harness.report import accuracy as accuracy_results
 from harness.report import store, terminal
-from harness.report.record import text_of
+from harness.report.escape import plain
+from harness.report.record import Record, text_of
 
 
 @click.command()
@@ -85,15 +87,33 @@ def run(
         click.echo(text_of(found), nl=False)
     else:
         terminal.show(found, OUT, _repeat(path, name, runner) if path else "")
+        if path and not name and (said := _other_name(found)):
+            OUT.print(said, markup=False, soft_wrap=True)
         measured = None if path else accuracy_results.of_port(loaded.name)
         if measured is not None:
             OUT.print(accuracy_results.line(measured), style="dim", soft_wrap=True)
     # The report first: a full disk must not hide it.
+    if choice.is_whole or found.smallest is not None:
+        store.keep_smallest(found)
     if choice.is_whole and path is None and not choice.native:
         store.save(found)
     if record_file is not None:
         store.write(found, record_file)
     sys.exit(0 if found.conforms else 1)
+
+
+def _other_name(found: Record) -> str:
+    """What to do about a port that calls itself otherwise than its folder; '' where that is not the matter."""
+    failure = found.first_failure
+    difference = failure[1].difference if failure else None
+    if (
+        difference is None
+        or difference.checkpoint != "the line name"
+        or not difference.got.startswith("name ")
+    ):
+        return ""
+    its_own = shlex.quote(plain(difference.got.removeprefix("name ")))
+    return f"the port calls itself {its_own} and its folder {found.port}: add --name {its_own}"
 
 
 def _repeat(path: Path, name: str | None, runner: str) -> str:

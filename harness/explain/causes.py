@@ -14,7 +14,7 @@ from harness.judge.compare import Difference
 @dataclass(frozen=True)
 class Cause:
     """`verb` and `checkpoint` are patterns; `ulps` is the greatest distance for which this is likely, None
-    for any.
+    for any. `sign`: only for a zero of the other sign, which is no matter of rounding.
     """
 
     verb: str
@@ -22,15 +22,47 @@ class Cause:
     ulps: int | None
     sentence: str
     section: str
+    sign: bool = False
 
 
 FUSED = (
     "The compiler fuses a * b + c into one rounding; forbid it (-ffp-contract=off in C, float64(a*b) in Go)"
 )
 ACCUMULATION = "Gradients are added in another order than the reverse of the depth-first post-order"
+LEFT_OUT = "A 0 + x was left out: the sum starts at +0.0, and adding to +0.0 turns -0.0 into +0.0"
+PUT_IN = "A 0 + x was put in where there is none, or -0.0 loses its sign when it is read or written"
 FEW = 4
+ZEROS = (
+    Cause(r"graph|forward", r"relu|activated", None, "relu(-0.0) is +0.0: only a > 0 passes", "5", sign=True),
+    Cause(
+        r"math|graph",
+        r"pow",
+        None,
+        "An odd power of -0.0 keeps its sign, any other loses it; no memo may take one zero for the other",
+        "2",
+        sign=True,
+    ),
+    Cause(
+        r"math", r"", None, "Each function has its own rule for -0.0 (the table of section 2)", "2", sign=True
+    ),
+)
 CAUSES = (
+    Cause(
+        r"hello",
+        r"name",
+        None,
+        "The name is that of the port's folder; for a folder outside ports/ name it with --name",
+        "12, level 1",
+    ),
     Cause(r"hello", r"", None, "The reply to hello has its own four lines, in order", "12, level 1"),
+    Cause(
+        r"arith",
+        r"decimals",
+        None,
+        "Four decimals are rounded once from the exact value, ties to even; no float32, no shortest decimal",
+        "10",
+    ),
+    *ZEROS,
     Cause(r"arith", r"muladd|dot", FEW, FUSED, "2"),
     Cause(
         r"arith",
@@ -116,6 +148,7 @@ CAUSES = (
         "A local gradient is wrong, or one assigns gradients where they must be added up",
         "5",
     ),
+    Cause(r"forward", r"shape of", None, "The document has min(block, tokens - 1) positions", "7"),
     Cause(
         r"forward", r"embedded", None, "The wrong row of wte or wpe, or the tokens are one position off", "6"
     ),
@@ -150,7 +183,52 @@ CAUSES = (
         "softmax takes off the maximum, and divides by multiplying with a power node",
         "6",
     ),
+    Cause(
+        r"forward",
+        r"mixed",
+        FEW,
+        "The products weight * value are added over the positions in their order, from 0 + x, unfused",
+        "6",
+    ),
+    Cause(
+        r"forward",
+        r"mixed",
+        None,
+        "The weights do not meet the values of the same position, head and element",
+        "6",
+    ),
+    Cause(
+        r"forward",
+        r"attn_out",
+        None,
+        "attn_wo is applied to the heads' results side by side: another matrix, its transpose, or heads in "
+        "another order",
+        "6",
+    ),
+    Cause(
+        r"forward",
+        r"hidden",
+        None,
+        "mlp_fc1, 4E rows of E, is applied to mlp_norm: another matrix, layer or input",
+        "6",
+    ),
+    Cause(r"forward", r"activated", None, "relu, or the square of relu, whichever the request names", "6"),
+    Cause(
+        r"forward",
+        r"mlp_out",
+        None,
+        "mlp_fc2, E rows of 4E, is applied to activated: another matrix, layer or input",
+        "6",
+    ),
+    Cause(
+        r"forward",
+        r"logits",
+        None,
+        "lm_head is applied to the last mlp_residual, without a norm: another matrix or input",
+        "6",
+    ),
     Cause(r"forward", r"residual", None, "The residual is what came in before the norm", "6"),
+    Cause(r"forward", r"pos\d+\.loss", None, "The loss of a position is log(p(next token)) * -1", "7"),
     Cause(r"forward", r"loss", None, "The loss is (sum of log(p) * -1) * (1/n)", "7"),
     Cause(r"backward", r"loss", None, "See the level forward first: the loss is already another one", "7"),
     Cause(r"backward", r"", FEW, ACCUMULATION, "5"),
@@ -198,8 +276,21 @@ CAUSES = (
         "Gradients are not reset to +0.0 before the step, or are added in another order",
         "5",
     ),
-    Cause(r"train", r"\b[mv]\b", None, "See the level adam", "8"),
-    Cause(r"train", r"parameters", None, "See the level adam", "8"),
+    Cause(
+        r"train",
+        r"\b[mv]\b",
+        None,
+        "The moments at the start of the step, which are +0.0 at step 0 and else those of the step before",
+        "8",
+    ),
+    Cause(
+        r"train",
+        r"parameters",
+        None,
+        "The step number, which the rate counts from 0 and the corrections from 1, or the parameters that are "
+        "updated",
+        "8",
+    ),
     Cause(
         r"sample",
         r"probabilities",
@@ -223,15 +314,27 @@ CAUSES = (
     ),
     Cause(r"run", r"", None, "The order on the one stream: shuffle, draw the parameters, sample", "10"),
 )
+_ZERO = ("0000000000000000", "8000000000000000")
+
+
+def other_zero(difference: Difference) -> bool:
+    """Whether the two are +0.0 and -0.0: neighbours, but no rounding makes one of the other."""
+    return {difference.expected, difference.got} == set(_ZERO)
 
 
 def likely_cause(verb: str, difference: Difference) -> Cause | None:
     """The likely cause of a first difference; None where the kind of the difference says it all."""
-    if difference.kind in ("shape", "error"):
+    if difference.kind in ("shape", "error") and not (verb == "forward" and difference.kind == "shape"):
         return None
+    sign = other_zero(difference)
+    what = f"{difference.checkpoint} {difference.asked}"
     for cause in CAUSES:
-        fits = re.search(cause.verb, verb) and re.search(cause.checkpoint, difference.checkpoint)
+        if cause.sign != sign:
+            continue
+        fits = re.search(cause.verb, verb) and re.search(cause.checkpoint, what)
         small = cause.ulps is None or (difference.ulps is not None and difference.ulps <= cause.ulps)
         if fits and small:
             return cause
+    if sign:
+        return Cause("", "", None, LEFT_OUT if difference.got == _ZERO[1] else PUT_IN, "5", sign=True)
     return None

@@ -16,6 +16,8 @@ from conformance import bounds, ladder, sums, verbs
 from harness.build.manifest import Manifest
 from harness.build.runners import Prepared, Runner
 from harness.errors import BuildFailed, ConformError, LimitExceeded, ManifestError
+from harness.explain import search
+from harness.explain.clues import clues
 from harness.explain.leftover import needed
 from harness.explain.mutants.diagnose import diagnose
 from harness.explain.trace import Finding, trace
@@ -99,6 +101,9 @@ class Listener:
     def diagnosing(self) -> None:
         """The wrong replies are compared with those of known mistakes."""
 
+    def searching(self, case: str) -> None:
+        """Smaller requests are asked that fail like this case."""
+
     def finished(self) -> None:
         """There is nothing more to do for this port."""
 
@@ -159,17 +164,84 @@ def _asked(session: Session, manifest: Manifest, choice: Choice, listener: Liste
     is_wrong = not within and any(level.verdict == "disagrees" for level in found)
     if is_wrong:
         listener.diagnosing()
+    diagnosis = diagnose(_spoken(found)) if is_wrong else []
+    told = _Told()
+    if not any(known.reproduced == known.tried for known in diagnosis):
+        told = _search(session, found, finding, bool(repeat), listener, judge_by)
     return Climb(
-        found,
-        marked,
-        finding,
-        next_step,
-        diagnose(found) if is_wrong else [],
-        repeat,
-        choice.only_level,
-        choice.long,
-        native,
+        levels=found,
+        marks=marked,
+        finding=finding,
+        next_step=next_step,
+        diagnosis=diagnosis,
+        clues=told.clues,
+        smallest=told.smallest,
+        repeat=repeat,
+        chosen=choice.only_level,
+        long=choice.long,
+        native=native,
     )
+
+
+def _spoken(found: Sequence[LevelResult]) -> Sequence[LevelResult]:
+    """The levels for whose failures a mistake is looked for: none if already the port's name is wrong."""
+    return () if found[0].level.verb == "hello" and found[0].verdict == "disagrees" else found
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What asking smaller requests came to."""
+
+    clues: tuple[str, ...] = ()
+    smallest: search.Smallest | None = None
+
+
+def _search(
+    session: Session,
+    found: Sequence[LevelResult],
+    finding: Finding | None,
+    needs_others: bool,
+    listener: Listener,
+    judge_by: Compare,
+) -> _Told:
+    """Clues to the first failure where no known mistake explains it, and the smallest request that shows it."""
+    first = _first_failure(found)
+    if first is None or first.difference is None or first.reply is None or first.case.request.verb == "hello":
+        return _Told()
+    request = _smallest_failure(found, first).case.request
+    said = clues(first.case.request, first.case.golden, first.reply, first.difference)
+    if finding is not None and finding.golden is not None and finding.reply is not None:
+        request = finding.request
+        said = clues(request, finding.golden, finding.reply, finding.difference)
+    if needs_others or first.case.large:
+        return _Told(said)
+    listener.searching(first.case.id)
+    session.kill()
+    try:
+        said = (*search.probes(session, request), *said)
+        return _Told(said, search.smallest(session, request, judge_by=judge_by))
+    except ConformError as fault:
+        if fault.outcome == "machine":
+            raise
+        return _Told(said)
+    finally:
+        session.kill()
+
+
+def _smallest_failure(found: Sequence[LevelResult], first: CaseResult) -> CaseResult:
+    """The smallest case of the first failure's level that fails at the same kind of quantity."""
+    assert first.difference is not None
+    alike = [
+        result
+        for level in found
+        for result in level.results
+        if result.case.level.number == first.case.level.number
+        and result.difference is not None
+        and result.reply is not None
+        and not result.case.large
+        and search.kind(result.difference) == search.kind(first.difference)
+    ]
+    return min(alike, key=lambda result: len(result.case.request.data()), default=first)
 
 
 def _marks(

@@ -13,6 +13,7 @@ from harness.build.runners import Prepared
 from harness.build.sources import source_hash
 from harness.errors import ConformError
 from harness.explain.mutants.diagnose import Diagnosis
+from harness.explain.search import Smallest, in_words
 from harness.explain.trace import Finding
 from harness.judge.attempt import Attempt
 from harness.judge.climb import HARMLESS, CaseResult, LevelResult, reached
@@ -29,6 +30,7 @@ from harness.report.record import (
     Record,
     Seconds,
     Size,
+    SmallestRecord,
     Trail,
 )
 from harness.run.machine import processor
@@ -48,6 +50,8 @@ class Climb:
     finding: Finding | None = None
     next_step: Attempt | None = None
     diagnosis: Sequence[Diagnosis] = ()
+    clues: Sequence[str] = ()
+    smallest: Smallest | None = None
     repeat: Sequence[str] = ()
     chosen: int | None = None
     long: bool = False
@@ -163,6 +167,8 @@ def make(manifest: Manifest, prepared: Prepared, climb: Climb, ran: Circumstance
         finding=finding_of(climb.finding) if climb.finding else None,
         next_step=climb.next_step,
         diagnosis=tuple(diagnosis_of(known) for known in climb.diagnosis),
+        clues=tuple(cut(clue) for clue in climb.clues),
+        smallest=smallest_of(climb.smallest) if climb.smallest else None,
         trail=trail_of(climb.levels, climb.finding),
         levels=tuple(level_of(result) for result in climb.levels),
         marks=climb.marks,
@@ -208,6 +214,17 @@ def _head(manifest: Manifest, runner: str, image_bytes: int | None = None) -> di
 def diagnosis_of(diagnosis: Diagnosis) -> DiagnosisRecord:
     variants = tuple(" + ".join(names) for names in diagnosis.variants)
     return DiagnosisRecord(diagnosis.case, variants, diagnosis.sentence)
+
+
+def smallest_of(found: Smallest) -> SmallestRecord:
+    request = found.request
+    return SmallestRecord(
+        verb=request.verb,
+        words=in_words(request),
+        request=request.text(),
+        difference=difference_of(found.difference),
+        clues=tuple(cut(clue) for clue in found.clues),
+    )
 
 
 def finding_of(finding: Finding) -> FindingRecord:

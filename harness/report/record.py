@@ -134,6 +134,18 @@ class FindingRecord(Part, frozen=True):
     difference: Difference
 
 
+class SmallestRecord(Part, frozen=True):
+    """The smallest request found that fails like the first failure: its text, its size in words, its first
+    difference, and what its wrong numbers have in common.
+    """
+
+    verb: str
+    words: str
+    request: str
+    difference: Difference
+    clues: tuple[str, ...] = ()
+
+
 class DiagnosisRecord(Part, frozen=True):
     """Known mistakes that give the port's very bits. `variants` cannot be told apart by the suite."""
 
@@ -157,7 +169,7 @@ class Record(Part, frozen=True, kw_only=True):
     key: names all that the result depends on, the base image included. suite, source, code: the hashes of the
     suite, of the port and of the judging code, which say on any machine whether the record is of today.
     only_level: the level, if the run was of less than the ladder. repeat: the requests that lead to the first
-    failure, where it does not show alone.
+    failure, where it does not show alone. clues: what the wrong numbers of the first failure have in common.
     """
 
     schema: Literal[3] = 3
@@ -188,6 +200,8 @@ class Record(Part, frozen=True, kw_only=True):
     finding: FindingRecord | None = None
     next_step: Attempt | None = None
     diagnosis: tuple[DiagnosisRecord, ...] = ()
+    clues: tuple[str, ...] = ()
+    smallest: SmallestRecord | None = None
     trail: Trail | None = None
     levels: tuple[LevelRecord, ...] = ()
     marks: Marks = Marks()

@@ -32,6 +32,20 @@ def save(record: Record, folder: Path | None = None) -> Path:
     return path
 
 
+def smallest_file(port: str) -> Path:
+    """Where the smallest request that fails is kept, for a person to ask again."""
+    return mine() / f"{port}-smallest.request"
+
+
+def keep_smallest(record: Record) -> None:
+    """Write the smallest failing request of a record; one of an earlier run goes."""
+    path = smallest_file(record.port)
+    if record.smallest is not None:
+        files.write_whole(path, record.smallest.request)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def write(record: Record, path: Path) -> Path:
     return files.write_whole(path, text_of(record))
 

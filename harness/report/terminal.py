@@ -19,12 +19,13 @@ from rich.text import Text
 
 from conformance.doubles import double_of
 from conformance.verbs import TOP, verb_of
+from harness import paths
 from harness.errors import ConformError
-from harness.explain.causes import likely_cause
+from harness.explain.causes import likely_cause, other_zero
 from harness.judge.attempt import side_by_side
 from harness.judge.climb import CaseResult
 from harness.judge.compare import Difference
-from harness.report import words
+from harness.report import store, words
 from harness.report.escape import plain
 from harness.report.making import case_of
 from harness.report.record import (
@@ -35,6 +36,7 @@ from harness.report.record import (
     LevelRecord,
     Mark,
     Record,
+    SmallestRecord,
 )
 from harness.report.words import distance
 
@@ -172,16 +174,24 @@ def failure_panel(record: Record, level: LevelRecord, failure: CaseRecord, repea
     title = "First divergence" if failure.difference else "First fault"
     where = f"level {level.level}, {level.verb}, case {failure.name}"
     command = repeat_command(record, repeat, failure.case)
-    return panel(title, where, failure, command, Told(record.finding, record.diagnosis, record.repeat))
+    told = Told(
+        record.finding, record.diagnosis, record.repeat, record.clues, record.smallest, again(repeat, record)
+    )
+    return panel(title, where, failure, command, told)
 
 
 @dataclass(frozen=True)
 class Told:
-    """What was found about a failure; `after` names the requests that it needs before it."""
+    """What was found about a failure; `after` names the requests that it needs before it, `again` is the
+    command that asks the smallest request.
+    """
 
     finding: FindingRecord | None = None
     diagnosis: Sequence[DiagnosisRecord] = ()
     after: Sequence[str] = ()
+    clues: Sequence[str] = ()
+    smallest: SmallestRecord | None = None
+    again: str = ""
 
 
 def panel(title: str, where: str, failure: CaseRecord, repeat: str, told: Told) -> Panel:
@@ -199,16 +209,44 @@ def panel(title: str, where: str, failure: CaseRecord, repeat: str, told: Told) 
             rows.add_row("traced to", Text(told.finding.sentence))
             _add_difference(rows, shown, None)
         cause = likely_cause(verb, shown)
-        if cause and not told.diagnosis:
+        is_told = told.finding is not None and verb == "run"
+        if cause and not told.diagnosis and not is_told:
             rows.add_row("likely cause", Text(f"{cause.sentence} (SPEC.md, section {cause.section})"))
         for number, mistake in enumerate(told.diagnosis):
-            rows.add_row("and" if number else "diagnosis", Text(diagnosis_text(mistake)))
+            elsewhere = "" if mistake.case.partition("/")[0] == verb else f" (seen in {mistake.case})"
+            rows.add_row("and" if number else "diagnosis", Text(diagnosis_text(mistake) + elsewhere))
+        for number, clue in enumerate(told.clues):
+            rows.add_row("" if number else "clue", Text(plain(clue)))
     if failure.fault:
         _add_fault(rows, failure.fault)
     if told.after:
         rows.add_row("state", Text(f"alone it passes; it fails after {', '.join(told.after)}"))
     rows.add_row("repeat", Text(repeat, style="bold"))
+    if told.smallest is not None:
+        _add_smallest(rows, told.smallest, told)
     return Panel(rows, title=title, title_align="left", border_style="red", expand=False)
+
+
+def _add_smallest(rows: Table, smallest: SmallestRecord, told: Told) -> None:
+    """The smallest request that fails the same way; its clues where they say more than those before."""
+    difference = smallest.difference
+    rows.add_row("", "")
+    rows.add_row("smallest", Text(f"the smallest request that still fails: {smallest.words}"))
+    _add_difference(rows, difference, None)
+    for clue in smallest.clues:
+        if clue not in told.clues:
+            rows.add_row("clue", Text(plain(clue)))
+    if told.again:
+        rows.add_row("repeat", Text(told.again, style="bold"))
+
+
+def again(repeat: str, record: Record) -> str:
+    """The command that asks the smallest request, which a run keeps in results/mine/."""
+    path = shlex.quote(paths.shown(store.smallest_file(record.port)))
+    if repeat.startswith("make conform"):
+        runner = " RUNNER=local" if record.runner == "local" else ""
+        return f"make try PORT={record.port}{runner} CASE={path}"
+    return f"{repeat.replace('conform run', 'conform try', 1)} {path}"
 
 
 def repeat_command(record: Record, command: str, case: str) -> str:
@@ -232,7 +270,7 @@ def _add_difference(rows: Table, difference: Difference, failure: CaseRecord | N
     for name, text in (("expected", difference.expected), ("got", difference.got)):
         rows.add_row(name, Text(with_decimal(text) if is_value else plain(text)))
     if is_value:
-        rows.add_row("distance", distance(difference.ulps))
+        rows.add_row("distance", gap(difference))
     if difference.bound:
         rows.add_row("bound", Text(difference.bound))
     if failure and failure.values > 1:
@@ -268,13 +306,18 @@ def explain_case(case: CaseRecord) -> str:
     lines.append(f"expected  {with_decimal(difference.expected) if is_value else difference.expected}")
     lines.append(f"got       {with_decimal(difference.got) if is_value else difference.got}")
     if is_value:
-        lines.append(f"distance  {distance(difference.ulps)}")
+        lines.append(f"distance  {gap(difference)}")
     if difference.bound:
         lines.append(f"bound     {difference.bound}")
     cause = likely_cause(verb, difference)
     if cause:
         lines.append(f"likely cause: {cause.sentence} (SPEC.md, section {cause.section})")
     return "\n".join(lines)
+
+
+def gap(difference: Difference) -> str:
+    """How far two doubles are apart; for two zeros no distance says it."""
+    return "the sign of zero" if other_zero(difference) else distance(difference.ulps)
 
 
 def with_decimal(word: str) -> str:

@@ -207,7 +207,7 @@ class _Search:
         """For each candidate, how far its reply stays the port's: from 0 to 1, and -1 if it is golden."""
         if time.monotonic() > self._deadline:
             return [0.0] * len(candidates)
-        jobs = [(candidates[i : i + 8], item) for i in range(0, len(candidates), 8)]
+        jobs = [(candidates[i : i + 8], item, self._deadline) for i in range(0, len(candidates), 8)]
         return [share for shares in self._map(_ask, jobs) for share in shares]
 
 
@@ -215,11 +215,16 @@ def _at(value: float, candidates: Sequence[Names], scores: Sequence[float]) -> l
     return [names for names, score in zip(candidates, scores, strict=True) if score == value]
 
 
-def _ask(job: tuple[Sequence[Names], Evidence]) -> list[float]:
-    """In a process of its own: see _Search._shares. Mutants that cannot be joined give 0."""
-    candidates, item = job
+def _ask(job: tuple[Sequence[Names], Evidence, float]) -> list[float]:
+    """In a process of its own: see _Search._shares. Mutants that cannot be joined give 0, and so do all after
+    the deadline, a time of the monotonic clock, which all processes share.
+    """
+    candidates, item, deadline = job
     shares = []
     for names in candidates:
+        if time.monotonic() > deadline:
+            shares.append(0.0)
+            continue
         answer = _loaded(names)
         own = answer(item.request) if answer else None
         shares.append(0.0 if own is None else -1.0 if own == item.golden else _share(own, item.reply))

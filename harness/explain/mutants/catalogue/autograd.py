@@ -230,6 +230,25 @@ MUTANTS = [
         rounding=True,
     ),
     Mutant(
+        "powers-remembered",
+        "equal powers are computed once and found again by their base, where -0 equals +0",
+        "A memo whose keys are numbers; maps compare zeros as numbers do.",
+        (
+            Edit(
+                "microgpt",
+                "    maths = FUNCTIONS[kind]\n",
+                "    maths = FUNCTIONS[kind]\n    MEMO.clear()\n\n\nMEMO = {}\n\n\n"
+                "def power(x, y):\n    return MEMO.setdefault((x, y), maths.pow(x, y))\n",
+            ),
+            Edit("microgpt", SLOPE, SLOPE.replace("maths.pow", "power")),
+            Edit(
+                "microgpt",
+                "return Value(maths.pow(self.data, exponent), (self,), (slope,))",
+                "return Value(power(self.data, exponent), (self,), (slope,))",
+            ),
+        ),
+    ),
+    Mutant(
         "log-slope-of-the-result",
         "the derivative of log x is 1 / log x",
         "The field `data` of the wrong node.",

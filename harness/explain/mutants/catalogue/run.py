@@ -182,6 +182,12 @@ MUTANTS = [
         (Edit("microgpt", DECIMALS, DECIMALS.replace("{x:.4f}", "{int(x * 10000.0) / 10000.0:.4f}")),),
     ),
     Mutant(
+        "losses-printed-from-float32",
+        "the loss is rounded to float32 before it is printed",
+        "A field or a format of 32 bits on the way to the text.",
+        (Edit("microgpt", PRINTED, PRINTED.replace("four_decimals(loss)", "four_decimals(single(loss))")),),
+    ),
+    Mutant(
         "steps-printed-from-0",
         "steps are printed from 0",
         "The loop's counter is printed as it is.",

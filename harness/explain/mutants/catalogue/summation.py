@@ -141,6 +141,13 @@ MUTANTS = [
         ),
     ),
     Mutant(
+        "sum-adds-to-the-term",
+        "a sum of nodes adds x + total and not total + x",
+        "The same number; but the search for the order meets the term before the sum so far.",
+        _nodes(NODES.replace("total + value", "value + total")),
+        rounding=True,
+    ),
+    Mutant(
         "sum-without-its-zero",
         "a sum of nodes starts with its first term, without the node x0 + 0",
         "The 0 that Python's sum() starts from is invisible, and it turns -0 into 0.",
