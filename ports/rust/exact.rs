@@ -21,9 +21,8 @@ pub struct Math {
 pub static EXACT: Math = Math { exp, log, sin, cos, pow };
 pub static NATIVE: Math = Math { exp: f64::exp, log: f64::ln, sin: f64::sin, cos: f64::cos, pow: f64::powf };
 
-impl Default for &'static Math {
-    fn default() -> Self { &EXACT }
-}
+#[rustfmt::skip]
+impl Default for &Math { fn default() -> Self { &EXACT } }
 
 /// Two's complement, the top word first. It stands before the point.
 #[derive(Clone, Copy)]
@@ -44,13 +43,8 @@ static ROOTS: LazyLock<[Fixed; 256]> =
 impl Fixed {
     /// Bits below the last place are cut off.
     fn from(x: f64) -> Fixed {
-        let mut rest = x.abs();
-        let words = from_fn(|_| {
-            let word = rest as u64;
-            rest = (rest - word as f64) * 2_f64.powi(64);
-            word
-        });
-        Fixed(words).signed(x < 0.0)
+        let word = |i: i32| (x.abs() * 2_f64.powi(64 * i)) % 2_f64.powi(64);
+        Fixed(from_fn(|i| word(i as i32) as u64)).signed(x < 0.0)
     }
     /// Newton's method: each round doubles the right bits.
     fn reciprocal(x: f64) -> Fixed { (0..2).fold(Fixed::from(1.0 / x), |r, _| r + r * (ONE + -(r * Fixed::from(x)))) }
@@ -78,20 +72,17 @@ impl Neg for Fixed {
     type Output = Fixed;
     fn neg(self) -> Fixed { Fixed(self.0.map(|word| !word)) + Fixed([0, 0, 0, 1]) }
 }
-
 impl Add for Fixed {
     type Output = Fixed;
-    fn add(mut self, other: Fixed) -> Fixed {
-        let mut carry = 0;
-        for (word, other) in self.0.iter_mut().zip(other.0).rev() {
-            carry += u128::from(*word) + u128::from(other);
-            *word = carry as u64;
-            carry >>= 64;
+    fn add(self, other: Fixed) -> Fixed {
+        let (mut sum, mut carry) = ([0; 4], 0);
+        for i in (0..4).rev() {
+            carry += u128::from(self.0[i]) + u128::from(other.0[i]);
+            (sum[i], carry) = (carry as u64, carry >> 64);
         }
-        self
+        Fixed(sum)
     }
 }
-
 impl Mul for Fixed {
     type Output = Fixed;
     /// Cut off at the last place, towards zero.
@@ -102,8 +93,7 @@ impl Mul for Fixed {
             let mut carry = 0;
             for j in (0..4).rev() {
                 carry += u128::from(a[i]) * u128::from(b[j]) + u128::from(product[i + j + 1]);
-                product[i + j + 1] = carry as u64;
-                carry >>= 64;
+                (product[i + j + 1], carry) = (carry as u64, carry >> 64);
             }
             product[i] = carry as u64;
         }

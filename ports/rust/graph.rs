@@ -5,8 +5,7 @@ use std::ops::Range;
 
 use crate::exact::Math;
 
-/// A place in the arena.
-pub type Node = usize;
+pub type Node = usize; // a place in the arena
 
 /// Consecutive nodes.
 #[derive(Clone, Copy)]
@@ -66,17 +65,15 @@ impl Graph {
     }
     /// Visits all that is below the root, depth first, on a path of its own, since graphs are deep.
     pub fn visit(&mut self, root: Node) {
-        let (mut path, mut next) = (Vec::new(), Some((root, 0)).filter(|_| self.waiting[root]));
-        while let Some((node, place)) = next.or_else(|| path.pop()) {
+        let mut path = Vec::from_iter(self.waiting[root].then_some((root, 0)));
+        while let Some((node, place)) = path.pop() {
             self.waiting[node] = false;
             let (left, right, pairs, _) = self.origins[node];
             let mut children = (place..pairs).flat_map(|i| [(left + i, i), (right + i, i)]);
-            next = children.find(|&(child, _)| self.waiting[child]);
-            match next {
-                Some((_, place)) => path.push((node, place)),
+            match children.find(|&(child, _)| self.waiting[child]) {
+                Some((child, place)) => path.extend([(node, place), (child, 0)]),
                 None => self.order.push(node),
             }
-            next = next.map(|(child, _)| (child, 0));
         }
     }
     /// Visits all that is below these nodes, if need be in the order `found` in another graph of the same shape.
@@ -96,14 +93,13 @@ impl Graph {
         gradients[root] = 1.0;
         for &node in order.iter().rev() {
             let (g, (left, right, pairs, rule)) = (gradients[node], origins[node]);
-            let mut pass = |child: Node, other: Node| {
-                let children = gradients[child..child + pairs].iter_mut();
-                children.zip(&values[other..]).for_each(|(child, local)| *child += local * g);
-            };
             match rule {
-                Rule::Products => [(left, right), (right, left)].into_iter().for_each(|(a, b)| pass(a, b)),
-                Rule::Both => [left, right].into_iter().for_each(|child| gradients[child] += g),
                 Rule::Each(local) => gradients[left..left + pairs].iter_mut().for_each(|child| *child += local * g),
+                Rule::Both => [left, right].into_iter().for_each(|child| gradients[child] += g),
+                Rule::Products => [(left, right), (right, left)].into_iter().for_each(|(child, other)| {
+                    let children = gradients[child..child + pairs].iter_mut();
+                    children.zip(&values[other..]).for_each(|(child, local)| *child += local * g);
+                }),
             }
         }
     }

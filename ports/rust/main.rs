@@ -44,9 +44,7 @@ fn answer_all() -> Result<()> {
             lines.clear();
         }
     }
-    Ok(if !lines.is_empty() {
-        write!(stdout(), "{}", answer(&lines))?
-    })
+    if lines.is_empty() { Ok(()) } else { Ok(write!(stdout(), "{}", answer(&lines))?) }
 }
 
 fn answer(lines: &[String]) -> String {
@@ -55,21 +53,19 @@ fn answer(lines: &[String]) -> String {
         Ok(&[verb, id]) if id.len() <= 64 && is_id(id) => (verb, id),
         _ => return "error - expected a verb and an id of 1 to 64 letters digits . _ -\nend\n".into(),
     };
-    let mut reply = Reply::default();
-    match answer_verb(verb, &lines[1..], &mut reply) {
-        Ok(()) => format!("ok {id}\n{}end\n", reply.0),
+    match answer_verb(verb, &lines[1..]) {
+        Ok(Reply(text)) => format!("ok {id}\n{text}end\n"),
         Err(reason) => format!("error {id} {reason:.200}\nend\n"),
     }
 }
 
-fn answer_verb(verb: &str, lines: &[String], reply: &mut Reply) -> Result<()> {
-    let [lines @ .., last] = lines else { return Err("expected more lines".into()) };
-    ensure(last == "end", "expected the line end before the end of the input")?;
+fn answer_verb(verb: &str, lines: &[String]) -> Result<Reply> {
+    ensure(lines.last().is_some_and(|line| line == "end"), "expected the line end before the end of the input")?;
     let (_, answer) = VERBS.iter().find(|(name, _)| *name == verb).ok_or("unsupported")?;
-    let lines = lines.iter().map(|line| words(line)).collect::<Result<Vec<_>>>()?;
-    let mut request = Request(&lines);
-    answer(&mut request, reply)?;
-    if request.0.is_empty() { Ok(()) } else { expected("end", request.key()) }
+    let lines = lines[..lines.len() - 1].iter().map(|line| words(line)).collect::<Result<Vec<_>>>()?;
+    let (mut request, mut reply) = (Request(&lines), Reply::default());
+    answer(&mut request, &mut reply)?;
+    if request.0.is_empty() { Ok(reply) } else { expected("end", request.key()) }
 }
 
 type Verb = fn(&mut Request, &mut Reply) -> Result<()>;
@@ -222,36 +218,28 @@ fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
 
 /// The model lines.
 fn read_model(request: &mut Request) -> Result<Settings> {
-    let mut settings = Settings {
-        math: read_math(request)?,
-        layers: request.one("layers", integer(1..=16))?,
-        heads: request.one("heads", integer(1..=64))?,
-        embedding: request.one("embedding", integer(1..=512))?,
-        block: request.one("block", integer(1..=1024))?,
-        vocabulary: request.one("vocabulary", integer(2..=2048))?,
-        squared_relu: request.one("activation", choice([("relu", false), ("squared_relu", true)]))?,
-        ..Settings::default()
-    };
-    ensure(settings.embedding % settings.heads == 0, "expected as embedding a multiple of heads")?;
-    for position in 0..settings.block {
+    let (math, layers) = (read_math(request)?, request.one("layers", integer(1..=16))?);
+    let (heads, embedding) = (request.one("heads", integer(1..=64))?, request.one("embedding", integer(1..=512))?);
+    ensure(embedding % heads == 0, "expected as embedding a multiple of heads")?;
+    let block = request.one("block", integer(1..=1024))?;
+    let vocabulary = request.one("vocabulary", integer(2..=2048))?;
+    let squared_relu = request.one("activation", choice([("relu", false), ("squared_relu", true)]))?;
+    let mut attention = Vec::new();
+    for position in 0..block {
         let attended = request.many("attend", 1..=position + 1, integer(0..=position))?;
         let is_in_order = attended.is_sorted_by(|a, b| a < b) && attended.last() == Some(&position);
         ensure(is_in_order, "expected increasing positions to attend to, each position its own last")?;
-        settings.attention.push(attended);
+        attention.push(attended);
     }
-    Ok(settings)
+    Ok(Settings { math, layers, heads, embedding, block, vocabulary, squared_relu, attention, ..Settings::default() })
 }
 
 fn read_training(request: &mut Request, settings: Settings) -> Result<Settings> {
-    Ok(Settings {
-        learning_rate: request.one("learning_rate", double)?,
-        beta1: request.one("beta1", double)?,
-        beta2: request.one("beta2", double)?,
-        epsilon: request.one("epsilon", double)?,
-        cosine: request.one("schedule", choice([("linear", false), ("cosine", true)]))?,
-        steps: request.one("steps", integer(1..=4096))?,
-        ..settings
-    })
+    let (learning_rate, beta1) = (request.one("learning_rate", double)?, request.one("beta1", double)?);
+    let (beta2, epsilon) = (request.one("beta2", double)?, request.one("epsilon", double)?);
+    let cosine = request.one("schedule", choice([("linear", false), ("cosine", true)]))?;
+    let steps = request.one("steps", integer(1..=4096))?;
+    Ok(Settings { learning_rate, beta1, beta2, epsilon, cosine, steps, ..settings })
 }
 
 fn read_document(request: &mut Request, settings: &Settings) -> Result<Vec<usize>> {

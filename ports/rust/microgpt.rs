@@ -103,37 +103,31 @@ pub fn encode(document: &str, characters: &[char]) -> Vec<usize> {
     once(bos).chain(known).chain(once(bos)).collect()
 }
 
-/// The shape of a model and how it is trained.
-#[derive(Clone, Default)]
+/// The shape of a model and how it is trained. `attention` lists for each position those that it attends to, itself
+/// last. The matrices whose results are added to the residual stream begin with `output_sigma`, the others with `sigma`.
+#[derive(Default)]
+#[rustfmt::skip]
 pub struct Settings {
     pub math: &'static Math,
-    pub layers: usize,
-    pub heads: usize,
-    pub embedding: usize,
-    pub block: usize,
-    pub vocabulary: usize,
-    pub squared_relu: bool,
-    pub attention: Vec<Vec<usize>>, // for each position those that it attends to, itself last
-    pub learning_rate: f64,
-    pub beta1: f64,
-    pub beta2: f64,
-    pub epsilon: f64,
+    pub layers: usize, pub heads: usize, pub embedding: usize, pub block: usize, pub vocabulary: usize,
+    pub squared_relu: bool, // or relu
+    pub attention: Vec<Vec<usize>>,
+    pub learning_rate: f64, pub beta1: f64, pub beta2: f64, pub epsilon: f64,
     pub cosine: bool, // or linear
     pub steps: usize,
-    pub sigma: f64,        // of the initial parameters
-    pub output_sigma: f64, // of those matrices whose results are added to the residual stream
+    pub sigma: f64, pub output_sigma: f64,
 }
 
 #[rustfmt::skip]
 pub fn preset(name: &str) -> Result<Settings> {
     let common = Settings { layers: 1, heads: 4, embedding: 16, learning_rate: 0.01, epsilon: 1e-8, ..Settings::default() };
-    Ok(match name {
-        "seed" => Settings { block: 8, squared_relu: true, sigma: 0.02, output_sigma: 0.0,
-                             beta1: 0.9, beta2: 0.95, cosine: true, steps: 500, ..common },
-        "classic" => Settings { block: 16, squared_relu: false, sigma: 0.08, output_sigma: 0.08,
-                                beta1: 0.85, beta2: 0.99, cosine: false, steps: 1000, ..common },
-        _ => return expected("seed or classic", name),
-    })
+    match name {
+        "seed" => Ok(Settings { block: 8, squared_relu: true, sigma: 0.02, output_sigma: 0.0,
+                                beta1: 0.9, beta2: 0.95, cosine: true, steps: 500, ..common }),
+        "classic" => Ok(Settings { block: 16, squared_relu: false, sigma: 0.08, output_sigma: 0.08,
+                                   beta1: 0.85, beta2: 0.99, cosine: false, steps: 1000, ..common }),
+        _ => expected("seed or classic", name),
+    }
 }
 
 /// A parameter matrix, a vector of leaves row by row.
@@ -180,18 +174,17 @@ impl Settings {
 
 /// Layers. Results go to the graph's trace.
 impl Graph {
-    fn note(&mut self, result: Vector) -> Vector {
+    fn noted<T>(&mut self, items: impl IntoIterator<Item = T>, make: impl Fn(&mut Graph, T) -> Node) -> Vector {
+        let result = self.vector(items, make);
         self.trace.push(result);
         result
     }
     fn linear(&mut self, x: Vector, matrix: &Matrix) -> Vector {
-        let rows = (0..matrix.rows).map(|row| matrix.all.part(row * x.length, x.length));
-        let result = self.vector(rows, |graph, row| graph.dot(row, x));
-        self.note(result)
+        let row = |row| matrix.all.part(row * x.length, x.length);
+        self.noted(0..matrix.rows, |graph, i| graph.dot(row(i), x))
     }
     fn add_vectors(&mut self, a: Vector, b: Vector) -> Vector {
-        let result = self.vector(a.nodes().zip(b.nodes()), |graph, (a, b)| graph.add(a, b));
-        self.note(result)
+        self.noted(a.nodes().zip(b.nodes()), |graph, (a, b)| graph.add(a, b))
     }
     /// x over its root mean square, without a gain (Zhang and Sennrich, 2019).
     fn rmsnorm(&mut self, x: Vector) -> Vector {
@@ -199,8 +192,7 @@ impl Graph {
         let mean = self.div_number(squares, x.length as f64);
         let above_zero = self.add_number(mean, 1e-5);
         let scale = self.pow(above_zero, -0.5);
-        let result = self.vector(x.nodes(), |graph, x| graph.mul(x, scale));
-        self.note(result)
+        self.noted(x.nodes(), |graph, x| graph.mul(x, scale))
     }
     /// This result is not noted.
     fn softmax(&mut self, logits: Vector) -> Vector {
@@ -279,7 +271,7 @@ impl Model {
             if settings.squared_relu {
                 activated = graph.vector(activated.nodes(), |graph, x| graph.pow(x, 2.0));
             }
-            graph.note(activated);
+            graph.trace.push(activated);
             let mlp_out = graph.linear(activated, &layer[5]);
             x = graph.add_vectors(mlp_out, x);
         }
@@ -306,9 +298,8 @@ impl Model {
     pub fn train(&mut self, step: usize, tokens: &[usize]) -> f64 {
         let root = self.loss(tokens);
         self.graph.backward(root);
-        let Graph { values, gradients, .. } = &mut self.graph;
-        let loss = values[root];
-        self.settings.update(step, values, gradients, &mut self.m, &mut self.v);
+        let loss = self.graph.values[root];
+        self.settings.update(step, &mut self.graph.values, &self.graph.gradients, &mut self.m, &mut self.v);
         loss
     }
     /// Draws one sample: for each position the probabilities and the token, BOS included.
