@@ -30,7 +30,7 @@ fn main() -> ExitCode {
 
 fn run_preset(name: &str) -> Result<()> {
     let (settings, text) = (preset(name)?, read_to_string(stdin())?);
-    let (lines, ..) = microgpt::run(settings, 20, &Vec::from_iter(text.split('\n')))?;
+    let (lines, ..) = microgpt::run(settings, 20, &Vec::from_iter(text.split('\n').map(String::from)))?;
     Ok(writeln!(stdout(), "{}", lines.join("\n"))?)
 }
 
@@ -77,53 +77,46 @@ const VERBS: [(&str, Verb); 12] = [
 ];
 
 fn hello(_: &mut Request, reply: &mut Reply) -> Result<()> {
-    reply.0 = format!("name rust\nprotocol 1\nverbs {}\nmath exact native\n", VERBS.map(|(name, _)| name).join(" "));
-    Ok(())
-}
-
-/// One result for each line.
-fn calculate(request: &mut Request, reply: &mut Reply, result: impl Fn(&str, &[f64]) -> Option<f64>) -> Result<()> {
-    for line in request.rest()? {
-        match (line[0], result(line[0], &all(&line[1..], double)?)) {
-            ("decimals", Some(x)) => reply.text("decimals", &four_decimals(x)),
-            (key, Some(x)) => reply.doubles(key, &[x]),
-            (key, None) => return expected("an operation with numbers in its domain", key),
-        }
-    }
-    Ok(())
-}
-
-fn arith(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    calculate(request, reply, |key, numbers| {
-        Some(match (key, numbers) {
-            ("add", [x, y]) => x + y,
-            ("sub", [x, y]) => x - y,
-            ("mul", [x, y]) => x * y,
-            ("div", [x, y]) => x / y,
-            ("sqrt", [x]) => x.sqrt(),
-            ("muladd", [x, y, z]) => x * y + z,
-            ("sum", [_, ..]) => numbers.iter().fold(0.0, |sum, x| sum + x),
-            ("dot", [_, _, ..]) if numbers.len() % 2 == 0 => numbers.chunks(2).fold(0.0, |sum, xy| sum + xy[0] * xy[1]),
-            ("decimals", [x]) if x.abs() <= 2_f64.powi(53) || !x.is_finite() => *x,
-            _ => return None,
-        })
-    })
+    reply.line("name", ["rust"]);
+    reply.line("protocol", [1]);
+    reply.line("verbs", VERBS.map(|(name, _)| name));
+    Ok(reply.line("math", ["exact", "native"]))
 }
 
 fn read_math(request: &mut Request) -> Result<&'static Math> {
     request.one("math", choice([("exact", &EXACT), ("native", &NATIVE)]))
 }
 
-fn math(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let math = read_math(request)?;
-    calculate(request, reply, |key, numbers| match (key, numbers) {
-        ("exp", [x]) => Some((math.exp)(*x)),
-        ("log", [x]) => Some((math.log)(*x)),
-        ("sin", [x]) if x.is_nan() || x.abs() <= 8.0 => Some((math.sin)(*x)),
-        ("cos", [x]) if x.is_nan() || x.abs() <= 8.0 => Some((math.cos)(*x)),
-        ("pow", [x, y]) if is_exponent(*y, 4096.0) => Some((math.pow)(*x, *y)),
-        _ => None,
-    })
+fn arith(request: &mut Request, reply: &mut Reply) -> Result<()> { calculate(None, request, reply) }
+fn math(request: &mut Request, reply: &mut Reply) -> Result<()> { calculate(Some(read_math(request)?), request, reply) }
+
+/// One result for each line.
+fn calculate(math: Option<&Math>, request: &mut Request, reply: &mut Reply) -> Result<()> {
+    for line in request.rest()? {
+        let numbers = all(&line[1..], double)?;
+        let result = match (math, line[0], &numbers[..]) {
+            (None, "add", [x, y]) => x + y,
+            (None, "sub", [x, y]) => x - y,
+            (None, "mul", [x, y]) => x * y,
+            (None, "div", [x, y]) => x / y,
+            (None, "sqrt", [x]) => x.sqrt(),
+            (None, "muladd", [x, y, z]) => x * y + z,
+            (None, "sum", [_, ..]) => numbers.iter().fold(0.0, |sum, x| sum + x),
+            (None, "dot", [_, .., _]) if numbers.len() % 2 == 0 => {
+                numbers.chunks(2).fold(0.0, |sum, pair| sum + pair[0] * pair[1])
+            }
+            (None, "decimals", [x]) if x.abs() <= 2_f64.powi(53) || !x.is_finite() => *x,
+            (Some(math), "exp", [x]) => (math.exp)(*x),
+            (Some(math), "log", [x]) => (math.log)(*x),
+            (Some(math), "sin", [x]) if x.is_nan() || x.abs() <= 8.0 => (math.sin)(*x),
+            (Some(math), "cos", [x]) if x.is_nan() || x.abs() <= 8.0 => (math.cos)(*x),
+            (Some(math), "pow", [x, y]) if is_exponent(*y, 4096.0) => (math.pow)(*x, *y),
+            _ => return expected("an operation with numbers in its domain", line[0]),
+        };
+        let is_text = line[0] == "decimals";
+        if is_text { reply.text(line[0], &four_decimals(result)) } else { reply.doubles(line[0], &[result]) }
+    }
+    Ok(())
 }
 
 /// Whether y is an integer or half-integer in its range.
@@ -168,12 +161,11 @@ fn read_text(request: &mut Request) -> Result<Vec<String>> {
 
 fn tokens(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let text = read_text(request)?;
-    let (documents, characters) = documents(&Vec::from_iter(text.iter().map(String::as_str)))?;
+    let (documents, characters) = documents(&text)?;
     reply.line("documents", [documents.len()]);
     reply.text("vocabulary", &String::from_iter(&characters));
     reply.line("bos", [characters.len()]);
-    documents.iter().for_each(|document| reply.line("encoded", encode(document, &characters)));
-    Ok(())
+    Ok(documents.iter().for_each(|document| reply.line("encoded", encode(document, &characters))))
 }
 
 fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
@@ -234,7 +226,7 @@ fn read_model(request: &mut Request) -> Result<Settings> {
     Ok(Settings { math, layers, heads, embedding, block, vocabulary, squared_relu, attention, ..Settings::default() })
 }
 
-fn read_training(request: &mut Request, settings: Settings) -> Result<Settings> {
+fn read_training(settings: Settings, request: &mut Request) -> Result<Settings> {
     let (learning_rate, beta1) = (request.one("learning_rate", double)?, request.one("beta1", double)?);
     let (beta2, epsilon) = (request.one("beta2", double)?, request.one("epsilon", double)?);
     let cosine = request.one("schedule", choice([("linear", false), ("cosine", true)]))?;
@@ -262,8 +254,7 @@ fn write_tensors(reply: &mut Reply, model: &Model, prefix: &str, numbers: &[f64]
 fn read_loss(request: &mut Request) -> Result<(Model, Node)> {
     let settings = read_model(request)?;
     let tokens = read_document(request, &settings)?;
-    let parameters = read_tensors(request, &settings, "")?;
-    let mut model = Model::new(settings, parameters);
+    let mut model = Model::new(read_tensors(request, &settings, "")?, settings);
     let loss = model.loss(&tokens);
     Ok((model, loss))
 }
@@ -285,36 +276,30 @@ fn forward(request: &mut Request, reply: &mut Reply) -> Result<()> {
         }
         write("", &["logits", "probabilities", "loss"]);
     }
-    reply.doubles("loss", &[graph.values[loss]]);
-    Ok(())
+    Ok(reply.doubles("loss", &[graph.values[loss]]))
 }
 
 fn backward(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let (mut model, loss) = read_loss(request)?;
     model.graph.backward(loss);
     reply.doubles("loss", &[model.graph.values[loss]]);
-    write_tensors(reply, &model, "", &model.graph.gradients);
-    Ok(())
+    Ok(write_tensors(reply, &model, "", &model.graph.gradients))
 }
 
 fn adam(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let settings = Settings { math: read_math(request)?, ..Settings::default() };
-    let settings = read_training(request, settings)?;
+    let settings = read_training(Settings { math: read_math(request)?, ..Settings::default() }, request)?;
     let step = request.one("step", integer(0..=settings.steps - 1))?;
-    let shape =
-        request.0.first().filter(|line| line.len() == 4).ok_or("expected tensor with name, rows and columns")?;
+    let shape = request.0.first().filter(|line| line.len() == 4).ok_or("expected a tensor's name and shape")?;
     let (rows, columns) = (integer(1..=2048)(shape[2])?, integer(1..=2048)(shape[3])?);
     let mut read = |name| request.tensor(name, rows, columns);
     let [mut parameters, gradients, mut m, mut v] = [read("parameters")?, read("gradients")?, read("m")?, read("v")?];
     let results = settings.update(step, &mut parameters, &gradients, &mut m, &mut v);
     ["rate", "correction1", "correction2"].iter().zip(results).for_each(|(key, x)| reply.doubles(key, &[x]));
-    [("m", m), ("v", v), ("parameters", parameters)].iter().for_each(|(name, x)| reply.tensor(name, columns, x));
-    Ok(())
+    Ok([("m", m), ("v", v), ("parameters", parameters)].iter().for_each(|(name, x)| reply.tensor(name, columns, x)))
 }
 
 fn train(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let settings = read_model(request)?;
-    let settings = read_training(request, settings)?;
+    let settings = read_training(read_model(request)?, request)?;
     let from = request.one("from", integer(0..=settings.steps - 1))?;
     let count = request.one("count", integer(1..=settings.steps - from))?;
     let full = request.many("full", 0..=count, integer(from..=from + count - 1))?;
@@ -323,8 +308,7 @@ fn train(request: &mut Request, reply: &mut Reply) -> Result<()> {
     while request.key() == "tokens" {
         documents.push(read_document(request, &settings)?);
     }
-    let parameters = read_tensors(request, &settings, "")?;
-    let mut model = Model::new(settings, parameters);
+    let mut model = Model::new(read_tensors(request, &settings, "")?, settings);
     if from > 0 {
         model.m = read_tensors(request, &model.settings, "m.")?;
         model.v = read_tensors(request, &model.settings, "v.")?;
@@ -352,7 +336,7 @@ fn sample(request: &mut Request, reply: &mut Reply) -> Result<()> {
     ensure(state[0] <= WORDS, "expected an index up to 624")?;
     let kept = request.one("kept", |word| if word == "none" { Ok(None) } else { double(word).map(Some) })?;
     let words = std::array::from_fn(|i| state[i + 1] as u32);
-    let (mut model, mut generator) = (Model::new(settings, parameters), Generator { index: state[0], words, kept });
+    let (mut model, mut generator) = (Model::new(parameters, settings), Generator { index: state[0], words, kept });
     for number in 0..samples {
         reply.line("sample", [number]);
         for (probabilities, token) in model.sample(temperature, &mut generator)? {
@@ -360,22 +344,18 @@ fn sample(request: &mut Request, reply: &mut Reply) -> Result<()> {
             reply.line("token", [token]);
         }
     }
-    reply.line("word", [generator.word()]);
-    Ok(())
+    Ok(reply.line("word", [generator.word()]))
 }
 
 fn run(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let math = read_math(request)?;
-    let mut settings = Settings { math, ..request.one("preset", preset)? };
+    let mut settings = Settings { math: read_math(request)?, ..request.one("preset", preset)? };
     settings.steps = request.one("steps", integer(1..=4096))?;
     let samples = request.one("samples", integer(0..=1000))?;
     let text = read_text(request)?;
-    let text = Vec::from_iter(text.iter().map(String::as_str));
     let (lines, model, mut generator) = microgpt::run(settings, samples, &text)?;
     lines.iter().for_each(|line| reply.text("print", line));
     for (name, numbers) in [("parameters", &model.graph.values), ("m", &model.m), ("v", &model.v)] {
         reply.checksum(name, &numbers[..model.m.len()]);
     }
-    reply.line("word", [generator.word()]);
-    Ok(())
+    Ok(reply.line("word", [generator.word()]))
 }

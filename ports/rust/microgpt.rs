@@ -89,7 +89,7 @@ impl Generator {
 }
 
 /// The documents of a dataset, and the distinct characters, each of which is a token.
-pub fn documents<'a>(lines: &[&'a str]) -> Result<(Vec<&'a str>, Vec<char>)> {
+pub fn documents(lines: &[String]) -> Result<(Vec<&str>, Vec<char>)> {
     let stripped = lines.iter().map(|line| line.trim_matches(|c| matches!(c, '\t'..='\r' | ' ')));
     let documents: Vec<&str> = stripped.filter(|line| !line.is_empty()).collect();
     let characters = BTreeSet::from_iter(documents.iter().flat_map(|document| document.chars()));
@@ -240,7 +240,7 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn new(settings: Settings, parameters: Vec<f64>) -> Model {
+    pub fn new(parameters: Vec<f64>, settings: Settings) -> Model {
         let (mut graph, zeros) = (Graph::new(settings.math), vec![0.0; parameters.len()]);
         graph.vector(parameters, Graph::leaf);
         let (matrices, orders) = (settings.matrices(), vec![Vec::new(); settings.block]);
@@ -321,7 +321,7 @@ impl Model {
 }
 
 /// Trains and samples. The result begins with the lines to print.
-pub fn run(mut settings: Settings, samples: usize, text: &[&str]) -> Result<(Vec<String>, Model, Generator)> {
+pub fn run(mut settings: Settings, samples: usize, text: &[String]) -> Result<(Vec<String>, Model, Generator)> {
     let ((documents, characters), mut generator) = (documents(text)?, Generator::seeded(42));
     let documents = generator.shuffled(documents);
     settings.vocabulary = characters.len() + 1;
@@ -334,7 +334,7 @@ pub fn run(mut settings: Settings, samples: usize, text: &[&str]) -> Result<(Vec
     }
     let mut lines = vec![format!("num docs: {}", documents.len()), format!("vocab size: {}", settings.vocabulary)];
     lines.push(format!("num params: {}", parameters.len()));
-    let mut model = Model::new(settings, parameters);
+    let mut model = Model::new(parameters, settings);
     for (step, document) in (0..steps).zip(documents.iter().cycle()) {
         let loss = model.train(step, &encode(document, &characters));
         lines.push(format!("step {:4} / {steps:4} | loss {}", step + 1, four_decimals(loss)));
