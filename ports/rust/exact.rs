@@ -1,10 +1,11 @@
-//! Correctly rounded exp, log, sin, cos and pow (SPEC.md, sections 2 and 15), in fixed point with 192 places. What is
-//! rounded to a double is less than 2^17 units of the last place off, or 2^-175. No true value is known to come nearer
-//! to a middle between two doubles than 2^-120 of itself, or 2^-173 for the least logarithms and sines. What these
-//! places cannot tell from a middle is therefore one, as only a power can be.
+//! Correctly rounded exp, log, sin, cos and pow (SPEC.md, sections 2 and 15), in fixed point with 192 places. Results
+//! are less than 2^17 units of the last place off, or 2^-175. No true value is known to come nearer to a middle between
+//! two doubles than 2^-120 of itself, or 2^-173 for the least logarithms and sines. So what these places cannot tell
+//! from a middle is one, as only a power can be.
 
 use std::array::from_fn;
 use std::f64::consts::{FRAC_2_PI, LN_2};
+use std::iter::successors;
 use std::ops::{Add, Mul, Neg};
 use std::sync::LazyLock;
 
@@ -20,23 +21,21 @@ pub struct Math {
 pub static EXACT: Math = Math { exp, log, sin, cos, pow };
 pub static NATIVE: Math = Math { exp: f64::exp, log: f64::ln, sin: f64::sin, cos: f64::cos, pow: f64::powf };
 
+#[rustfmt::skip]
+impl Default for &Math { fn default() -> Self { &EXACT } }
+
 /// Two's complement, the top word first. It stands before the point.
 #[derive(Clone, Copy)]
 struct Fixed([u64; 4]);
 
-const ZERO: Fixed = Fixed([0; 4]);
 const ONE: Fixed = Fixed([1, 0, 0, 0]);
 const LN2: Fixed = Fixed([0, 0xb17217f7d1cf79ab, 0xc9e3b39803f2f6af, 0x40f343267298b62d]);
 const HALF_PI: Fixed = Fixed([1, 0x921fb54442d18469, 0x898cc51701b839a2, 0x52049c1114cf98e8]);
 
-static INVERSE_FACTORIALS: LazyLock<[Fixed; 48]> = LazyLock::new(|| {
-    let mut last = ONE;
-    from_fn(|k| {
-        last = last.divided_by(k.max(1) as u64);
-        last
-    })
+static INVERSE_FACTORIALS: LazyLock<Vec<Fixed>> = LazyLock::new(|| {
+    let next = |&(k, term): &(f64, Fixed)| Some((k + 1.0, term * Fixed::reciprocal(k)));
+    successors(Some((1.0, ONE)), next).map(|(_, term)| term).take(48).collect()
 });
-
 /// 2^(j/256)
 static ROOTS: LazyLock<[Fixed; 256]> =
     LazyLock::new(|| from_fn(|j| series(LN2 * Fixed::from(j as f64 / 256.0), INVERSE_FACTORIALS.iter())));
@@ -44,25 +43,13 @@ static ROOTS: LazyLock<[Fixed; 256]> =
 impl Fixed {
     /// Bits below the last place are cut off.
     fn from(x: f64) -> Fixed {
-        let mut rest = x.abs();
-        let words = from_fn(|_| {
-            let word = rest as u64;
-            rest = (rest - word as f64) * 2_f64.powi(64);
-            word
-        });
-        Fixed(words).signed(x < 0.0)
+        let word = |i: i32| (x.abs() * 2_f64.powi(64 * i)) % 2_f64.powi(64);
+        Fixed(from_fn(|i| word(i as i32) as u64)).signed(x < 0.0)
     }
+    /// Newton's method: each round doubles the right bits.
+    fn reciprocal(x: f64) -> Fixed { (0..2).fold(Fixed::from(1.0 / x), |r, _| r + r * (ONE + -(r * Fixed::from(x)))) }
     fn is_negative(self) -> bool { self.0[0] >> 63 == 1 }
     fn signed(self, negative: bool) -> Fixed { if negative { -self } else { self } }
-    /// For a number that is not negative.
-    fn divided_by(self, divisor: u64) -> Fixed {
-        let mut rest = 0;
-        Fixed(self.0.map(|word| {
-            let dividend = rest << 64 | u128::from(word);
-            rest = dividend % u128::from(divisor);
-            (dividend / u128::from(divisor)) as u64
-        }))
-    }
     /// The double nearest to `self * 2^exponent`, rounded once, even if it is subnormal.
     fn nearest(self, exponent: i32) -> f64 {
         let [first, second, third, last] = (self.signed(self.is_negative()) + Fixed([0, 0, 0, 1 << 17])).0;
@@ -77,8 +64,7 @@ impl Fixed {
         let rounded = (bits + (1 << 73) - 1 + (bits >> 74 & 1)) >> 74;
         // the first bit of a normal number adds one to the exponent, and so does a carry
         let pattern = (((height.clamp(-1022, 1024) + 1022) as u64) << 52) + rounded as u64;
-        let size = f64::from_bits(pattern.min(f64::INFINITY.to_bits()));
-        if self.is_negative() { -size } else { size }
+        f64::from_bits(pattern.min(f64::INFINITY.to_bits())).copysign(self.0[0] as i64 as f64)
     }
 }
 
@@ -86,20 +72,17 @@ impl Neg for Fixed {
     type Output = Fixed;
     fn neg(self) -> Fixed { Fixed(self.0.map(|word| !word)) + Fixed([0, 0, 0, 1]) }
 }
-
 impl Add for Fixed {
     type Output = Fixed;
     fn add(self, other: Fixed) -> Fixed {
         let (mut sum, mut carry) = ([0; 4], 0);
         for i in (0..4).rev() {
             carry += u128::from(self.0[i]) + u128::from(other.0[i]);
-            sum[i] = carry as u64;
-            carry >>= 64;
+            (sum[i], carry) = (carry as u64, carry >> 64);
         }
         Fixed(sum)
     }
 }
-
 impl Mul for Fixed {
     type Output = Fixed;
     /// Cut off at the last place, towards zero.
@@ -110,8 +93,7 @@ impl Mul for Fixed {
             let mut carry = 0;
             for j in (0..4).rev() {
                 carry += u128::from(a[i]) * u128::from(b[j]) + u128::from(product[i + j + 1]);
-                product[i + j + 1] = carry as u64;
-                carry >>= 64;
+                (product[i + j + 1], carry) = (carry as u64, carry >> 64);
             }
             product[i] = carry as u64;
         }
@@ -121,7 +103,7 @@ impl Mul for Fixed {
 
 /// The first term + the second * s + the third * s^2 ...
 fn series<'a>(s: Fixed, terms: impl DoubleEndedIterator<Item = &'a Fixed>) -> Fixed {
-    terms.rev().fold(ZERO, |sum, &term| sum * s + term)
+    terms.rev().fold(Fixed([0; 4]), |sum, &term| sum * s + term)
 }
 
 /// e^a = 2^(k/256) e^r, as a number and a power of two.
@@ -153,13 +135,10 @@ fn exp(x: f64) -> f64 {
     let (value, exponent) = power(Fixed::from(x.clamp(-800.0, 800.0)));
     if x.is_nan() { x } else { value.nearest(exponent) }
 }
-
 fn log(x: f64) -> f64 { if x > 0.0 && x < f64::INFINITY { logarithm(x).nearest(0) } else { x.ln() } }
-
 /// For |x| <= 8. That of a small x is x: x^3/6 is less than half an ulp.
 fn sin(x: f64) -> f64 { if x.abs() > 1e-8 { sine(x, 0) } else { x } }
 fn cos(x: f64) -> f64 { if x.is_nan() { x } else { sine(x, 1) } }
-
 /// For an integer or half-integer y with |y| <= 4097. What has one rounding anyway is done at once.
 fn pow(x: f64, y: f64) -> f64 {
     match y {
@@ -175,6 +154,5 @@ fn pow(x: f64, y: f64) -> f64 {
         }
     }
 }
-
 /// pow(x, 0.5): the square root but for -0.0 and -infinity.
 pub fn root(x: f64) -> f64 { if x == f64::NEG_INFINITY { f64::INFINITY } else { (x + 0.0).sqrt() } }

@@ -1,13 +1,11 @@
 //! Automatic differentiation (SPEC.md, section 5): an arena of nodes with values and ways back to their children. The
-//! same one answers `graph` and trains the model. A dot product or a sum over vectors is a single node ("Taking nodes
-//! together").
+//! same one answers `graph` and trains the model. A dot product or a sum over vectors is a single node.
 
 use std::ops::Range;
 
 use crate::exact::Math;
 
-/// A place in the arena.
-pub type Node = usize;
+pub type Node = usize; // a place in the arena
 
 /// Consecutive nodes.
 #[derive(Clone, Copy)]
@@ -29,16 +27,10 @@ enum Rule {
     Products,  // to those on either side, by the value of the other one
 }
 
-/// Where a node comes from. Its children are left, right, left + 1, right + 1 and so on; an only one is on both sides.
-/// Those on one side are the same as those on the other or disjoint, and none is below another one (except of a pair).
-#[derive(Clone, Copy)]
-struct Origin {
-    left: Node,
-    right: Node,
-    pairs: usize,
-    rule: Rule,
-}
+/// Left, right, pairs, rule: the children are left, right, left + 1, right + 1 ... An only one stands on both sides.
+type Origin = (Node, Node, usize, Rule);
 
+#[derive(Default)]
 pub struct Graph {
     pub math: &'static Math,
     pub values: Vec<f64>,
@@ -50,11 +42,7 @@ pub struct Graph {
 }
 
 impl Graph {
-    pub fn new(math: &'static Math) -> Graph {
-        let (values, gradients, trace, origins, waiting, order) = Default::default();
-        Graph { math, values, gradients, trace, origins, waiting, order }
-    }
-
+    pub fn new(math: &'static Math) -> Graph { Graph { math, ..Graph::default() } }
     /// Forgets all nodes but the first ones, which are leaves.
     pub fn truncate(&mut self, count: usize) {
         self.values.truncate(count);
@@ -63,46 +51,39 @@ impl Graph {
         self.order.clear();
         self.trace.clear();
     }
-
-    fn push(&mut self, value: f64, left: Node, right: Node, pairs: usize, rule: Rule) -> Node {
+    fn push(&mut self, value: f64, origin: Origin) -> Node {
         self.values.push(value);
-        self.origins.push(Origin { left, right, pairs, rule });
-        self.waiting.push(pairs > 0);
+        self.origins.push(origin);
+        self.waiting.push(origin.2 > 0);
         self.values.len() - 1
     }
-
     /// What `make` makes of each item, one node of each.
     pub fn vector<T>(&mut self, items: impl IntoIterator<Item = T>, make: impl Fn(&mut Graph, T) -> Node) -> Vector {
         let first = self.values.len();
         let length = items.into_iter().map(|item| make(self, item)).count();
         Vector { first, length }
     }
-
     /// Visits all that is below the root, depth first, on a path of its own, since graphs are deep.
     pub fn visit(&mut self, root: Node) {
-        let (mut path, mut next) = (Vec::new(), Some((root, 0)).filter(|_| self.waiting[root]));
-        while let Some((node, place)) = next.or_else(|| path.pop()) {
+        let mut path = Vec::from_iter(self.waiting[root].then_some((root, 0)));
+        while let Some((node, place)) = path.pop() {
             self.waiting[node] = false;
-            let Origin { left, right, pairs, .. } = self.origins[node];
+            let (left, right, pairs, _) = self.origins[node];
             let mut children = (place..pairs).flat_map(|i| [(left + i, i), (right + i, i)]);
-            next = children.find(|&(child, _)| self.waiting[child]);
-            match next {
-                Some((_, place)) => path.push((node, place)),
+            match children.find(|&(child, _)| self.waiting[child]) {
+                Some((child, place)) => path.extend([(node, place), (child, 0)]),
                 None => self.order.push(node),
             }
-            next = next.map(|(child, _)| (child, 0));
         }
     }
-
     /// Visits all that is below these nodes, if need be in the order `found` in another graph of the same shape.
     pub fn visit_again(&mut self, roots: Vector, found: &mut Vec<Node>) {
-        let start = self.order.len();
+        let start = self.order.len() + found.len();
         self.order.extend(&found[..]);
         found.iter().for_each(|&node| self.waiting[node] = false);
         roots.nodes().for_each(|root| self.visit(root));
-        found.extend(&self.order[start + found.len()..]);
+        found.extend(&self.order[start..]);
     }
-
     /// From here on `gradients` has the derivative of the root by each node.
     pub fn backward(&mut self, root: Node) {
         self.visit(root);
@@ -111,7 +92,7 @@ impl Graph {
         gradients.resize(values.len(), 0.0);
         gradients[root] = 1.0;
         for &node in order.iter().rev() {
-            let (g, Origin { left, right, pairs, rule }) = (gradients[node], origins[node]);
+            let (g, (left, right, pairs, rule)) = (gradients[node], origins[node]);
             match rule {
                 Rule::Each(local) => gradients[left..left + pairs].iter_mut().for_each(|child| *child += local * g),
                 Rule::Both => [left, right].into_iter().for_each(|child| gradients[child] += g),
@@ -125,41 +106,34 @@ impl Graph {
 }
 
 /// The expressions. Nobody asks for the gradient of a plain number, so it needs no node.
+#[rustfmt::skip]
 impl Graph {
-    fn of_one(&mut self, a: Node, value: f64, local: f64) -> Node { self.push(value, a, a, 1, Rule::Each(local)) }
-    pub fn leaf(&mut self, value: f64) -> Node { self.push(value, 0, 0, 0, Rule::Both) }
-    pub fn add(&mut self, a: Node, b: Node) -> Node { self.push(self.values[a] + self.values[b], a, b, 1, Rule::Both) }
-    pub fn mul(&mut self, a: Node, b: Node) -> Node {
-        self.push(self.values[a] * self.values[b], a, b, 1, Rule::Products)
-    }
+    fn of_one(&mut self, a: Node, value: f64, local: f64) -> Node { self.push(value, (a, a, 1, Rule::Each(local))) }
+    pub fn leaf(&mut self, value: f64) -> Node { self.push(value, (0, 0, 0, Rule::Both)) }
+    pub fn add(&mut self, a: Node, b: Node) -> Node { self.push(self.values[a] + self.values[b], (a, b, 1, Rule::Both)) }
+    pub fn mul(&mut self, a: Node, b: Node) -> Node { self.push(self.values[a] * self.values[b], (a, b, 1, Rule::Products)) }
     pub fn pow(&mut self, a: Node, c: f64) -> Node {
         let (pow, x) = (self.math.pow, self.values[a]);
         self.of_one(a, pow(x, c), c * pow(x, c - 1.0))
     }
     pub fn log(&mut self, a: Node) -> Node { self.of_one(a, (self.math.log)(self.values[a]), 1.0 / self.values[a]) }
-    pub fn exp(&mut self, a: Node) -> Node {
-        let power = (self.math.exp)(self.values[a]);
-        self.of_one(a, power, power)
-    }
+    pub fn exp(&mut self, a: Node) -> Node { let e = (self.math.exp)(self.values[a]); self.of_one(a, e, e) }
     pub fn relu(&mut self, a: Node) -> Node {
-        let x = self.values[a];
-        if x > 0.0 { self.of_one(a, x, 1.0) } else { self.of_one(a, 0.0, 0.0) }
+        if self.values[a] > 0.0 { self.of_one(a, self.values[a], 1.0) } else { self.of_one(a, 0.0, 0.0) }
     }
     pub fn add_number(&mut self, a: Node, c: f64) -> Node { self.of_one(a, self.values[a] + c, 1.0) }
     pub fn mul_number(&mut self, a: Node, c: f64) -> Node { self.of_one(a, self.values[a] * c, c) }
     pub fn div_number(&mut self, a: Node, c: f64) -> Node { self.mul_number(a, (self.math.pow)(c, -1.0)) }
+    pub fn neg(&mut self, a: Node) -> Node { self.mul_number(a, -1.0) }
     /// Another node just like this one.
-    pub fn again(&mut self, node: Node) -> Node {
-        let Origin { left, right, pairs, rule } = self.origins[node];
-        self.push(self.values[node], left, right, pairs, rule)
+    pub fn again(&mut self, node: Node) -> Node { self.push(self.values[node], self.origins[node]) }
+    pub fn sum(&mut self, a: Vector) -> Node {
+        let value = self.values[a.nodes()].iter().fold(0.0, |sum, x| sum + x);
+        self.push(value, (a.first, a.first, a.length, Rule::Each(1.0)))
     }
     pub fn dot(&mut self, a: Vector, b: Vector) -> Node {
         let pairs = self.values[a.nodes()].iter().zip(&self.values[b.nodes()]);
-        self.push(pairs.fold(0.0, |sum, (a, b)| sum + a * b), a.first, b.first, a.length, Rule::Products)
-    }
-    pub fn sum(&mut self, a: Vector) -> Node {
-        let value = self.values[a.nodes()].iter().fold(0.0, |sum, x| sum + x);
-        self.push(value, a.first, a.first, a.length, Rule::Each(1.0))
+        self.push(pairs.fold(0.0, |sum, (a, b)| sum + a * b), (a.first, b.first, a.length, Rule::Products))
     }
     /// The sum of nodes anywhere, of which there is one at least.
     pub fn add_up(&mut self, nodes: &[Node]) -> Node {

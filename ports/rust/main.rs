@@ -1,7 +1,6 @@
-//! microgpt in Rust: a small GPT whose every bit is prescribed. The contract is conformance/SPEC.md.
-//!
-//! Without arguments the program answers requests, whose verbs stand here (SPEC.md, section 12). `microgpt run
-//! [seed|classic] < names.txt` trains on the names, one a line, and makes new ones.
+//! microgpt in Rust: a small GPT whose every bit is prescribed (conformance/SPEC.md). Without arguments the program
+//! answers requests, whose verbs stand here (section 12). `microgpt run [seed|classic] < names.txt` trains on the
+//! names, one a line, and makes new ones.
 
 mod exact;
 mod graph;
@@ -13,15 +12,15 @@ use std::process::ExitCode;
 
 use exact::{EXACT, Math, NATIVE};
 use graph::{Graph, Node};
-use microgpt::{Config, Dataset, Generator, Matrix, Model, Optimizer, PRESETS, WORDS, four_decimals};
-use protocol::{Reply, Request, Result, all, choice, double, expected, integer, words};
+use microgpt::{Generator, Matrix, Model, Settings, WORDS, documents, encode, four_decimals, preset};
+use protocol::{Reply, Request, Result, all, choice, double, ensure, expected, hex, integer, words};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into()).collect();
     let outcome = match arguments.iter().map(String::as_str).collect::<Vec<&str>>()[..] {
         [] => answer_all(),
         ["run"] => run_preset("seed"),
-        ["run", preset] => run_preset(preset),
+        ["run", name] => run_preset(name),
         _ => Err("usage: microgpt, or microgpt run [seed|classic] < names.txt".into()),
     };
     let Err(problem) = outcome else { return ExitCode::SUCCESS };
@@ -30,54 +29,43 @@ fn main() -> ExitCode {
 }
 
 fn run_preset(name: &str) -> Result<()> {
-    let (preset, text) = (choice(PRESETS)(name)?, read_to_string(stdin())?);
-    preset.run(&EXACT, 20, text.split('\n'), |line| Ok(writeln!(stdout(), "{line}")?))?;
-    Ok(())
+    let (settings, text) = (preset(name)?, read_to_string(stdin())?);
+    let (lines, ..) = microgpt::run(settings, 20, &Vec::from_iter(text.split('\n').map(String::from)))?;
+    Ok(writeln!(stdout(), "{}", lines.join("\n"))?)
 }
 
 /// Answers each request as soon as it is complete, until the input ends.
 fn answer_all() -> Result<()> {
     let mut lines = Vec::new();
     for line in stdin().lock().split(b'\n') {
-        let line = String::from_utf8_lossy(&line?).into_owned();
-        if line == "end" {
-            write!(stdout(), "{}", answer(&lines, true))?;
-            stdout().flush()?;
+        lines.push(String::from_utf8_lossy(&line?).into_owned());
+        if lines.last().is_some_and(|line| line == "end") {
+            write!(stdout(), "{}", answer(&lines))?;
             lines.clear();
-        } else {
-            lines.push(line);
         }
     }
-    if !lines.is_empty() {
-        write!(stdout(), "{}", answer(&lines, false))?;
-    }
-    Ok(())
+    if lines.is_empty() { Ok(()) } else { Ok(write!(stdout(), "{}", answer(&lines))?) }
 }
 
-fn answer(lines: &[String], is_complete: bool) -> String {
-    let first = lines.first().map_or("", String::as_str);
-    let is_id = |name: &str| name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
-    let (verb, id) = match words(first).as_deref() {
+fn answer(lines: &[String]) -> String {
+    let is_id = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    let (verb, id) = match words(&lines[0]).as_deref() {
         Ok(&[verb, id]) if id.len() <= 64 && is_id(id) => (verb, id),
         _ => return "error - expected a verb and an id of 1 to 64 letters digits . _ -\nend\n".into(),
     };
-    let mut reply = Reply::default();
-    let outcome = match VERBS.iter().find(|(name, _)| *name == verb) {
-        None if is_complete => Err("unsupported".into()),
-        Some((_, answer)) if is_complete => answer_lines(&lines[1..], *answer, &mut reply),
-        _ => Err("expected the line end before the end of the input".into()),
-    };
-    match outcome {
-        Ok(()) => format!("ok {id}\n{}end\n", reply.0),
+    match answer_verb(verb, &lines[1..]) {
+        Ok(Reply(text)) => format!("ok {id}\n{text}end\n"),
         Err(reason) => format!("error {id} {reason:.200}\nend\n"),
     }
 }
 
-fn answer_lines(lines: &[String], answer: Verb, reply: &mut Reply) -> Result<()> {
-    let lines = lines.iter().map(|line| words(line)).collect::<Result<Vec<_>>>()?;
-    let mut request = Request(&lines);
-    answer(&mut request, reply)?;
-    if request.key() == "end" { Ok(()) } else { expected("end", request.key()) }
+fn answer_verb(verb: &str, lines: &[String]) -> Result<Reply> {
+    ensure(lines.last().is_some_and(|line| line == "end"), "expected the line end before the end of the input")?;
+    let (_, answer) = VERBS.iter().find(|(name, _)| *name == verb).ok_or("unsupported")?;
+    let lines = lines[..lines.len() - 1].iter().map(|line| words(line)).collect::<Result<Vec<_>>>()?;
+    let (mut request, mut reply) = (Request(&lines), Reply::default());
+    answer(&mut request, &mut reply)?;
+    if request.0.is_empty() { Ok(reply) } else { expected("end", request.key()) }
 }
 
 type Verb = fn(&mut Request, &mut Reply) -> Result<()>;
@@ -89,53 +77,46 @@ const VERBS: [(&str, Verb); 12] = [
 ];
 
 fn hello(_: &mut Request, reply: &mut Reply) -> Result<()> {
-    reply.0 = format!("name rust\nprotocol 1\nverbs {}\nmath exact native\n", VERBS.map(|(name, _)| name).join(" "));
-    Ok(())
-}
-
-/// One result for each line.
-fn calculate(request: &mut Request, reply: &mut Reply, result: impl Fn(&str, &[f64]) -> Option<f64>) -> Result<()> {
-    for line in request.rest()? {
-        match (line[0], result(line[0], &all(&line[1..], double)?)) {
-            ("decimals", Some(x)) => reply.text("decimals", &four_decimals(x)),
-            (key, Some(x)) => reply.doubles(key, &[x]),
-            (key, None) => return expected("an operation with numbers in its domain", key),
-        }
-    }
-    Ok(())
-}
-
-fn arith(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    calculate(request, reply, |key, numbers| {
-        Some(match (key, numbers) {
-            ("add", [x, y]) => x + y,
-            ("sub", [x, y]) => x - y,
-            ("mul", [x, y]) => x * y,
-            ("div", [x, y]) => x / y,
-            ("sqrt", [x]) => x.sqrt(),
-            ("muladd", [x, y, z]) => x * y + z,
-            ("sum", [_, ..]) => numbers.iter().fold(0.0, |sum, x| sum + x),
-            ("dot", [_, _, ..]) if numbers.len() % 2 == 0 => numbers.chunks(2).fold(0.0, |sum, xy| sum + xy[0] * xy[1]),
-            ("decimals", [x]) if x.abs() <= 2_f64.powi(53) || !x.is_finite() => *x,
-            _ => return None,
-        })
-    })
+    reply.line("name", ["rust"]);
+    reply.line("protocol", [1]);
+    reply.line("verbs", VERBS.map(|(name, _)| name));
+    Ok(reply.line("math", ["exact", "native"]))
 }
 
 fn read_math(request: &mut Request) -> Result<&'static Math> {
     request.one("math", choice([("exact", &EXACT), ("native", &NATIVE)]))
 }
 
-fn math(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let math = read_math(request)?;
-    calculate(request, reply, |key, numbers| match (key, numbers) {
-        ("exp", [x]) => Some((math.exp)(*x)),
-        ("log", [x]) => Some((math.log)(*x)),
-        ("sin", [x]) if x.is_nan() || x.abs() <= 8.0 => Some((math.sin)(*x)),
-        ("cos", [x]) if x.is_nan() || x.abs() <= 8.0 => Some((math.cos)(*x)),
-        ("pow", [x, y]) if is_exponent(*y, 4096.0) => Some((math.pow)(*x, *y)),
-        _ => None,
-    })
+fn arith(request: &mut Request, reply: &mut Reply) -> Result<()> { calculate(None, request, reply) }
+fn math(request: &mut Request, reply: &mut Reply) -> Result<()> { calculate(Some(read_math(request)?), request, reply) }
+
+/// One result for each line.
+fn calculate(math: Option<&Math>, request: &mut Request, reply: &mut Reply) -> Result<()> {
+    for line in request.rest()? {
+        let numbers = all(&line[1..], double)?;
+        let result = match (math, line[0], &numbers[..]) {
+            (None, "add", [x, y]) => x + y,
+            (None, "sub", [x, y]) => x - y,
+            (None, "mul", [x, y]) => x * y,
+            (None, "div", [x, y]) => x / y,
+            (None, "sqrt", [x]) => x.sqrt(),
+            (None, "muladd", [x, y, z]) => x * y + z,
+            (None, "sum", [_, ..]) => numbers.iter().fold(0.0, |sum, x| sum + x),
+            (None, "dot", [_, .., _]) if numbers.len() % 2 == 0 => {
+                numbers.chunks(2).fold(0.0, |sum, pair| sum + pair[0] * pair[1])
+            }
+            (None, "decimals", [x]) if x.abs() <= 2_f64.powi(53) || !x.is_finite() => *x,
+            (Some(math), "exp", [x]) => (math.exp)(*x),
+            (Some(math), "log", [x]) => (math.log)(*x),
+            (Some(math), "sin", [x]) if x.is_nan() || x.abs() <= 8.0 => (math.sin)(*x),
+            (Some(math), "cos", [x]) if x.is_nan() || x.abs() <= 8.0 => (math.cos)(*x),
+            (Some(math), "pow", [x, y]) if is_exponent(*y, 4096.0) => (math.pow)(*x, *y),
+            _ => return expected("an operation with numbers in its domain", line[0]),
+        };
+        let is_text = line[0] == "decimals";
+        if is_text { reply.text(line[0], &four_decimals(result)) } else { reply.doubles(line[0], &[result]) }
+    }
+    Ok(())
 }
 
 /// Whether y is an integer or half-integer in its range.
@@ -148,26 +129,19 @@ fn random(request: &mut Request, reply: &mut Reply) -> Result<()> {
         let draws = |word| integer(0..=1000)(word).map(|count| 0..count);
         match line[..] {
             [key @ "words", n] => reply.line(key, draws(n)?.map(|_| generator.word())),
-            [key @ "random", n] => reply.doubles(key, &Vec::from_iter(draws(n)?.map(|_| generator.random()))),
+            [key @ "random", n] => reply.line(key, draws(n)?.map(|_| hex(generator.random()))),
             [key @ "gauss", n, sigma] => {
                 let sigma = double(sigma)?;
-                reply.doubles(key, &Vec::from_iter(draws(n)?.map(|_| generator.gauss(math, sigma))));
+                reply.line(key, draws(n)?.map(|_| hex(generator.gauss(math, sigma))));
             }
-            [key @ "shuffle", n] => {
-                let mut items = Vec::from_iter(0..integer(0..=10000)(n)?);
-                generator.shuffle(&mut items);
-                reply.line(key, items);
-            }
+            [key @ "shuffle", n] => reply.line(key, generator.shuffled(Vec::from_iter(0..integer(0..=10000)(n)?))),
             [key @ "choices", n, ref weights @ ..] if (1..=1000).contains(&weights.len()) => {
                 let weights = all(weights, double)?;
                 reply.line(key, draws(n)?.map(|_| generator.choice(&weights)).collect::<Result<Vec<usize>>>()?);
             }
             [key @ "state"] => {
                 reply.line(key, [generator.index as u32].iter().chain(&generator.words));
-                match generator.kept {
-                    Some(x) => reply.doubles("kept", &[x]),
-                    None => reply.line("kept", ["none"]),
-                }
+                reply.line("kept", [generator.kept.map_or("none".into(), hex)]);
             }
             _ => return expected("words random gauss shuffle choices or state with its values", line[0]),
         }
@@ -186,13 +160,12 @@ fn read_text(request: &mut Request) -> Result<Vec<String>> {
 }
 
 fn tokens(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let lines = read_text(request)?;
-    let dataset = Dataset::new(lines.iter().map(String::as_str))?;
-    reply.line("documents", [dataset.documents.len()]);
-    reply.line("vocabulary", dataset.characters.iter().map(|&c| u32::from(c)));
-    reply.line("bos", [dataset.characters.len()]);
-    dataset.documents.iter().for_each(|document| reply.line("encoded", dataset.encode(document)));
-    Ok(())
+    let text = read_text(request)?;
+    let (documents, characters) = documents(&text)?;
+    reply.line("documents", [documents.len()]);
+    reply.text("vocabulary", &String::from_iter(&characters));
+    reply.line("bos", [characters.len()]);
+    Ok(documents.iter().for_each(|document| reply.line("encoded", encode(document, &characters))))
 }
 
 fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
@@ -203,41 +176,27 @@ fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
             0 => expected("a leaf first", word),
             count => Ok(nodes[integer(0..=count - 1)(word)?]),
         };
+        ensure(root.is_none(), "expected end after root")?;
+        #[rustfmt::skip]
         let next = match line[..] {
-            _ if root.is_some() => return expected("end", line[0]),
-            ["root", a] => {
-                root = Some(node(a)?);
-                continue;
-            }
+            ["root", a] => { root = Some(node(a)?); continue }
             ["leaf", x] => graph.leaf(double(x)?),
             ["add", a, b] => graph.add(node(a)?, node(b)?),
+            ["sub", a, b] => { let minus = graph.neg(node(b)?); graph.add(node(a)?, minus) }
             ["mul", a, b] => graph.mul(node(a)?, node(b)?),
+            ["div", a, b] => { let inverse = graph.pow(node(b)?, -1.0); graph.mul(node(a)?, inverse) }
             ["sum", _, ..] => graph.add_up(&all(&line[1..], node)?),
+            ["neg", a] => graph.neg(node(a)?),
             ["exp", a] => graph.exp(node(a)?),
             ["log", a] => graph.log(node(a)?),
             ["relu", a] => graph.relu(node(a)?),
             ["pow", a, c] if is_exponent(double(c)?, 1024.0) => graph.pow(node(a)?, double(c)?),
-            ["neg", a] => graph.mul_number(node(a)?, -1.0),
             ["add_number", a, c] => graph.add_number(node(a)?, double(c)?),
             ["sub_number", a, c] => graph.add_number(node(a)?, -double(c)?),
             ["mul_number", a, c] => graph.mul_number(node(a)?, double(c)?),
             ["div_number", a, c] => graph.div_number(node(a)?, double(c)?),
-            ["sub", a, b] => {
-                let minus = graph.mul_number(node(b)?, -1.0);
-                graph.add(node(a)?, minus)
-            }
-            ["div", a, b] => {
-                let inverse = graph.pow(node(b)?, -1.0);
-                graph.mul(node(a)?, inverse)
-            }
-            ["number_sub", c, a] => {
-                let minus = graph.mul_number(node(a)?, -1.0);
-                graph.add_number(minus, double(c)?)
-            }
-            ["number_div", c, a] => {
-                let inverse = graph.pow(node(a)?, -1.0);
-                graph.mul_number(inverse, double(c)?)
-            }
+            ["number_sub", c, a] => { let minus = graph.neg(node(a)?); graph.add_number(minus, double(c)?) }
+            ["number_div", c, a] => { let inverse = graph.pow(node(a)?, -1.0); graph.mul_number(inverse, double(c)?) }
             _ => return expected("an expression with its operands", line[0]),
         };
         nodes.push(next);
@@ -250,40 +209,39 @@ fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
 }
 
 /// The model lines.
-fn read_model(request: &mut Request) -> Result<Model> {
-    let math = read_math(request)?;
-    let mut config = Config {
-        layers: request.one("layers", integer(1..=16))?,
-        heads: request.one("heads", integer(1..=64))?,
-        embedding: request.one("embedding", integer(1..=512))?,
-        block: request.one("block", integer(1..=1024))?,
-        vocabulary: request.one("vocabulary", integer(2..=2048))?,
-        squared_relu: request.one("activation", choice([("relu", false), ("squared_relu", true)]))?,
-        attention: Vec::new(),
-    };
-    for position in 0..config.block {
+fn read_model(request: &mut Request) -> Result<Settings> {
+    let (math, layers) = (read_math(request)?, request.one("layers", integer(1..=16))?);
+    let (heads, embedding) = (request.one("heads", integer(1..=64))?, request.one("embedding", integer(1..=512))?);
+    ensure(embedding % heads == 0, "expected as embedding a multiple of heads")?;
+    let block = request.one("block", integer(1..=1024))?;
+    let vocabulary = request.one("vocabulary", integer(2..=2048))?;
+    let squared_relu = request.one("activation", choice([("relu", false), ("squared_relu", true)]))?;
+    let mut attention = Vec::new();
+    for position in 0..block {
         let attended = request.many("attend", 1..=position + 1, integer(0..=position))?;
-        if !attended.is_sorted_by(|a, b| a < b) || attended.last() != Some(&position) {
-            return Err(format!("expected increasing positions to attend to, the last {position}").into());
-        }
-        config.attention.push(attended);
+        let is_in_order = attended.is_sorted_by(|a, b| a < b) && attended.last() == Some(&position);
+        ensure(is_in_order, "expected increasing positions to attend to, each position its own last")?;
+        attention.push(attended);
     }
-    if config.embedding % config.heads == 0 {
-        Ok(Model::new(math, config))
-    } else {
-        Err("expected as embedding a multiple of heads".into())
-    }
+    Ok(Settings { math, layers, heads, embedding, block, vocabulary, squared_relu, attention, ..Settings::default() })
 }
 
-fn read_document(request: &mut Request, model: &Model) -> Result<Vec<usize>> {
-    request.many("tokens", 2..=65536, integer(0..=model.config.vocabulary - 1))
+fn read_training(settings: Settings, request: &mut Request) -> Result<Settings> {
+    let (learning_rate, beta1) = (request.one("learning_rate", double)?, request.one("beta1", double)?);
+    let (beta2, epsilon) = (request.one("beta2", double)?, request.one("epsilon", double)?);
+    let cosine = request.one("schedule", choice([("linear", false), ("cosine", true)]))?;
+    let steps = request.one("steps", integer(1..=4096))?;
+    Ok(Settings { learning_rate, beta1, beta2, epsilon, cosine, steps, ..settings })
+}
+
+fn read_document(request: &mut Request, settings: &Settings) -> Result<Vec<usize>> {
+    request.many("tokens", 2..=65536, integer(0..=settings.vocabulary - 1))
 }
 
 /// One tensor for each matrix.
-fn read_tensors(request: &mut Request, model: &Model, prefix: &str) -> Result<Vec<f64>> {
-    let read =
-        |Matrix { name, rows, columns, .. }: &Matrix| request.tensor(&format!("{prefix}{name}"), *rows, *columns);
-    Ok(model.matrices.iter().map(read).collect::<Result<Vec<_>>>()?.concat())
+fn read_tensors(request: &mut Request, settings: &Settings, prefix: &str) -> Result<Vec<f64>> {
+    let read = |matrix: Matrix| request.tensor(&format!("{prefix}{}", matrix.name), matrix.rows, matrix.columns);
+    Ok(settings.matrices().into_iter().map(read).collect::<Result<Vec<_>>>()?.concat())
 }
 
 fn write_tensors(reply: &mut Reply, model: &Model, prefix: &str, numbers: &[f64]) {
@@ -292,88 +250,71 @@ fn write_tensors(reply: &mut Reply, model: &Model, prefix: &str, numbers: &[f64]
     }
 }
 
-fn read_optimizer(request: &mut Request) -> Result<Optimizer> {
-    Ok(Optimizer {
-        learning_rate: request.one("learning_rate", double)?,
-        beta1: request.one("beta1", double)?,
-        beta2: request.one("beta2", double)?,
-        epsilon: request.one("epsilon", double)?,
-        cosine: request.one("schedule", choice([("linear", false), ("cosine", true)]))?,
-        steps: request.one("steps", integer(1..=4096))?,
-    })
-}
-
 /// What `forward` and `backward` ask about, and its loss.
 fn read_loss(request: &mut Request) -> Result<(Model, Node)> {
-    let mut model = read_model(request)?;
-    let tokens = read_document(request, &model)?;
-    model.begin(read_tensors(request, &model, "")?);
+    let settings = read_model(request)?;
+    let tokens = read_document(request, &settings)?;
+    let mut model = Model::new(read_tensors(request, &settings, "")?, settings);
     let loss = model.loss(&tokens);
     Ok((model, loss))
 }
 
 fn forward(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let (Model { config, graph, .. }, loss) = read_loss(request)?;
+    let (Model { settings, graph, .. }, loss) = read_loss(request)?;
     let mut trace = graph.trace.iter();
-    for t in 0..config.block {
+    for t in 0..settings.block {
         let mut write = |prefix: &str, names: &[&str]| {
             for (name, x) in names.iter().zip(trace.by_ref()) {
                 reply.tensor(&format!("pos{t}.{prefix}{name}"), x.length, &graph.values[x.nodes()]);
             }
         };
         write("", &["embedded", "normed"]);
-        for layer in (0..config.layers).map(|i| format!("layer{i}.")) {
+        for layer in (0..settings.layers).map(|i| format!("layer{i}.")) {
             write(&layer, &["attn_norm", "q", "k", "v"]);
-            (0..config.heads).for_each(|h| write(&format!("{layer}head{h}."), &["scores", "weights", "mixed"]));
+            (0..settings.heads).for_each(|h| write(&format!("{layer}head{h}."), &["scores", "weights", "mixed"]));
             write(&layer, &["attn_out", "attn_residual", "mlp_norm", "hidden", "activated", "mlp_out", "mlp_residual"]);
         }
         write("", &["logits", "probabilities", "loss"]);
     }
-    reply.doubles("loss", &[graph.values[loss]]);
-    Ok(())
+    Ok(reply.doubles("loss", &[graph.values[loss]]))
 }
 
 fn backward(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let (mut model, loss) = read_loss(request)?;
     model.graph.backward(loss);
     reply.doubles("loss", &[model.graph.values[loss]]);
-    write_tensors(reply, &model, "", &model.graph.gradients);
-    Ok(())
+    Ok(write_tensors(reply, &model, "", &model.graph.gradients))
 }
 
 fn adam(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let (math, optimizer) = (read_math(request)?, read_optimizer(request)?);
-    let step = request.one("step", integer(0..=optimizer.steps - 1))?;
-    let (rows, columns) = match request.0.first().map_or(&[][..], |line| line) {
-        [_, _, rows, columns] => (integer(1..=2048)(rows)?, integer(1..=2048)(columns)?),
-        _ => return Err("expected tensor with name, rows and columns".into()),
-    };
+    let settings = read_training(Settings { math: read_math(request)?, ..Settings::default() }, request)?;
+    let step = request.one("step", integer(0..=settings.steps - 1))?;
+    let shape = request.0.first().filter(|line| line.len() == 4).ok_or("expected a tensor's name and shape")?;
+    let (rows, columns) = (integer(1..=2048)(shape[2])?, integer(1..=2048)(shape[3])?);
     let mut read = |name| request.tensor(name, rows, columns);
     let [mut parameters, gradients, mut m, mut v] = [read("parameters")?, read("gradients")?, read("m")?, read("v")?];
-    let results = optimizer.update(math, step, &mut parameters, &gradients, &mut m, &mut v);
+    let results = settings.update(step, &mut parameters, &gradients, &mut m, &mut v);
     ["rate", "correction1", "correction2"].iter().zip(results).for_each(|(key, x)| reply.doubles(key, &[x]));
-    [("m", m), ("v", v), ("parameters", parameters)].iter().for_each(|(name, x)| reply.tensor(name, columns, x));
-    Ok(())
+    Ok([("m", m), ("v", v), ("parameters", parameters)].iter().for_each(|(name, x)| reply.tensor(name, columns, x)))
 }
 
 fn train(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let (mut model, optimizer) = (read_model(request)?, read_optimizer(request)?);
-    let from = request.one("from", integer(0..=optimizer.steps - 1))?;
-    let count = request.one("count", integer(1..=optimizer.steps - from))?;
+    let settings = read_training(read_model(request)?, request)?;
+    let from = request.one("from", integer(0..=settings.steps - 1))?;
+    let count = request.one("count", integer(1..=settings.steps - from))?;
     let full = request.many("full", 0..=count, integer(from..=from + count - 1))?;
-    if !full.is_sorted_by(|a, b| a < b) {
-        return Err("expected increasing steps in full".into());
-    }
-    let mut documents = vec![read_document(request, &model)?];
+    ensure(full.is_sorted_by(|a, b| a < b), "expected increasing steps in full")?;
+    let mut documents = vec![read_document(request, &settings)?];
     while request.key() == "tokens" {
-        documents.push(read_document(request, &model)?);
+        documents.push(read_document(request, &settings)?);
     }
-    model.begin(read_tensors(request, &model, "")?);
+    let mut model = Model::new(read_tensors(request, &settings, "")?, settings);
     if from > 0 {
-        (model.m, model.v) = (read_tensors(request, &model, "m.")?, read_tensors(request, &model, "v.")?);
+        model.m = read_tensors(request, &model.settings, "m.")?;
+        model.v = read_tensors(request, &model.settings, "v.")?;
     }
     for step in from..from + count {
-        let loss = model.train(&optimizer, step, &documents[step % documents.len()]);
+        let loss = model.train(step, &documents[step % documents.len()]);
         reply.line("step", [step]);
         reply.doubles("loss", &[loss]);
         let Model { m, v, graph: Graph { values, gradients, .. }, .. } = &model;
@@ -387,35 +328,34 @@ fn train(request: &mut Request, reply: &mut Reply) -> Result<()> {
 }
 
 fn sample(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let mut model = read_model(request)?;
+    let settings = read_model(request)?;
     let temperature = request.one("temperature", double)?;
     let samples = request.one("samples", integer(0..=1000))?;
-    model.begin(read_tensors(request, &model, "")?);
+    let parameters = read_tensors(request, &settings, "")?;
     let state = request.many("state", WORDS + 1..=WORDS + 1, integer(0..=u32::MAX as usize))?;
+    ensure(state[0] <= WORDS, "expected an index up to 624")?;
     let kept = request.one("kept", |word| if word == "none" { Ok(None) } else { double(word).map(Some) })?;
-    let index = integer(0..=WORDS)(&state[0].to_string())?;
-    let mut generator = Generator { index, words: std::array::from_fn(|i| state[i + 1] as u32), kept };
+    let words = std::array::from_fn(|i| state[i + 1] as u32);
+    let (mut model, mut generator) = (Model::new(parameters, settings), Generator { index: state[0], words, kept });
     for number in 0..samples {
         reply.line("sample", [number]);
-        model.sample(temperature, &mut generator, |probabilities, token| {
-            reply.doubles("probabilities", probabilities);
+        for (probabilities, token) in model.sample(temperature, &mut generator)? {
+            reply.doubles("probabilities", &probabilities);
             reply.line("token", [token]);
-        })?;
+        }
     }
-    reply.line("word", [generator.word()]);
-    Ok(())
+    Ok(reply.line("word", [generator.word()]))
 }
 
 fn run(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let (math, mut preset) = (read_math(request)?, request.one("preset", choice(PRESETS))?);
-    preset.optimizer.steps = request.one("steps", integer(1..=4096))?;
+    let mut settings = Settings { math: read_math(request)?, ..request.one("preset", preset)? };
+    settings.steps = request.one("steps", integer(1..=4096))?;
     let samples = request.one("samples", integer(0..=1000))?;
-    let lines = read_text(request)?;
-    let print = |line: &str| Ok(reply.text("print", line));
-    let (model, mut generator) = preset.run(math, samples, lines.iter().map(String::as_str), print)?;
+    let text = read_text(request)?;
+    let (lines, model, mut generator) = microgpt::run(settings, samples, &text)?;
+    lines.iter().for_each(|line| reply.text("print", line));
     for (name, numbers) in [("parameters", &model.graph.values), ("m", &model.m), ("v", &model.v)] {
         reply.checksum(name, &numbers[..model.m.len()]);
     }
-    reply.line("word", [generator.word()]);
-    Ok(())
+    Ok(reply.line("word", [generator.word()]))
 }

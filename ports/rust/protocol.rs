@@ -1,5 +1,4 @@
-//! The text form of requests and replies (SPEC.md, sections 11 and 13): a cursor over a request's lines, parsers of
-//! words, and the lines of a reply.
+//! Requests and replies as text (SPEC.md, sections 11 and 13): parsers of words, a cursor over lines, lines to write.
 
 use std::error::Error;
 use std::fmt::{Display, Write};
@@ -14,13 +13,13 @@ pub fn expected<T>(what: &str, came: &str) -> Result<T> {
     Err(format!("expected {what}, not '{excerpt}'").into())
 }
 
+pub fn ensure(condition: bool, sentence: &str) -> Result<()> { if condition { Ok(()) } else { Err(sentence.into()) } }
+
 /// The words of a line: its key and its values.
 pub fn words(line: &str) -> Result<Vec<&str>> {
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
-    if line.len() <= 65536 && line.split(' ').all(is_word) {
-        return Ok(line.split(' ').collect());
-    }
-    expected("up to 65536 bytes of printable ASCII with single spaces in a line", line)
+    ensure(line.len() <= 65536 && line.split(' ').all(is_word), "expected up to 65536 bytes of ASCII in single words")?;
+    Ok(line.split(' ').collect())
 }
 
 pub fn double(word: &str) -> Result<f64> {
@@ -55,45 +54,43 @@ pub struct Request<'a>(pub &'a [Vec<&'a str>]);
 impl<'a> Request<'a> {
     /// The key of the next line; `end` after the last one.
     pub fn key(&self) -> &'a str { self.0.first().map_or("end", |line| line[0]) }
-
     /// All lines to the end, at least one.
     pub fn rest(&mut self) -> Result<&'a [Vec<&'a str>]> {
-        if self.0.is_empty() { Err("expected more lines".into()) } else { Ok(std::mem::take(&mut self.0)) }
+        ensure(!self.0.is_empty(), "expected more lines")?;
+        Ok(std::mem::take(&mut self.0))
     }
-
-    /// The values of the next line, which must have this key and may have this many of them.
-    pub fn many<T>(
-        &mut self, key: &str, counts: RangeInclusive<usize>, parse: impl Fn(&str) -> Result<T>,
-    ) -> Result<Vec<T>> {
-        let Some((line, rest)) = self.0.split_first().filter(|_| self.key() == key) else {
+    /// The values of the next line, which must have this key and may have that many of them.
+    #[rustfmt::skip]
+    pub fn many<T>(&mut self, key: &str, counts: RangeInclusive<usize>, parse: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
+        if self.key() != key || self.0.is_empty() {
             return expected(key, self.key());
-        };
-        self.0 = rest;
-        if !counts.contains(&(line.len() - 1)) {
-            return Err(format!("expected {key} with {} to {} values", counts.start(), counts.end()).into());
         }
-        all(&line[1..], parse)
+        let values = &self.0[0][1..];
+        ensure(counts.contains(&values.len()), "expected another number of values")?;
+        self.0 = &self.0[1..];
+        all(values, parse)
     }
-
     pub fn one<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
         Ok(self.many(key, 1..=1, parse)?.swap_remove(0))
     }
-
     /// The numbers of a tensor, row by row.
     pub fn tensor(&mut self, name: &str, rows: usize, columns: usize) -> Result<Vec<f64>> {
-        if self.many("tensor", 3..=3, |word| Ok(word.to_string()))? != [name, &rows.to_string(), &columns.to_string()] {
-            return Err(format!("expected tensor {name} {rows} {columns}").into());
-        }
+        let came = self.many("tensor", 3..=3, |word| Ok(word.to_string()))?;
+        ensure(
+            came == [name, &rows.to_string(), &columns.to_string()],
+            "expected a tensor with another name or shape",
+        )?;
         Ok((0..rows).map(|_| self.many("row", columns..=columns, double)).collect::<Result<Vec<_>>>()?.concat())
     }
 }
 
+/// A double as hex digits. All NaNs are one.
+pub fn hex(x: f64) -> String { format!("{:016x}", bits(x)) }
+fn bits(x: f64) -> u64 { if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() } }
+
 /// The lines of a reply.
 #[derive(Default)]
 pub struct Reply(pub String);
-
-/// All NaNs are one.
-fn bits(x: f64) -> u64 { if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() } }
 
 impl Reply {
     pub fn line<T: Display>(&mut self, key: &str, values: impl IntoIterator<Item = T>) {
@@ -101,19 +98,13 @@ impl Reply {
         values.into_iter().for_each(|value| write!(self.0, " {value}").expect("a String takes everything"));
         self.0.push('\n');
     }
-
     pub fn text(&mut self, key: &str, text: &str) { self.line(key, text.chars().map(u32::from)); }
-
-    pub fn doubles(&mut self, key: &str, numbers: &[f64]) {
-        self.line(key, numbers.iter().map(|&x| format!("{:016x}", bits(x))));
-    }
-
+    pub fn doubles(&mut self, key: &str, numbers: &[f64]) { self.line(key, numbers.iter().map(|&x| hex(x))); }
     /// `numbers` row by row.
     pub fn tensor(&mut self, name: &str, columns: usize, numbers: &[f64]) {
         self.line("tensor", [format_args!("{name} {} {columns}", numbers.len() / columns)]);
         numbers.chunks_exact(columns).for_each(|row| self.doubles("row", row));
     }
-
     pub fn checksum(&mut self, key: &str, numbers: &[f64]) {
         let (mut a, mut b) = (1, 0);
         for half in numbers.iter().flat_map(|&x| [bits(x) >> 32, bits(x) & 0xffff_ffff]) {
