@@ -121,8 +121,8 @@ def _least(calls: Sequence[dict[str, tuple[float, float]]], function: str) -> fl
 def _noise(calls: Sequence[dict[str, tuple[float, float]]], function: str) -> float:
     """Seconds for one call below which a difference says nothing: the spread of the rounds."""
     busy, idle = zip(*(measured[function] for measured in calls), strict=True)
-    spread = (statistics.median(times) - min(times) for times in (busy, idle))
-    return sum(spread) / CALLS
+    spread = statistics.median(busy) - min(busy) + statistics.median(idle) - min(idle)
+    return float(spread) / CALLS
 
 
 def _reference() -> Session:

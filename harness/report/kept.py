@@ -1,4 +1,5 @@
-"""The renderings that are files of the repository: results/matrix.md, results/speed.md, results/badges/.
+"""The renderings that are files of the repository: results/matrix.md, results/speed.md, results/badges/,
+and the picture in README.
 
 `make render` writes them from the published records. `make render-check` says which are stale. They are
 merged line by line (.gitattributes), so the order of matrix.md's lines does not count.
@@ -13,9 +14,11 @@ from typing import Any
 
 from harness import files, paths
 from harness.errors import ResultsError
-from harness.report import badges, record, store, tables
+from harness.report import badges, record, store, tables, terminal
 from harness.report.record import Record
 
+PICTURED = "c"
+"""The port whose report README shows."""
 Files = dict[Path, str]
 """What each file should hold."""
 
@@ -31,6 +34,11 @@ def all_files(records: Sequence[Record]) -> Files:
         **badge_files(records, folder / "badges"),
         folder / "badges" / "all.svg": whole.svg(),
         folder / "badges" / "all.json": whole.endpoint(),
+        **{
+            paths.root() / "docs" / "run.svg": terminal.picture(found)
+            for found in records
+            if found.port == PICTURED
+        },
         folder / "record.schema.json": json.dumps(record.schema(), indent=1) + "\n",
     }
 

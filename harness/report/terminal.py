@@ -5,6 +5,7 @@ Everything shown comes from the record (`record.py`), so that an old result look
 
 from __future__ import annotations
 
+import io
 import re
 import shlex
 from collections.abc import Sequence
@@ -57,6 +58,13 @@ def show(record: Record, console: Console, repeat: str = "") -> None:
         console.print(failure_panel(record, *failure, repeat or make_command(record)))
     elif record.fault is not None and record.fault.log:
         console.print(Text("\n".join(map(plain, record.fault.log)), style="dim"))
+
+
+def picture(record: Record) -> str:
+    """The report as an SVG image."""
+    console = Console(record=True, width=74, file=io.StringIO(), highlight=False)
+    show(record, console)
+    return console.export_svg(title=make_command(record), unique_id="run")
 
 
 def sentence(record: Record) -> str:
