@@ -119,9 +119,9 @@ def _sentence(record: Record) -> str:
 def mark_lines(record: Record) -> list[str]:
     """The marks beside the levels, a line each."""
     named = {
-        "robust": (record.marks.robust, "bad requests answered as they should be"),
-        "fresh": (record.marks.fresh, "requests that nobody has seen before answered rightly"),
-        "steady": (record.marks.steady, "cases answered the same by another process, in another order"),
+        "robust": (record.marks.robust, "bad requests answered well"),
+        "fresh": (record.marks.fresh, "unseen requests answered rightly"),
+        "steady": (record.marks.steady, "cases answered the same when asked again"),
     }
     return [f"{name:7} {_mark(mark)} {what}" for name, (mark, what) in named.items() if mark is not None]
 
