@@ -192,7 +192,9 @@ def _one(
 
 
 def _that_fit(found: log.Log, candidates: Sequence[Setup]) -> Sequence[Setup]:
-    """Without a dataset by name, those whose number of documents the log states, if it states one that is known."""
+    """Without a dataset by name, those whose number of documents the log states, if it states one that is
+    known.
+    """
     documents = found.headers.get("documents")
     fitting = [one for one in candidates if one.dataset.documents == documents]
     return fitting or candidates

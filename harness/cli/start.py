@@ -23,7 +23,8 @@ from harness.judge.check.setup import Setup
 def begin(
     preset: str | None, dataset: Path | None, seed: int, form: str | None, out: Path | None, **changes: Any
 ) -> None:
-    """Write what a run begins with: the documents in order, the initial parameters, the uniforms for sampling.
+    """Write what a run begins with: the documents in order, the initial parameters, the uniforms for
+    sampling.
 
     \b
     conform start --preset classic --out start.npz

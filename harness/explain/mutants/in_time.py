@@ -15,7 +15,9 @@ Result = TypeVar("Result")
 def in_time(
     job: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], seconds: float = BUDGET
 ) -> Iterator[tuple[str, Result]]:
-    """The first argument and the result of each job, in order, until the time is up; then all processes end."""
+    """The first argument and the result of each job, in order, until the time is up; then all processes
+    end.
+    """
     deadline = time.monotonic() + seconds
     if current_process().daemon:  # such a process may not have children
         for given in arguments:

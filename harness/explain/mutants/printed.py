@@ -1,7 +1,7 @@
 """Names the mistake behind a printed log: the mutants that print its very digits.
 
-On the stored runs their losses are precomputed (replays.py); on any other run they are replayed up to a step after
-the first wrong one, within BUDGET seconds.
+On the stored runs their losses are precomputed (replays.py); on any other run they are replayed up to a
+step after the first wrong one, within BUDGET seconds.
 """
 
 from __future__ import annotations

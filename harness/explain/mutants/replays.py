@@ -1,7 +1,7 @@
 """What each mutant prints on the usual runs: its first losses and, if those are right, its samples.
 
-Precomputed (by `python -m harness.measure.chances.replays`), so that a printed log is diagnosed in a second. What a mutant
-does on any other run, `first_losses` computes.
+Precomputed (by `python -m harness.measure.chances.replays`), so that a printed log is diagnosed in a
+second. What a mutant does on any other run, `first_losses` computes.
 """
 
 from __future__ import annotations

@@ -35,7 +35,9 @@ Values = dict[Quantity, list[float]]
 
 
 def explain(trace: Trace, setup: Setup, first: Compared, state: State) -> list[Cause]:
-    """The mutants that give the trace's numbers of that step; those in every bit before those within its bound."""
+    """The mutants that give the trace's numbers of that step; those in every bit before those within its
+    bound.
+    """
     quantity = first.written.quantity
     written = [one for one in trace.written if one.values and one.quantity.step == quantity.step]
     areas = AREAS[quantity.kind]
@@ -102,7 +104,9 @@ def _request(state: State, step: int) -> Request | None:
 
 
 def _asked(request: Request, written: Sequence[Written], name: str) -> int:
-    """In a process of its own: 2 if the mutant gives every bit of what was written, 1 if within the bound, else 0."""
+    """In a process of its own: 2 if the mutant gives every bit of what was written, 1 if within the bound,
+    else 0.
+    """
     try:
         reply = load(hunt.find(name).changes)(request)
     except (EditFails, SyntaxError):

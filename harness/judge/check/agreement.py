@@ -1,4 +1,6 @@
-"""Compares what was printed or written with the golden numbers: in bits, in digits, or within measured bounds."""
+"""Compares what was printed or written with the golden numbers: in bits, in digits, or within measured
+bounds.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,8 @@ def _spreads() -> dict[str, dict[str, dict[str, float]]]:
 def bound(width: str, kind: str, step: int, scale: float) -> float:
     """How far a value may be off in a right program of this width: `float64` or `float32`.
 
-    kind: loss, grad, m, v, parameters; activations have the bound of the loss's range, doubled. scale: the greatest
-    value of its matrix.
+    kind: loss, grad, m, v, parameters; activations have the bound of the loss's range, doubled. scale: the
+    greatest value of its matrix.
     """
     rows = _spreads()[width]
     end = str(bucket(max(step, 0)))
@@ -58,7 +60,8 @@ class Wrong:
 
 @dataclass(frozen=True)
 class LogAgreement:
-    """How the losses of a log agree. compared: how many. wrong: those that differ in a printed digit. inside: whether
+    """How the losses of a log agree. compared: how many. wrong: those that differ in a printed digit.
+    inside: whether
     all are within the float32 bound."""
 
     compared: int

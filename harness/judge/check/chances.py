@@ -1,9 +1,10 @@
 """Programs with random numbers of their own: bits cannot be compared, but chances can.
 
 The statistics of a log are taken to be normal, around means and with a covariance that were measured from
-thousands of seeds (`harness/measure/chances`). A log is inconsistent with a right program if its distance from the mean
-is greater than that of all but 1 of 2,000 right programs, or if one known mistake makes it so much likelier that
-right programs seem so less than once in 2,000 times. Together: at most one false alarm in 1,000.
+thousands of seeds (`harness/measure/chances`). A log is inconsistent with a right program if its distance
+from the mean is greater than that of all but 1 of 2,000 right programs, or if one known mistake makes it so
+much likelier that right programs seem so less than once in 2,000 times. Together: at most one false alarm
+in 1,000.
 """
 
 from __future__ import annotations
@@ -40,7 +41,8 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class Rates:
-    """Measured on held-out seeds: of how many right runs how many gave an alarm; of how many mistakes that change
+    """Measured on held-out seeds: of how many right runs how many gave an alarm; of how many mistakes that
+    change
     anything how many are caught in half of their logs or more."""
 
     right: int
@@ -78,7 +80,8 @@ class Table:
 
 @dataclass(frozen=True)
 class Oddity:
-    """A statistic that right programs rarely have: its name, value, their limits in 999 of 1,000 runs, and how many
+    """A statistic that right programs rarely have: its name, value, their limits in 999 of 1,000 runs, and
+    how many
     standard deviations it is away."""
 
     name: str
@@ -90,7 +93,8 @@ class Oddity:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A mistake that explains a log: how much likelier it makes it (natural logarithm), and the share of its own
+    """A mistake that explains a log: how much likelier it makes it (natural logarithm), and the share of
+    its own
     logs that are further away."""
 
     name: str
@@ -101,7 +105,8 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Chances:
-    """consistent: whether a right program may well have printed this. share: how many right programs are further
+    """consistent: whether a right program may well have printed this. share: how many right programs are
+    further
     from the mean."""
 
     consistent: bool
@@ -158,7 +163,9 @@ def judge(table: Table, logs: Sequence[dict[str, Observed]]) -> Chances:
 
 
 def form_of(table: Table, names: Sequence[str], counts: Sequence[float]) -> str:
-    """How much of the losses a log shows: numbers of few losses are less normal, and have thresholds of their own."""
+    """How much of the losses a log shows: numbers of few losses are less normal, and have thresholds of
+    their own.
+    """
     means = {name: count for name, count in zip(names, counts, strict=True) if name.startswith("mean ")}
     shown = sum(means.values())
     if not any(int(name.split(" ")[1]) > EARLY for name in means):
@@ -180,7 +187,9 @@ def _distance(
     counts: tuple[float, ...],
     runs: int,
 ) -> tuple[float, float] | None:
-    """The squared distance of the values from the hypothesis, and the logarithm of its covariance's determinant."""
+    """The squared distance of the values from the hypothesis, and the logarithm of its covariance's
+    determinant.
+    """
     key = (one.name, tuple(names), counts, runs)
     if key not in table._factors:
         if len(table._factors) > 4 * len(table.hypotheses):
@@ -260,7 +269,12 @@ def table_of(kept: dict[str, Any]) -> Table:
         for j, value in enumerate(row)
     }
     return Table(
-        *(kept[key] for key in ("preset", "documents", "total", "block", "seeds", "knots")),
+        kept["preset"],
+        kept["documents"],
+        kept["total"],
+        kept["block"],
+        kept["seeds"],
+        kept["knots"],
         Letters(kept["characters"], kept["letters"]),
         hypotheses,
         correlation,

@@ -44,7 +44,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Golden:
-    """The losses of a run from step 0 on, its samples (None if they were not computed), and whose they are."""
+    """The losses of a run from step 0 on, its samples (None if they were not computed), and whose they
+    are.
+    """
 
     losses: tuple[float, ...]
     samples: tuple[str, ...] | None

@@ -20,6 +20,7 @@ NUMBER = (
 STEP = re.compile(
     r"(?:^|[^a-z])(?:step|iteration|iter|it|epoch)s?\b[\s:=#\[(]*(\d+)(?:\s*(?:/|of)\s*(\d+))?", re.IGNORECASE
 )
+IN_A_BAR = re.compile(r"(?<![\d.])(\d+)/(\d+)(?![\d./])")
 BARE_STEP = re.compile(r"^\W*(\d+)(?:\s*/\s*(\d+))?(?![\d.,])")
 LOSS = re.compile(
     rf"(\w*[\s_]?)\bloss\b(?:\s*\(?(?:at|after|for|of|in)\s+(?:step|iter\w*|epoch)\s*\d+\)?)?[\s:=|>()\w]*?[\s:=|>(]({NUMBER})",
@@ -67,10 +68,11 @@ class Printed:
 
 @dataclass(frozen=True)
 class Log:
-    """losses: by step, counted from 0. first: the number of the first step as it is printed. total: as printed.
+    """losses: by step, counted from 0. first: the number of the first step as it is printed. total: as
+    printed.
     samples: by number,
-    from 0. style: how losses are printed, as (fixed decimals, significant digits), one of them 0. headers: documents,
-    vocabulary, parameters, where they are printed. notes: what is odd about it, in sentences.
+    from 0. style: how losses are printed, as (fixed decimals, significant digits), one of them 0. headers:
+    documents, vocabulary, parameters, where they are printed. notes: what is odd about it, in sentences.
     """
 
     losses: dict[int, Printed]
@@ -108,7 +110,8 @@ def decoded(data: bytes, name: str) -> str:
         raise ManifestError(f"{name} is empty: run the program and give what it prints")
     if len(data) > LARGEST:
         raise ManifestError(
-            f"{name} has {len(data) >> 20} MiB, and a log has at most {LARGEST >> 20}: give the lines with losses alone"
+            f"{name} has {len(data) >> 20} MiB, and a log has at most {LARGEST >> 20}: "
+            "give the lines with losses alone"
         )
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         return data.decode("utf-16", errors="replace")
@@ -123,8 +126,8 @@ def lines_of(text: str) -> list[str]:
 
 
 def read(data: bytes, name: str, pattern: str | None = None) -> Log:
-    """The log in these bytes, which messages call `name`. `pattern`: a regular expression with the groups `loss`
-    and, maybe, `step`. Raises ManifestError, in a sentence, for what is no log.
+    """The log in these bytes, which messages call `name`. `pattern`: a regular expression with the groups
+    `loss` and, maybe, `step`. Raises ManifestError, in a sentence, for what is no log.
     """
     lines = lines_of(decoded(data, name))
     found = _with_pattern(lines, pattern, name) if pattern else _search(lines)
@@ -174,17 +177,13 @@ def _pairs(line: str) -> Iterator[tuple[int | None, int | None, str]]:
     chosen = [match for match in matches if not MEANS.search(match[1])] or matches
     if not chosen:
         return
-    steps = list(STEP.finditer(line)) or list(BARE_STEP.finditer(line))
+    steps = list(STEP.finditer(line)) or list(BARE_STEP.finditer(line)) or list(IN_A_BAR.finditer(line))
     if len(steps) == len(chosen) > 1:  # several steps in one line
         for step, loss in zip(steps, chosen, strict=True):
             yield int(step[1]), int(step[2]) if step[2] else None, loss[2]
         return
-    step = steps[0] if steps else None
-    yield (
-        int(step[1]) if step else None,
-        int(step[2]) if step and step[2] else None,
-        chosen[0][2],
-    )
+    first = steps[0] if steps else None
+    yield int(first[1]) if first else None, int(first[2]) if first and first[2] else None, chosen[0][2]
 
 
 def _with_pattern(lines: Sequence[str], pattern: str, name: str) -> _Found:
@@ -257,7 +256,9 @@ def _headers(lines: Sequence[str]) -> Iterator[tuple[str, int]]:
 
 
 def _samples(lines: Sequence[str]) -> dict[int, str]:
-    """By number, from 0, from the lines after the last loss; if none is numbered, all lines below a heading."""
+    """By number, from 0, from the lines after the last loss; if none is numbered, all lines below a
+    heading.
+    """
     kinds = [[match for line in lines if (match := kind.match(line))] for kind in SAMPLES]
     matches = max(kinds, key=len)
     if matches:

@@ -18,6 +18,10 @@ from harness.judge.compare import Difference
 
 FIRST = 10  # losses that tell whose random numbers these are
 FLOAT32 = "what that is worth: a float32 program prints 997 of the 1,000 losses of classic right"
+DENSITY = {"classic": 5.0, "seed": 15.0}  # of differences of neighbouring losses, near 0, in the first steps
+SMOOTH = 3.5  # digits of the probability that a right program is taken for an average; 0 of 600 were
+NEAR = 3.0  # natural logarithm from which on a likelier mistake is mentioned
+SMOOTHED = ("loss-averaged", "loss-averaged-slowly", "one-document")
 Explain = Callable[[Log, Setup, Golden, LogAgreement], Sequence[Cause]]
 """Names what gives these wrong losses, or these wrong samples."""
 
@@ -46,12 +50,13 @@ def judge(
     asked: Setup | None = None,
     progress: Progress = silent,
 ) -> Verdict:
-    """The verdict on one log. `candidates`: the runs that it may be; `asked`: the one that was named, if one was.
+    """The verdict on one log. `candidates`: the runs that it may be; `asked`: the one that was named, if
+    one was.
 
     Raises ManifestError if none of them can be computed.
     """
     tried = [_try(log, setup, engine, progress) for setup in candidates]
-    best = max(tried, key=lambda one: (one.begins_right, one.right / max(1, one.found.compared)))
+    best = max(tried, key=lambda one: _likeness(log, one))
     if best.found.compared == 0:
         raise ManifestError(
             f"{name} has no step that {best.setup.words} has: it ends with step {best.setup.steps}"
@@ -65,6 +70,12 @@ def judge(
         )
         return replace(verdict, agreement="wrong", sentence=words)
     return verdict
+
+
+def _likeness(log: Log, one: Tried) -> tuple[bool, bool, float]:
+    """What tells the run that a log is of: the same random numbers, else the same number of steps, else chance."""
+    share = one.right / max(1, one.found.compared)
+    return one.begins_right, log.total in (None, one.setup.steps) or share > 0.5, share
 
 
 def _verdict(name: str, log: Log, best: Tried, explain: Explain) -> Verdict:
@@ -185,7 +196,8 @@ def _shifted(log: Log, best: Tried) -> list[Cause]:
     ):
         found = agreement.compare_log(log, best.golden.losses, shift)
         if found.compared > 2 and len(found.wrong) * 10 < found.compared:
-            sentence = f"{words} ({found.compared - len(found.wrong):,} of {found.compared:,} agree when moved by one)"
+            right = found.compared - len(found.wrong)
+            sentence = f"{words} ({right:,} of {found.compared:,} agree when moved by one)"
             return [Cause((), sentence)]
     return []
 
@@ -212,7 +224,7 @@ def by_chances(verdict: Verdict, logs: Sequence[Log], setup: Setup, table: chanc
     numbers = "its random numbers are its own"
     firsts = [log.losses[min(log.losses)].value for log in logs]
     if table is None:
-        words = f"{numbers}, and no chances are stored for {setup.words}: nothing can be said but that bits differ"
+        words = f"{numbers}, and no chances are stored for {setup.words}: only that bits differ can be said"
         return replace(verdict, sentence=words)
     known = frozenset(setup.dataset.lines) or None
     vectors = [
@@ -229,7 +241,7 @@ def by_chances(verdict: Verdict, logs: Sequence[Log], setup: Setup, table: chanc
         for log in logs
     ]
     found = chances.judge(table, vectors)
-    verdict = replace(verdict, chances=found, notes=(*verdict.notes, *_rate_notes(found)))
+    verdict = replace(verdict, chances=found, notes=(*verdict.notes, *_near_notes(found), *_rate_notes(found)))
     longest = max((len(text) for log in logs for text in log.samples.values()), default=0)
     runs = "" if len(logs) == 1 else f" over {len(logs)} runs"
     if longest > table.block:
@@ -237,12 +249,19 @@ def by_chances(verdict: Verdict, logs: Sequence[Log], setup: Setup, table: chanc
             f"; its first loss is {firsts[0]:.4g}" if len(firsts) == 1 else ""
         )
         return replace(verdict, sentence=words)
+    if any(is_smooth(log, setup.name) for log in logs):
+        words = (
+            "no single losses: from step to step they hardly change, "
+            "as an average does, or one document again and again"
+        )
+        return replace(verdict, sentence=words, causes=_smooth_causes(found))
     if found.consistent:
         share = (
             f"{100 * found.share:.0f} of 100" if found.share >= 0.01 else f"{1000 * found.share:.1f} of 1,000"
         )
         words = (
-            f"consistent with a right program: {numbers}, and {share} right programs are further from the usual{runs} "
+            f"consistent with a right program: {numbers}, "
+            f"and {share} right programs are further from the usual{runs} "
             "(float32 and other roundings cannot be seen so)"
         )
         return replace(verdict, agreement="consistent", sentence=words)
@@ -260,6 +279,21 @@ def by_chances(verdict: Verdict, logs: Sequence[Log], setup: Setup, table: chanc
     averaged = causes[0].names[0].startswith("loss-averaged")
     words = "no single losses: what it prints is an average" if averaged else f"not a right program: {odd}"
     return replace(verdict, sentence=words, causes=causes)
+
+
+def is_smooth(log: Log, preset: str) -> bool:
+    """Whether losses of steps that follow each other are nearer together than documents that differ make them: no
+    difference is greater than some d, and of right programs at most DENSITY * d have one that is no greater.
+    """
+    steps = [step for step in log.losses if step + 1 in log.losses]
+    changes = [abs(log.losses[step + 1].value - log.losses[step].value) for step in steps]
+    share = DENSITY[preset] * max(changes, default=1.0)
+    return len(changes) >= 4 and 0.0 <= share < 1.0 and len(changes) * math.log10(max(share, 1e-9)) < -SMOOTH
+
+
+def _smooth_causes(found: chances.Chances) -> tuple[Cause, ...]:
+    chosen = [one for one in found.candidates if one.name in SMOOTHED]
+    return tuple(Cause((one.name,), f"this is what you get when {one.what}") for one in chosen[:1])
 
 
 def _oddity_words(found: chances.Chances) -> str:
@@ -283,13 +317,22 @@ def _oddity_words(found: chances.Chances) -> str:
     return f"{what} is {value}; right programs stay between {low} and {high} in 999 of 1,000 runs"
 
 
+def _near_notes(found: chances.Chances) -> tuple[str, ...]:
+    """The mistake that fits better than a right program, though not by enough to say so."""
+    if not found.consistent or not found.candidates or found.candidates[0].gain < NEAR:
+        return ()
+    near = found.candidates[0]
+    more = "more logs of it tell more" if found.runs == 1 else "that is not enough to say so"
+    return (f"it would be e^{near.gain:.0f} times likelier if {near.what} ({near.name}): {more}",)
+
+
 def _rate_notes(found: chances.Chances) -> tuple[str, ...]:
     if found.rates is None:
         return ()
     r = found.rates
     return (
-        f"error rates on held-out seeds: {r.alarms} false alarms in {r.right:,} right logs; of {r.mistakes} mistakes "
-        f"one log catches {r.caught}, ten logs {r.caught_by_ten}, in half of the tries or more",
+        f"error rates on held-out seeds: {r.alarms} false alarms in {r.right:,} right logs; "
+        f"of {r.mistakes} mistakes one log catches {r.caught}, ten logs {r.caught_by_ten}, in half of the tries or more",
     )
 
 
@@ -315,7 +358,8 @@ def _header_notes(log: Log, setup: Setup) -> list[str]:
     documents = log.headers.get("documents")
     if documents is not None and documents != setup.dataset.documents:
         notes.append(
-            f"wrong dataset? It says {documents:,} documents; {setup.dataset.name} has {setup.dataset.documents:,}"
+            f"wrong dataset? It says {documents:,} documents; "
+            f"{setup.dataset.name} has {setup.dataset.documents:,}"
         )
     if kept is not None and setup.is_stock:
         for name, wanted in (("vocabulary", len(kept.vocabulary) + 1), ("parameters", kept.parameters)):

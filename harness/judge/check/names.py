@@ -1,4 +1,5 @@
-"""The names of all quantities of a run, with their shapes: what a trace may hold, and `conform check --names` lists.
+"""The names of all quantities of a run, with their shapes: what a trace may hold, and `conform check
+--names` lists.
 
 Matrices are row-major and have the names of SPEC.md, section 6; activations those of section 12, level 7.
 """
@@ -23,8 +24,10 @@ _NAME = re.compile(
 
 @dataclass(frozen=True)
 class Quantity:
-    """One named quantity. kind: init, a key of KINDS, loss, sample or activation. step: from 0; INIT before all.
-    number: the position of an activation, the number of a sample (from 1). name: the matrix, or the activation.
+    """One named quantity. kind: init, a key of KINDS, loss, sample or activation. step: from 0; INIT before
+    all.
+    number: the position of an activation, the number of a sample (from 1). name: the matrix, or the
+    activation.
     """
 
     kind: str
@@ -64,7 +67,9 @@ def parse(name: str) -> Quantity | None:
 
 
 def activations(config: Config) -> list[tuple[str, int]]:
-    """Name and length of each activation at one position, in order; those of length 0 grow with the position."""
+    """Name and length of each activation at one position, in order; those of length 0 grow with the
+    position.
+    """
     e, size = config.embedding, config.embedding // config.heads
     listed = [("embedded", e), ("normed", e)]
     for i in range(config.layers):

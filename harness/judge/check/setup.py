@@ -1,4 +1,6 @@
-"""Which run an output is compared with: preset, dataset, seed, and numbers of the preset that are other ones."""
+"""Which run an output is compared with: preset, dataset, seed, and numbers of the preset that are other
+ones.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """What a program without Python's generator needs to begin where the reference begins: `conform start`.
 
-The documents in the order of training, the initial parameters, and the uniform numbers that sampling draws: the
-token is the first whose running sum of probabilities, over their total, exceeds the next of them (SPEC.md,
-section 3, `choice`). As text, JSON, .npz, .safetensors or a C header.
+The documents in the order of training, the initial parameters, and the uniform numbers that sampling draws:
+the token is the first whose running sum of probabilities, over their total, exceeds the next of them
+(SPEC.md, section 3, `choice`). As text, JSON, .npz, .safetensors or a C header.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ EXTRA = "pip install 'microgpt-conformance[check]'"
 
 @dataclass(frozen=True)
 class Start:
-    """documents: those that training uses, in its order. tokens: the same, encoded, BOS at both ends. init: by
-    matrix, row-major. uniforms: one for each token that is drawn, as many as all samples may need.
+    """documents: those that training uses, in its order. tokens: the same, encoded, BOS at both ends. init:
+    by matrix, row-major. uniforms: one for each token that is drawn, as many as all samples may need.
     """
 
     setup: Setup

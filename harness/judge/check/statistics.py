@@ -1,4 +1,5 @@
-"""What is measured of a log whose random numbers are its own: a vector of statistics, and how sure each one is.
+"""What is measured of a log whose random numbers are its own: a vector of statistics, and how sure each one
+is.
 
 For windows of steps, the mean loss; for groups of windows, the logarithm of the losses' standard deviation;
 of the samples, mean length, share that fills the block, how likely their letters are to follow each other in

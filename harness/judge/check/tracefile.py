@@ -23,7 +23,8 @@ EXTRA = "pip install 'microgpt-conformance[check]'"
 
 @dataclass(frozen=True)
 class Written:
-    """A quantity as it was written. shape: as far as the form tells it, else (). digits: how many significant digits
+    """A quantity as it was written. shape: as far as the form tells it, else (). digits: how many
+    significant digits
     its values have; 17 if they are whole doubles. width: float64 or float32. text: of a sample."""
 
     quantity: names.Quantity
@@ -61,6 +62,7 @@ def form(data: bytes, name: str) -> str:
 
 def read(data: bytes, name: str) -> Trace:
     """Raises ManifestError, in a sentence, for what is no trace."""
+    pairs: Pairs
     match form(data, name):
         case "npz":
             pairs = _npz(data, name)
@@ -106,7 +108,9 @@ def _text(text: str, name: str) -> Pairs:
 
 
 def _json_lines(text: str, name: str) -> Pairs:
-    """Objects {"name": ..., "values": ...}, with a shape or without, or {name: values, ...}; one, or one on a line."""
+    """Objects {"name": ..., "values": ...}, with a shape or without, or {name: values, ...}; one, or one on
+    a line.
+    """
     try:
         objects = [json.loads(text)]
     except ValueError:
@@ -161,7 +165,7 @@ def _made(words: Sequence[object], where: str, shape: tuple[int, ...] = ()) -> M
                 values.append(float(word))  # type: ignore[arg-type]
             except (TypeError, ValueError):
                 raise ManifestError(
-                    f"{where} has {str(word)[:40]!r}, which is no number: 16 hex digits, C's %a or a decimal are"
+                    f"{where} has {str(word)[:40]!r}, no number: 16 hex digits, C's %a or a decimal are"
                 ) from None
             mantissa = re.split("[eE]", repr(word) if isinstance(word, float) else str(word))[0]
             digits = max(digits, len(mantissa.replace(".", "").lstrip("-+0")))

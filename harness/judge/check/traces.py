@@ -1,4 +1,6 @@
-"""The verdict on a trace: how many of its quantities are there, how far each agrees, and the first that does not."""
+"""The verdict on a trace: how many of its quantities are there, how far each agrees, and the first that
+does not.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ Golden = dict[Quantity, list[float]]
 
 @dataclass(frozen=True)
 class Compared:
-    """One quantity beside its golden values. how: bit, float64, float32, printed or wrong. index: of the first value
+    """One quantity beside its golden values. how: bit, float64, float32, printed or wrong. index: of the
+    first value
     that decides."""
 
     written: Written
@@ -137,9 +140,11 @@ def _sum_up(
     if wrong:
         first = wrong[0]
         before = compared.index(first)
+        agreed_before = (
+            f"the {before:,} quantities before it agree" if before else "it is the first that is there"
+        )
         words = (
-            f"wrong from {first.written.quantity.words} on: "
-            f"{f'the {before:,} quantities before it agree' if before else 'it is the first quantity that is there'}, "
+            f"wrong from {first.written.quantity.words} on: {agreed_before}, "
             f"and {len(wrong):,} of {len(compared):,} do not"
         )
         causes = tuple(explain(trace, setup, first, state))
@@ -158,7 +163,8 @@ def _sum_up(
         words = f"right within float32: all {count} are within the measured bound of a float32 program"
     elif hows["float64"]:
         made, width = "tolerance", "float64"
-        words = f"right within float64: {hows['bit']:,} of {count} are bit-exact, the others within the measured bound"
+        exact = f"{hows['bit']:,} of {count} are bit-exact"
+        words = f"right within float64: {exact}, the others within the measured bound"
     elif hows["printed"]:
         made = "printed"
         words = f"right as far as it is written: all {count} agree in all digits"

@@ -1,4 +1,5 @@
-"""One answer about an output: how far it agrees, in one sentence, with the first divergence and what explains it.
+"""One answer about an output: how far it agrees, in one sentence, with the first divergence and what
+explains it.
 
 Everything that is shown, written or exported is made from a `Verdict`.
 """

@@ -1,5 +1,5 @@
-"""What right programs do that draw random numbers of their own, and what wrong ones do: measured from thousands
-of seeds, for `harness/judge/check/chances.py` to judge by.
+"""What right programs do that draw random numbers of their own, and what wrong ones do: measured from
+thousands of seeds, for `harness/judge/check/chances.py` to judge by.
 
     engine.c     a fast run, with a switch for each mistake     engine.py    compiles and calls it
     mistakes.py  which mistakes are measured                    simulate.py  many seeds, in parallel

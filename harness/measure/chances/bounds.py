@@ -1,10 +1,11 @@
-"""Measure how far right programs may be off that compute in float64 or float32, with any library and any order of
+"""Measure how far right programs may be off that compute in float64 or float32, with any library and any
+order of
 sums: python -m harness.measure.chances.bounds
 
-As for ports (SPEC.md, section 14) a bound is 16 times a measured spread: the greatest distance from the reference,
-relative to the greatest value of its matrix, over RUNS trainings by an engine that sums in another order and uses
-its compiler's functions, each from initial parameters that are moved by one ulp of the width, or not. Writes
-harness/judge/check/data/bounds.json.
+As for ports (SPEC.md, section 14) a bound is 16 times a measured spread: the greatest distance from the
+reference, relative to the greatest value of its matrix, over RUNS trainings by an engine that sums in
+another order and uses its compiler's functions, each from initial parameters that are moved by one ulp of
+the width, or not. Writes harness/judge/check/data/bounds.json.
 """
 
 from __future__ import annotations

@@ -56,7 +56,9 @@ def settings(preset: microgpt.Preset, **changes: float) -> Settings:
 
 @cache
 def library(preset: str, real: str = "double") -> ctypes.CDLL:
-    """engine.c for the shape of this preset, in `double` or `float`. Raises MachineFault without a compiler."""
+    """engine.c for the shape of this preset, in `double` or `float`. Raises MachineFault without a
+    compiler.
+    """
     config = microgpt.PRESETS[preset].config
     shape = {"EMBEDDING": config.embedding, "HEADS": config.heads, "BLOCK": config.block, "REAL": real}
     options = [*FLAGS, *(f"-D{name}={value}" for name, value in shape.items())]

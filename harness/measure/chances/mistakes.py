@@ -1,7 +1,7 @@
 """The mistakes that change how a program learns or samples, as changes of the engine's settings.
 
-A mistake that only moves results by rounding (float32, other sums) cannot be seen by chances, and is not here.
-`mutant` is the same mistake in the catalogue, for which tests hold the engine to the reference.
+A mistake that only moves results by rounding (float32, other sums) cannot be seen by chances, and is not
+here. `mutant` is the same mistake in the catalogue, for which tests hold the engine to the reference.
 """
 
 from __future__ import annotations

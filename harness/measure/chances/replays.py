@@ -1,8 +1,8 @@
 """Write what mutants print on the usual runs: python -m harness.measure.chances.replays [DATASET ...]
 
-The engine runs the mistakes that it has a switch for, all steps of them; the mutated reference the rest of the
-catalogue, a few steps. Of a mutant whose losses are right, its samples are kept if they are other ones. Writes
-harness/explain/mutants/replays/<preset>-<documents>.json.
+The engine runs the mistakes that it has a switch for, all steps of them; the mutated reference the rest of
+the catalogue, a few steps. Of a mutant whose losses are right, its samples are kept if they are other ones.
+Writes harness/explain/mutants/replays/<preset>-<documents>.json.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Measure the chances that `conform check` judges by: python -m harness.measure.chances.store [DATASET ...]
 
 For both presets, on each dataset: right programs and mistaken ones are run from thousands of seeds, their
-statistics are summed up, and the error rates of the judgement are measured on seeds that were held out. The same
-seeds, the same file. Writes harness/judge/check/data/chances-<preset>-<documents>.json.
+statistics are summed up, and the error rates of the judgement are measured on seeds that were held out. The
+same seeds, the same file. Writes harness/judge/check/data/chances-<preset>-<documents>.json.
 """
 
 from __future__ import annotations
@@ -127,8 +127,8 @@ class Simulation:
     def fit(self, logs: Sequence[Log], least: dict[str, float] | None = None) -> dict[str, Any]:
         """The mean, the deviation between runs and the variance within of each statistic; their correlation.
 
-        The variance of a statistic over whole runs is that between them and that within, over its count. `least`
-        are the least deviations to be taken, for a mistake, whose correlation is not used.
+        The variance of a statistic over whole runs is that between them and that within, over its count.
+        `least` are the least deviations to be taken, for a mistake, whose correlation is not used.
         """
         assert self.curve is not None
         names = statistics.names(self.total)
@@ -211,11 +211,11 @@ def shown_by(log: Log, form: str, samples: bool = True) -> Log:
 def thresholds(
     table: chances.Table, right: Sequence[Log], known: frozenset[str]
 ) -> dict[str, tuple[float, float]]:
-    """What right programs call for that are not quite normal, for each form of log: two numbers that none of these
-    reaches, with a margin.
+    """What right programs call for that are not quite normal, for each form of log: two numbers that none
+    of these reaches, with a margin.
 
-    First by how much squared distances exceed those of normal numbers, where 1 in 2,000 should be beyond; then how
-    much likelier than a right program the best mistake seems.
+    First by how much squared distances exceed those of normal numbers, where 1 in 2,000 should be beyond;
+    then how much likelier than a right program the best mistake seems.
     """
     found = {}
     for form in FORMS:
@@ -242,16 +242,16 @@ def _quantile(share: float, degrees: int) -> float:
 def rates(table: chances.Table, simulate: Simulation, preset: str) -> dict[str, int]:
     """On seeds that no fit has seen: false alarms, and mistakes that are caught by one log and by ten."""
     alarms = dict.fromkeys(FORMS, 0)
-    for log in simulate.logs(10_000, HELD_OUT):
+    for shown in simulate.logs(10_000, HELD_OUT):
         for form in FORMS:
-            seen = chances.vector(table, *shown_by(log, form), simulate.known)
-            alarms[form] += not chances.judge(table, [seen]).consistent
+            vector = chances.vector(table, *shown_by(shown, form), simulate.known)
+            alarms[form] += not chances.judge(table, [vector]).consistent
     print(preset, "false alarms of", HELD_OUT, alarms, table.thresholds, flush=True)
     caught = caught_by_ten = 0
     for number, mistake in enumerate(mistakes(preset), start=1):
         logs = simulate.logs(number * 100_000 + 50_000, MISTAKEN_HELD_OUT, mistake.changes)
-        seen = [chances.vector(table, *log, simulate.known) for log in logs]
-        one = [chances.judge(table, [vector]) for vector in seen]
+        seen = [chances.vector(table, *shown, simulate.known) for shown in logs]
+        one = [chances.judge(table, [single]) for single in seen]
         ten = [chances.judge(table, seen[i : i + 10]) for i in range(0, len(seen), 10)]
         found = _mean([not verdict.consistent for verdict in one])
         found_by_ten = _mean([not verdict.consistent for verdict in ten])
