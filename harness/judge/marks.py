@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from conformance.ladder import Case, Level
 from conformance.messages import Reply, Request
@@ -59,8 +59,10 @@ def steady(session: Session, found: Sequence[LevelResult], name: str, seed: int,
 
 def _again(session: Session, before: CaseResult, name: str, judge_by: Compare) -> CaseResult:
     now = judge_case(session, before.case, name, judge_by)
-    if now.digest == before.digest or now.fault is not None:
+    if now.fault is not None:
         return now
+    if now.digest == before.digest:  # the same reply, be it right, wrong or unsupported
+        return replace(now, verdict="agrees", different=0, difference=None)
     first = before.difference or now.difference
     changed = Difference(
         "text",

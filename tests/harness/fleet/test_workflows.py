@@ -195,7 +195,7 @@ def test_a_job_judges_all_its_ports_and_fails_if_one_does_not_conform(tmp_path: 
     ("program", "status", "outcome", "message"),
     [
         (f"{sys.executable} port.py", 0, "conforms", "level 2/12"),
-        ("env false", 1, "crashed", "failing"),
+        ("env false", 1, "crashed", "crashed"),
     ],
 )
 def test_the_action_judges_a_repository_with_one_port(
