@@ -42,14 +42,10 @@ pub struct Graph {
 }
 
 impl Graph {
-    pub fn new(math: &'static Math) -> Graph { Graph { math, ..Graph::default() } }
-    /// Forgets all nodes but the first ones, which are leaves.
-    pub fn truncate(&mut self, count: usize) {
-        self.values.truncate(count);
-        self.origins.truncate(count);
-        self.waiting.truncate(count);
-        self.order.clear();
-        self.trace.clear();
+    pub fn new(math: &'static Math, leaves: &[f64]) -> Graph {
+        let mut graph = Graph { math, ..Graph::default() };
+        graph.vector(leaves, |graph, &x| graph.leaf(x));
+        graph
     }
     fn push(&mut self, value: f64, origin: Origin) -> Node {
         self.values.push(value);

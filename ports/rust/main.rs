@@ -16,11 +16,11 @@ use microgpt::{Generator, Matrix, Model, Settings, WORDS, documents, encode, fou
 use protocol::{Reply, Request, Result, all, choice, double, ensure, expected, hex, integer, words};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into()).collect();
-    let outcome = match arguments.iter().map(String::as_str).collect::<Vec<&str>>()[..] {
-        [] => answer_all(),
-        ["run"] => run_preset("seed"),
-        ["run", name] => run_preset(name),
+    let arguments = Vec::from_iter(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()));
+    let outcome = match &arguments.join(" ")[..] {
+        "" => answer_all(),
+        "run" | "run seed" => run_preset("seed"),
+        "run classic" => run_preset("classic"),
         _ => Err("usage: microgpt, or microgpt run [seed|classic] < names.txt".into()),
     };
     let Err(problem) = outcome else { return ExitCode::SUCCESS };
@@ -169,7 +169,7 @@ fn tokens(request: &mut Request, reply: &mut Reply) -> Result<()> {
 }
 
 fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let mut graph = Graph::new(read_math(request)?);
+    let mut graph = Graph::new(read_math(request)?, &[]);
     let (mut nodes, mut root): (Vec<Node>, Option<Node>) = Default::default();
     for line in request.rest()? {
         let node = |word: &str| match nodes.len() {
@@ -317,8 +317,8 @@ fn train(request: &mut Request, reply: &mut Reply) -> Result<()> {
         let loss = model.train(step, &documents[step % documents.len()]);
         reply.line("step", [step]);
         reply.doubles("loss", &[loss]);
-        let Model { m, v, graph: Graph { values, gradients, .. }, .. } = &model;
-        let lists = [("gradients", gradients), ("m", m), ("v", v), ("parameters", values)];
+        let Model { parameters, m, v, graph, .. } = &model;
+        let lists = [("gradients", &graph.gradients), ("m", m), ("v", v), ("parameters", parameters)];
         lists.iter().for_each(|(name, numbers)| reply.checksum(name, &numbers[..m.len()]));
         for (name, numbers) in lists.iter().filter(|_| full.contains(&step)) {
             write_tensors(reply, &model, &format!("{name}."), numbers);
@@ -354,8 +354,7 @@ fn run(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let text = read_text(request)?;
     let (lines, model, mut generator) = microgpt::run(settings, samples, &text)?;
     lines.iter().for_each(|line| reply.text("print", line));
-    for (name, numbers) in [("parameters", &model.graph.values), ("m", &model.m), ("v", &model.v)] {
-        reply.checksum(name, &numbers[..model.m.len()]);
-    }
+    let Model { parameters, m, v, .. } = model;
+    [("parameters", parameters), ("m", m), ("v", v)].iter().for_each(|(name, x)| reply.checksum(name, x));
     Ok(reply.line("word", [generator.word()]))
 }

@@ -228,26 +228,26 @@ impl Graph {
     }
 }
 
-/// A model in training. Its parameters are the first nodes of its graph.
+/// A model in training. Its parameters are the first nodes of its graph, which is made anew for each document.
 pub struct Model {
     pub settings: Settings,
     pub matrices: Vec<Matrix>,
-    pub graph: Graph,
+    pub parameters: Vec<f64>,
     pub m: Vec<f64>, // Adam's moments
     pub v: Vec<f64>,
+    pub graph: Graph,
     caches: Vec<[Vec<Vector>; 2]>, // of each layer: the keys and the values of the positions so far
     orders: Vec<Vec<Node>>,        // of each position: how the graph's nodes are visited
 }
 
 impl Model {
     pub fn new(parameters: Vec<f64>, settings: Settings) -> Model {
-        let (mut graph, zeros) = (Graph::new(settings.math), vec![0.0; parameters.len()]);
-        graph.vector(parameters, Graph::leaf);
-        let (matrices, orders) = (settings.matrices(), vec![Vec::new(); settings.block]);
-        Model { settings, matrices, graph, m: zeros.clone(), v: zeros, caches: Vec::new(), orders }
+        let [m, v] = [vec![0.0; parameters.len()], vec![0.0; parameters.len()]];
+        let (matrices, graph, orders) = (settings.matrices(), Graph::default(), vec![Vec::new(); settings.block]);
+        Model { settings, matrices, parameters, m, v, graph, caches: Vec::new(), orders }
     }
     fn begin_document(&mut self) {
-        self.graph.truncate(self.m.len());
+        self.graph = Graph::new(self.settings.math, &self.parameters);
         self.caches = vec![Default::default(); self.settings.layers];
     }
     /// The residual stream after the last layer, for `token` at position `t`.
@@ -298,9 +298,8 @@ impl Model {
     pub fn train(&mut self, step: usize, tokens: &[usize]) -> f64 {
         let root = self.loss(tokens);
         self.graph.backward(root);
-        let loss = self.graph.values[root];
-        self.settings.update(step, &mut self.graph.values, &self.graph.gradients, &mut self.m, &mut self.v);
-        loss
+        self.settings.update(step, &mut self.parameters, &self.graph.gradients, &mut self.m, &mut self.v);
+        self.graph.values[root]
     }
     /// Draws one sample: for each position the probabilities and the token, BOS included.
     pub fn sample(&mut self, temperature: f64, generator: &mut Generator) -> Result<Vec<(Vec<f64>, usize)>> {

@@ -7,13 +7,8 @@ use std::ops::RangeInclusive;
 /// An error is a sentence.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
-/// The error for something that came, which is quoted as printable ASCII and not at length.
-pub fn expected<T>(what: &str, came: &str) -> Result<T> {
-    let excerpt: String = came.chars().take(40).map(|c| if c.is_ascii_graphic() { c } else { '?' }).collect();
-    Err(format!("expected {what}, not '{excerpt}'").into())
-}
-
 pub fn ensure(condition: bool, sentence: &str) -> Result<()> { if condition { Ok(()) } else { Err(sentence.into()) } }
+pub fn expected<T>(what: &str, came: &str) -> Result<T> { Err(format!("expected {what}, got {came:.40}").into()) }
 
 /// The words of a line: its key and its values.
 pub fn words(line: &str) -> Result<Vec<&str>> {
@@ -23,9 +18,8 @@ pub fn words(line: &str) -> Result<Vec<&str>> {
 }
 
 pub fn double(word: &str) -> Result<f64> {
-    let has_form = word.len() == 16 && word.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     match u64::from_str_radix(word, 16).map(f64::from_bits) {
-        Ok(x) if has_form => Ok(if x.is_nan() { f64::NAN } else { x }),
+        Ok(x) if format!("{:016x}", x.to_bits()) == word => Ok(if x.is_nan() { f64::NAN } else { x }),
         _ => expected("a double of 16 lower-case hex digits", word),
     }
 }
