@@ -241,7 +241,9 @@ def by_chances(verdict: Verdict, logs: Sequence[Log], setup: Setup, table: chanc
         for log in logs
     ]
     found = chances.judge(table, vectors)
-    verdict = replace(verdict, chances=found, notes=(*verdict.notes, *_near_notes(found), *_rate_notes(found)))
+    verdict = replace(
+        verdict, chances=found, notes=(*verdict.notes, *_near_notes(found), *_rate_notes(found))
+    )
     longest = max((len(text) for log in logs for text in log.samples.values()), default=0)
     runs = "" if len(logs) == 1 else f" over {len(logs)} runs"
     if longest > table.block:
@@ -268,7 +270,7 @@ def by_chances(verdict: Verdict, logs: Sequence[Log], setup: Setup, table: chanc
     causes = tuple(
         Cause(
             (one.name,),
-            f"this is what you get when {one.what}: e^{one.gain:.0f} times likelier than a right program",
+            f"this is what you get when {one.what}: {likelier(one.gain)} than a right program",
         )
         for one in found.candidates[:3]
     )
@@ -323,7 +325,7 @@ def _near_notes(found: chances.Chances) -> tuple[str, ...]:
         return ()
     near = found.candidates[0]
     more = "more logs of it tell more" if found.runs == 1 else "that is not enough to say so"
-    return (f"it would be e^{near.gain:.0f} times likelier if {near.what} ({near.name}): {more}",)
+    return (f"it would be {likelier(near.gain)} if {near.what} ({near.name}): {more}",)
 
 
 def _rate_notes(found: chances.Chances) -> tuple[str, ...]:
@@ -398,3 +400,10 @@ def together(verdicts: Sequence[Verdict], read: Sequence[Log], candidates: Seque
     )
     start = replace(verdicts[0], output=name, notes=notes)
     return [by_chances(start, read, setup, table)]
+
+
+def likelier(gain: float) -> str:
+    """How much likelier, from a natural logarithm, as far as the number means anything."""
+    return (
+        f"{math.exp(gain):,.0f} times likelier" if gain < math.log(1e6) else "over a million times likelier"
+    )
