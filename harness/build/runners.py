@@ -6,7 +6,6 @@ Both get a port ready once (`prepare`) and then start as many processes of it as
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from harness import paths
+from harness import locks, paths
 from harness.build import base, images, sources, toolchains
 from harness.build.manifest import Manifest
 from harness.errors import BuildFailed, ConformError, LimitExceeded, MachineFault
@@ -243,7 +242,7 @@ def _only_one(lock: Path) -> Iterator[None]:
     """Two harnesses never build in the same folder at the same time."""
     lock.parent.mkdir(parents=True, exist_ok=True)
     with lock.open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+        locks.exclusive(file)
         yield
 
 
@@ -251,7 +250,7 @@ def _mark_used(folder: Path) -> IO[str]:
     """As long as this file is open, no other harness removes the folder."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     file = folder.with_suffix(".used").open("w")
-    fcntl.flock(file, fcntl.LOCK_SH)
+    locks.shared(file)
     return file
 
 
@@ -261,6 +260,6 @@ def _remove_older(folder: Path, name: str) -> None:
         if other == folder or not other.is_dir():
             continue
         with other.with_suffix(".used").open("w") as file, contextlib.suppress(BlockingIOError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.exclusive(file, wait=False)
             other.with_suffix(".ready").unlink(missing_ok=True)
             shutil.rmtree(other, ignore_errors=True)

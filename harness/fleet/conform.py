@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from conformance import bounds, ladder, sums, verbs
+from harness import paths
 from harness.build.manifest import Manifest
 from harness.build.runners import Prepared, Runner
 from harness.errors import BuildFailed, ConformError, LimitExceeded, ManifestError
@@ -128,6 +130,8 @@ def conform(manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, 
         return build_failure(manifest, fault, choice.runner, ran)
     listener.built(prepared)
     session = Session(runner.launch, limits)
+    if not prepared.reused:
+        session.notes += build_warnings(manifest.name)
     try:
         found = _asked(session, manifest, choice, listener)
     finally:
@@ -135,6 +139,18 @@ def conform(manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, 
     key = result_key(manifest, prepared.content_hash, choice)
     ran = Circumstances(key, suite, code_hash(), time.monotonic() - began, session.timing, session.notes)
     return make(manifest, prepared, found, ran)
+
+
+def build_warnings(port: str) -> list[str]:
+    """How many warnings the build gave, as a remark; none if it gave none."""
+    log = paths.logs_dir() / f"{port}-build.log"
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    number = len(re.findall(r"\bwarning(?::|\[|s? generated)", text, re.IGNORECASE))
+    listed = "1 warning" if number == 1 else f"{number} warnings"
+    return [f"the build gave {listed}: {paths.shown(log)}"] if number else []
 
 
 def _check_known(manifest: Manifest) -> None:

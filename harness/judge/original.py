@@ -33,7 +33,6 @@ PATIENCE = 30.0
 """Seconds for the server to answer."""
 
 
-
 class OriginalFailed(ConformError):
     """The original program ended with an error on this machine."""
 

@@ -56,8 +56,9 @@ def show(record: Record, console: Console, repeat: str = "") -> None:
     failure = record.first_failure
     if failure is not None:
         console.print(failure_panel(record, *failure, repeat or make_command(record)))
-    elif record.fault is not None and record.fault.log:
+    elif record.fault is not None:
         console.print(Text("\n".join(map(plain, record.fault.log)), style="dim"))
+        console.print(Text(plain(record.fault.hint)), soft_wrap=True)
 
 
 def picture(record: Record) -> str:

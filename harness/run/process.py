@@ -54,15 +54,15 @@ class Exit:
         return f"ended with exit code {self.code}"
 
 
-_SIGNALS = {
-    signal.SIGSEGV: "segmentation fault: memory was used that is not the program's",
-    signal.SIGABRT: "abort: the program gave up by itself",
-    signal.SIGFPE: "arithmetic fault, such as an integer division by zero",
-    signal.SIGILL: "illegal instruction",
-    signal.SIGBUS: "bus error",
-    signal.SIGKILL: "killed from outside",
-    signal.SIGTERM: "asked to end",
-    signal.SIGPIPE: "it wrote to a closed pipe",
+_SIGNALS = {  # by name: some systems lack some of them
+    "SIGSEGV": "segmentation fault: memory was used that is not the program's",
+    "SIGABRT": "abort: the program gave up by itself",
+    "SIGFPE": "arithmetic fault, such as an integer division by zero",
+    "SIGILL": "illegal instruction",
+    "SIGBUS": "bus error",
+    "SIGKILL": "killed from outside",
+    "SIGTERM": "asked to end",
+    "SIGPIPE": "it wrote to a closed pipe",
 }
 
 
@@ -71,7 +71,7 @@ def _signal_words(number: int) -> str:
         name = signal.Signals(number)
     except ValueError:
         return f"signal {number}"
-    meaning = f", {_SIGNALS[name]}" if name in _SIGNALS else ""
+    meaning = f", {_SIGNALS[name.name]}" if name.name in _SIGNALS else ""
     return f"signal {number} ({name.name}{meaning})"
 
 
