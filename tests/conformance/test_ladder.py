@@ -3,7 +3,6 @@
 The reference answers a sample here, other cases whenever the suite changes; `make golden-check` computes all.
 """
 
-import hashlib
 import os
 import re
 import shutil
@@ -13,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from sampling import sample
 
 from conformance import ladder, verbs
 from conformance.cases import LEVELS
@@ -32,19 +32,16 @@ ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "docs" / "JUDGING.md", ROOT / "reference" / "EXACT.md")
 LEVEL_CASES = [case for level in ladder.levels() for case in level.cases if not case.large]
 ALL = [case for case in (*LEVEL_CASES, *ladder.robust()) if not case.name.startswith("found-")]
-SUITE = ladder.content_hash(ladder.levels())
 
 
-def sample(number: int, cases: Iterable[ladder.Case]) -> list[ladder.Case]:
-    """So many of these cases, chosen by a hash of the suite and their names."""
-    quick = [case for case in cases if not case.long and not case.large]
-    return sorted(quick, key=lambda case: hashlib.sha256(f"{SUITE} {case.id}".encode()).digest())[:number]
+def quick(number: int, cases: Iterable[ladder.Case]) -> list[ladder.Case]:
+    return sample(number, [case for case in cases if not case.long and not case.large], lambda case: case.id)
 
 
 SAMPLE = [
     case
     for level in ladder.levels()
-    for case in (*level.cases[:1], *sample(4, level.cases[1:]), *sample(2, level.robust_cases))
+    for case in (*level.cases[:1], *quick(4, level.cases[1:]), *quick(2, level.robust_cases))
     if not case.request.ends_input
 ]
 

@@ -132,7 +132,7 @@ def test_a_port_elsewhere_has_its_record_where_it_is_wanted_and_nowhere_else(por
     add(ports, "My.Repository", REFERENCE)
     wanted = tmp_path / "out" / "record.json"
     options = ("--path", str(ports / "My.Repository"), "--name", "reference", "--record", str(wanted))
-    result = conform("run", *options, "--runner", "local")
+    result = conform("run", *options, "--runner", "local", "--level", "2")
     assert result.exit_code == 0, result.output
     assert store.read(wanted).port == "reference"
     assert not store.mine().exists()
