@@ -2,8 +2,8 @@
 
 Every printed line, and at every step the bits of the loss and the checksums of gradients, m, v and
 parameters. The reference needs more than two minutes for the 1,000 steps. So the C port runs all of them, and
-the reference confirms steps that a hash chooses, each from the port's own tensors. The tests marked `long` let
-the reference run alone, and are left out unless pytest is given --long.
+the reference confirms steps that a hash chooses, each from the port's own tensors. The tests marked `long`
+let the reference run alone, and are left out unless pytest is given --long.
 """
 
 from __future__ import annotations

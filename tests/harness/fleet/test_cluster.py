@@ -182,7 +182,8 @@ def test_a_client_that_leaves_takes_its_jobs_with_it(ports: Ports, dask: DaskClu
     names = [ports.add_gated(), ports.add("right", RIGHT)]
     dask.start_worker("one")
     program = (
-        "import signal; from pathlib import Path; from harness import paths; from harness.cli import main as cli\n"
+        "import signal; from pathlib import Path\n"
+        "from harness import paths; from harness.cli import main as cli\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"paths.ports_dir = lambda: Path({str(ports.folder)!r})\n"
         f"cli.main(['matrix', 'gated', '--runner', 'local', '--scheduler', {dask.address!r}])"
