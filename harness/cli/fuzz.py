@@ -127,7 +127,7 @@ def _progress(
     if quiet or not ERR.is_terminal:
         yield (lambda line: None), (lambda campaign: None)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True) as bars:
         task = bars.add_task("building", total=None)
 

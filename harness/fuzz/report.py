@@ -6,12 +6,13 @@ import shlex
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
 from harness.fuzz.found import Entry
 from harness.report import terminal
+from harness.report.escape import plain
 from harness.report.record import CaseRecord, FindingRecord
 
 
@@ -21,7 +22,7 @@ def show(result: Entry, console: Console) -> None:
     console.print(asked(result))
     for line in sentences(result):
         console.print(
-            line, soft_wrap=True, markup=False, style="bold red" if result["found"] else "bold green"
+            plain(line), soft_wrap=True, markup=False, style="bold red" if result["found"] else "bold green"
         )
 
 
@@ -34,14 +35,16 @@ def finding(result: Entry, entry: Entry) -> Panel:
         traced = entry["finding"] and msgspec.convert(entry["finding"], FindingRecord)
         repeat = f"make conform PORT={entry['port']}{runner} CASE={failure.case}"
         where = f"level {entry['level']}, {entry['verb']}, case {failure.name}"
-        return terminal.panel(title, where, failure, repeat, terminal.Told(traced or None))
+        return terminal.panel(escape(plain(title)), where, failure, repeat, terminal.Told(traced or None))
     fault, difference = failure.fault, failure.difference
     came = fault.message if fault else ""
     if difference:
         came = f"expected {difference.expected}, got {difference.got}"
     how = "whenever the input ends there" if entry["repeats"] else "but not when asked the last request alone"
     text = f"{came}\n\nIt fails {how}. The file holds all that it was sent."
-    return Panel(Text(text), title=title, title_align="left", border_style="red", expand=False)
+    return Panel(
+        terminal.safe(text), title=escape(plain(title)), title_align="left", border_style="red", expand=False
+    )
 
 
 def asked(result: Entry) -> Table:
