@@ -27,13 +27,15 @@ def show(result: Entry, console: Console) -> None:
 
 
 def finding(result: Entry, entry: Entry) -> Panel:
-    """The panel of the ladder for a case that was saved; what came of a conversation that was kept."""
+    """The panel of the ladder for a case, in the suite or in the cache; what came of a conversation."""
     title = f"{entry['port']} fails at a {entry['kind']} request: {entry['path']}"
     failure = msgspec.convert(entry["failure"], CaseRecord)
-    if entry["saved"]:
+    if entry["path"].endswith(".request"):
         runner = "" if result["runner"] == "docker" else " RUNNER=local"
         traced = entry["finding"] and msgspec.convert(entry["finding"], FindingRecord)
-        repeat = f"make conform PORT={entry['port']}{runner} CASE={failure.case}"
+        asked = "conform" if entry["saved"] else "try"
+        case = failure.case if entry["saved"] else entry["path"]
+        repeat = f"make {asked} PORT={entry['port']}{runner} CASE={shlex.quote(case)}"
         where = f"level {entry['level']}, {entry['verb']}, case {failure.name}"
         return terminal.panel(escape(plain(title)), where, failure, repeat, terminal.Told(traced or None))
     fault, difference = failure.fault, failure.difference
@@ -45,6 +47,19 @@ def finding(result: Entry, entry: Entry) -> Panel:
     return Panel(
         terminal.safe(text), title=escape(plain(title)), title_align="left", border_style="red", expand=False
     )
+
+
+def kept(result: Entry) -> list[str]:
+    """What became of the findings that can be cases of the suite."""
+    cases = [entry for entry in result["found"] if entry["path"].endswith(".request")]
+    added = [entry["path"] for entry in cases if entry["saved"]]
+    seen = [f"{entry['port']} fails {entry['seen']}, too" for entry in cases if entry.get("seen")]
+    lines = [f"added to the suite: {', '.join(added)}; make golden enters their sums"] if added else []
+    if seen:
+        lines.append(f"not added, as the suite sees it already: {'; '.join(seen)}")
+    if cases and not added and not seen:
+        lines.append("--keep adds to the suite what the suite does not see yet")
+    return lines
 
 
 def asked(result: Entry) -> Table:
@@ -76,6 +91,7 @@ def sentences(result: Entry) -> list[str]:
     return [
         f"{ports}: {result['requests']:,} requests in {result['seconds']:.0f} s, {rate:.0f} a second"
         f"{again}{ended}: {findings}",
+        *kept(result),
         same,
     ]
 

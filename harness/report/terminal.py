@@ -244,13 +244,13 @@ def _add_smallest(rows: Table, smallest: SmallestRecord, told: Told) -> None:
     """The smallest request that fails the same way; its clues where they say more than those before."""
     difference = smallest.difference
     rows.add_row("", "")
-    rows.add_row("smallest", Text(f"the smallest request that still fails: {smallest.words}"))
+    rows.add_row("smallest", safe(f"the smallest request that still fails: {smallest.words}"))
     _add_difference(rows, difference, None)
     for clue in smallest.clues:
         if clue not in told.clues:
             rows.add_row("clue", safe(clue))
     if told.again:
-        rows.add_row("repeat", Text(told.again, style="bold"))
+        rows.add_row("repeat", safe(told.again, "bold"))
 
 
 def again(repeat: str, record: Record) -> str:

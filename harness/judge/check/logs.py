@@ -241,7 +241,9 @@ def by_chances(verdict: Verdict, logs: Sequence[Log], setup: Setup, table: chanc
         for log in logs
     ]
     found = chances.judge(table, vectors)
-    verdict = replace(verdict, chances=found, notes=(*verdict.notes, *_near_notes(found), *_rate_notes(found)))
+    verdict = replace(
+        verdict, chances=found, notes=(*verdict.notes, *_near_notes(found), *_rate_notes(found))
+    )
     longest = max((len(text) for log in logs for text in log.samples.values()), default=0)
     runs = "" if len(logs) == 1 else f" over {len(logs)} runs"
     if longest > table.block:
