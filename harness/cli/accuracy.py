@@ -30,7 +30,7 @@ def accuracy(ports: tuple[str, ...], runner: str, inputs: int, seed: int) -> Non
     names = ports or (*manifest.known_ports(), results.REFERENCE)
     measured = []
     for name in names:
-        errors.print(f"measuring {name}", style="dim")
+        errors.print(f"measuring {name}", style="dim", markup=False)
         if name == results.REFERENCE:
             measured.append(of_reference(inputs, seed))
         else:

@@ -12,4 +12,4 @@ from harness.cli.shared import ERR, OUT
 def get_base() -> None:
     """Get the base image: from a registry, or else from Debian's packages."""
     name = base.ensure_base(lambda text: ERR.print(text, style="dim", markup=False))
-    OUT.print(f"base image: {name}")
+    OUT.print(f"base image: {name}", markup=False)

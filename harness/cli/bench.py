@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from harness.build import manifest
-from harness.cli.shared import ERR, OUT, runner_option
+from harness.cli.shared import OUT, note, runner_option
 from harness.measure import bench
 from harness.report import speed
 
@@ -26,6 +26,6 @@ def measure(ports: tuple[str, ...], runner: str, rounds: int) -> None:
     One port takes about a minute.
     """
     names = ports or manifest.known_ports()
-    found = bench.bench(names, runner, lambda text: ERR.print(text, style="dim"), rounds)
+    found = bench.bench(names, runner, note, rounds)
     speed.save(found, runner)
     speed.show(found, OUT)

@@ -21,6 +21,7 @@ from harness import paths
 from harness.build import base, manifest
 from harness.cli.shared import OUT
 from harness.errors import ConformError, MachineFault
+from harness.report.escape import plain
 from harness.run import engine
 from harness.run.limits import GIB, MIB, Limits, size
 
@@ -172,7 +173,7 @@ def show(found: list[Check], out: Console) -> int:
 
 
 def _print(out: Console, line: str) -> None:
-    out.print(line, markup=False, soft_wrap=True)
+    out.print(plain(line), markup=False, soft_wrap=True)
 
 
 @click.command(name="doctor")

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from conformance.verbs import NAMES
 from harness import files
 from harness.cli.progress import progress
-from harness.cli.shared import SECONDS
+from harness.cli.shared import SECONDS, note
 from harness.errors import ConformError, MachineFault
 from harness.report import store
 from harness.run.limits import Limits
@@ -52,7 +52,8 @@ ERR = Console(stderr=True, highlight=False)
     "--shards", type=click.IntRange(min=1), help="With --scheduler: campaigns for each port.  [usually 1]"
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
-@click.option("--record", "keep", is_flag=True, help="Keep the result in results/fuzz.json.")
+@click.option("--keep", is_flag=True, help="Add to the suite what it does not see yet, 3 cases at most.")
+@click.option("--record", is_flag=True, help="Write the result to results/mine/fuzz.json.")
 def fuzz(
     ports: tuple[str, ...],
     seconds: float | None,
@@ -66,11 +67,13 @@ def fuzz(
     shards: int | None,
     as_json: bool,
     keep: bool,
+    record: bool,
 ) -> None:
     """Ask PORTS requests that nobody thought of, and compare every answer with the reference's.
 
     Good requests must be answered with the reference's very bits, bad ones with an error, and the port lives
-    on. What fails is minimized and saved in conformance/found/, and so belongs to the suite.
+    on. What fails is minimized and saved in the cache, for `conform try`. With --keep it becomes a case of
+    the suite, in conformance/found/, unless the suite shows already that the port is wrong there.
 
     Exit status: 0 nothing was found, 1 something was.
     """
@@ -78,7 +81,7 @@ def fuzz(
         raise click.UsageError("--time and --count exclude each other: a campaign ends by one of them")
     try:
         from harness.fuzz import report
-        from harness.fuzz.campaign import campaign
+        from harness.fuzz.campaign import KINDS, Course, Place, campaign
     except ModuleNotFoundError as error:
         raise MachineFault(
             f"fuzzing needs the Python package {error.name}", hint=f"python3 -m pip install {error.name}"
@@ -89,18 +92,20 @@ def fuzz(
         seconds = USUAL_SECONDS
     if seed is None:
         seed = random.SystemRandom().randrange(10**6)
-    verbs, limits = verbs or NAMES, Limits(request=timeout)
+    kinds = tuple(known for known in KINDS if kind in (known, "both"))
+    course = Course(seed, kinds, verbs or NAMES, seconds, count, keep)
+    limits = Limits(request=timeout)
     faults: list[ConformError] = []
     if scheduler is not None:
         from harness.fleet.cluster.fuzz import Plan, fuzz_over
 
-        plan = Plan(seconds, count, kind, verbs, runner, limits)
+        plan = Plan(course, runner, limits, shards or 1)
         with progress(ERR, 0, quiet=as_json) as listener_for:
-            result, faults = fuzz_over(scheduler, ports, shards or 1, seed, plan, _note, listener_for)
+            result, faults = fuzz_over(scheduler, ports, plan, note, listener_for)
     else:
         with _progress(seconds, count, quiet=as_json) as (on_line, listener):
-            result = campaign(ports, seconds, count, seed, kind, verbs, runner, limits, on_line, listener)
-    if keep:
+            result = campaign(ports, course, Place(runner, limits), on_line, listener)
+    if record:
         path = store.mine() / "fuzz.json"
         kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         files.write_whole(path, json.dumps({**kept, kind: result}, indent=1) + "\n")
@@ -115,10 +120,6 @@ def fuzz(
     sys.exit(130 if result["ended"] == "interrupted" else 0)
 
 
-def _note(text: str) -> None:
-    ERR.print(text, style="dim", markup=False)
-
-
 @contextmanager
 def _progress(
     seconds: float | None, count: int | None, quiet: bool
@@ -127,7 +128,7 @@ def _progress(
     if quiet or not ERR.is_terminal:
         yield (lambda line: None), (lambda campaign: None)
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=ERR, transient=True) as bars:
         task = bars.add_task("building", total=None)
 

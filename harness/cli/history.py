@@ -15,6 +15,7 @@ from harness import paths
 from harness.build import manifest
 from harness.errors import ResultsError
 from harness.report import store
+from harness.report.escape import plain
 from harness.report.history import trend
 from harness.report.history.diff import Change, changes
 from harness.report.record import Record
@@ -47,8 +48,8 @@ def diff(old: Path, new: Path, as_json: bool) -> None:
 def _show(found: list[Change], worse: int) -> None:
     console = Console(highlight=False)
     for change in found:
-        head = f"[{STYLES[change.kind]}]{change.kind:8}[/]{change.port:12}"
-        console.print(f"{head} {escape(change.sentence)}", soft_wrap=True)
+        head = f"[{STYLES[change.kind]}]{change.kind:8}[/]{escape(plain(change.port)):12}"
+        console.print(f"{head} {escape(plain(change.sentence))}", soft_wrap=True)
     if worse:
         console.print(f"[bold red]{worse} {'change' if worse == 1 else 'changes'} for the worse[/]")
     else:

@@ -83,7 +83,12 @@ def progress(
     if quiet or not console.is_terminal:
         yield lambda name: Listener()
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console, transient=True) as bars:
         estimate = _Estimate(bars, expected) if expected else None
         yield lambda name: _Bar(bars, name, total, estimate)

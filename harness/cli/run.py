@@ -91,7 +91,7 @@ def run(
             OUT.print(said, markup=False, soft_wrap=True)
         measured = None if path else accuracy_results.of_port(loaded.name)
         if measured is not None:
-            OUT.print(accuracy_results.line(measured), style="dim", soft_wrap=True)
+            OUT.print(plain(accuracy_results.line(measured)), style="dim", markup=False, soft_wrap=True)
     # The report first: a full disk must not hide it.
     if choice.is_whole or found.smallest is not None:
         store.keep_smallest(found)
@@ -118,4 +118,5 @@ def _other_name(found: Record) -> str:
 
 def _repeat(path: Path, name: str | None, runner: str) -> str:
     """The command that asks a port outside ports/ again."""
-    return f"conform run --path {path}{f' --name {name}' if name else ''} --runner {runner}"
+    words = ["conform", "run", "--path", str(path), *(["--name", name] if name else []), "--runner", runner]
+    return shlex.join(words)

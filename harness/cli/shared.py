@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 
 from harness.build import manifest
+from harness.report.escape import plain
 from harness.run.limits import MIB, Limits
 
 
@@ -36,7 +37,7 @@ runner_option = click.option(
 
 def note(text: str) -> None:
     """A remark on standard error."""
-    ERR.print(text, style="dim", markup=False)
+    ERR.print(plain(text), style="dim", markup=False)
 
 
 def limit_options(command: Callable[..., None]) -> Callable[..., None]:

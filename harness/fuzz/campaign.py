@@ -1,10 +1,11 @@
 """A campaign: hypothesis makes requests, the reference answers once, every port must give the same answer.
 
 The same seed makes the same requests in the same order, however fast the ports are. What fails is shrunk,
-tried on a fresh process, and saved; that port is then not asked that verb again. What fails only after other
-requests, or where the input ends, is no case of the ladder: the conversation is kept in the cache.
+tried on a fresh process, and saved in the cache; that port is then not asked that verb again. With `keep` it
+becomes a case of the suite, if the suite does not see the mistake already. What fails only after other
+requests, or where the input ends, is no case: the conversation is kept in the cache.
 
-    campaign(["c", "go"], seconds=60) -> result, as JSON has it
+    campaign(["c", "go"], Course(seconds=60)) -> result, as JSON has it
 
 A round asks every verb in batches; each batch is one run of hypothesis with a seed of its own. Not here: what
 requests look like (`requests.py`, `damage.py`) and what a finding looks like (`report.py`).
@@ -20,7 +21,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from unittest import SkipTest
@@ -54,6 +55,7 @@ KINDS: tuple[Kind, ...] = ("good", "bad")
 LIMITS = Limits(request=20.0)
 """Requests are small: a port that needs longer hangs."""
 SHRINK_SECONDS = 60.0
+MOST_KEPT = 3  # cases that a campaign adds to the suite
 CUT_OFF_A_ROUND = 3  # requests that the input ends within: each ends a process
 
 
@@ -68,11 +70,11 @@ class _Disagreement(Exception):
     """Told to hypothesis, which then looks for a smaller request that raises it too."""
 
 
-class _Over(KeyboardInterrupt):
-    """The campaign has come to its end. Hypothesis lets a Ctrl-C pass as it is, and so this."""
+class _Over(SkipTest):
+    """The campaign has come to its end. Hypothesis lets a skipped test pass at once, and so this."""
 
 
-class _Broken(KeyboardInterrupt):
+class _Broken(SkipTest):
     """This machine is at fault, which no smaller request would mend."""
 
     def __init__(self, fault: ConformError) -> None:
@@ -80,8 +82,33 @@ class _Broken(KeyboardInterrupt):
         self.fault = fault
 
 
-class _ShrunkEnough(KeyboardInterrupt):
+class _ShrunkEnough(SkipTest):
     """No more time is spent on making a finding smaller."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a campaign asks, and when it ends: after `seconds`, after `count` requests, or on Ctrl-C.
+
+    keep: findings that are new to the suite become cases of it, at most MOST_KEPT.
+    """
+
+    seed: int = 0
+    kinds: Sequence[Kind] = KINDS
+    verbs: Sequence[str] = NAMES
+    seconds: float | None = None
+    count: int | None = None
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where ports come from and run, and where cases that are kept go; the suite's own folder if None."""
+
+    runner: str = "docker"
+    limits: Limits = LIMITS
+    load: Callable[[str], manifest.Manifest] = manifest.load
+    found_folder: Path | None = None
 
 
 class Campaign:
@@ -90,14 +117,8 @@ class Campaign:
     def __init__(
         self,
         targets: Sequence[Target],
-        *,
-        seed: int,
-        kinds: Sequence[Kind] = KINDS,
-        verbs: Sequence[str] = NAMES,
-        seconds: float | None = None,
-        count: int | None = None,
+        course: Course,
         found_folder: Path | None = None,
-        examples_folder: Path | None = None,
         listener: Callable[[Campaign], None] = lambda campaign: None,
     ) -> None:
         self.asked: Counter[tuple[str, Kind]] = Counter()
@@ -106,15 +127,17 @@ class Campaign:
         self.ended = "interrupted"
         self.elapsed = 0.0
         self._targets = targets
-        self._seed, self._kinds, self._verbs = seed, kinds, verbs
-        self._seconds, self._count = seconds, count
+        self._course = course
         self._found_folder = found_folder or found.folder()
-        self._examples_folder = examples_folder or paths.cache_dir() / "fuzz" / "examples"
+        self._examples_folder = paths.cache_dir() / "fuzz" / "examples"
         self._listener = listener
         self._spoilt: set[tuple[str, str]] = set()  # port and verb: it has failed, and is not asked again
         self._failing: Failing | None = None
         self._shrinking_ends = 0.0
         self._repeating = False
+        self._seen: dict[
+            tuple[str, Kind, str], str
+        ] = {}  # a case of the suite that fails already, "" for none
 
     @property
     def requests(self) -> int:
@@ -131,7 +154,7 @@ class Campaign:
                     self.ended = "every port has failed at every verb"
                     return
         except _Over:
-            self.ended = "time" if self._count is None else "count"
+            self.ended = "time" if self._course.count is None else "count"
         except _Broken as broken:
             raise broken.fault from None
         except KeyboardInterrupt:
@@ -147,7 +170,7 @@ class Campaign:
         self._repeating = True
         for kind, verb in self._batches():
             if (self._examples_folder / kind / verb).is_dir():
-                self._batch(kind, verb, self._seed, 1000, (Phase.reuse, Phase.shrink))
+                self._batch(kind, verb, self._course.seed, 1000, (Phase.reuse, Phase.shrink))
         self._repeating = False
 
     def _round(self, number: int) -> bool:
@@ -156,16 +179,16 @@ class Campaign:
             self._batch(kind, verb, self._seed_of(number, kind, verb), verb_of(verb).a_round)
             for kind, verb in self._batches()
         ]
-        if "bad" in self._kinds:
-            verb = self._verbs[number % len(self._verbs)]
+        if "bad" in self._course.kinds:
+            verb = self._course.verbs[number % len(self._course.verbs)]
             self._batch("bad", verb, self._seed_of(number), CUT_OFF_A_ROUND, strategy=cut_off(verb))
         return any(asked)
 
     def _batches(self) -> Iterator[tuple[Kind, str]]:
-        return ((kind, verb) for verb in self._verbs for kind in self._kinds)
+        return ((kind, verb) for verb in self._course.verbs for kind in self._course.kinds)
 
     def _seed_of(self, *parts: object) -> int:
-        digest = hashlib.sha256(repr((self._seed, *parts)).encode()).digest()
+        digest = hashlib.sha256(repr((self._course.seed, *parts)).encode()).digest()
         return int.from_bytes(digest[:8], "big")
 
     def _batch(
@@ -212,6 +235,8 @@ class Campaign:
 
         try:
             agree()
+        except (_Over, _Broken):
+            raise
         except (_Disagreement, _ShrunkEnough, Flaky, SkipTest):
             pass  # skipped: there was nothing to try again
         finally:
@@ -223,12 +248,12 @@ class Campaign:
         now = time.monotonic()
         if self._failing is not None:
             if now > self._shrinking_ends:
-                raise _ShrunkEnough
+                raise _ShrunkEnough("enough")
             return
-        if self._seconds is not None and now - self._began >= self._seconds:
-            raise _Over
-        if self._count is not None and self.requests >= self._count:
-            raise _Over
+        if self._course.seconds is not None and now - self._began >= self._course.seconds:
+            raise _Over("over")
+        if self._course.count is not None and self.requests >= self._course.count:
+            raise _Over("over")
 
     def _count_one(self, verb: str, kind: Kind) -> None:
         if self._repeating:
@@ -261,8 +286,10 @@ class Campaign:
         repeats = failing_of(target, failing.request, golden_of(failing.request)) is not None
         if repeats and kind == "good":
             failing = self._simplest(failing)
+        seen = ""
         if repeats and not failing.request.ends_input:
-            case = found.save(verb, failing.request.data(), self._found_folder)
+            folder, seen = self._folder_for(target, kind, verb)
+            case = found.save(verb, failing.request.data(), folder)
             failing = failing_of(target, case.request, case.golden) or failing
         else:
             case = found.keep_conversation(target.name, verb, conversation)
@@ -277,6 +304,7 @@ class Campaign:
                 "path": paths.shown(case.path),
                 "saved": case.path.parent == self._found_folder,
                 "repeats": repeats,
+                "seen": seen,
                 "request": failing.request.data().decode("latin-1"),
                 "golden": golden_of(failing.request).text(),
                 "failure": msgspec.to_builtins(case_of(failing.result(case))),
@@ -284,6 +312,27 @@ class Campaign:
             }
         )
         self._failing = None
+
+    def _folder_for(self, target: Target, kind: Kind, verb: str) -> tuple[Path, str]:
+        """Where a finding goes, and the case of the suite that shows the port to be wrong already, if any.
+
+        A port that the suite sees through tells nothing new about the suite.
+        """
+        if not self._course.keep or sum(entry["saved"] for entry in self.found) >= MOST_KEPT:
+            return found.unkept(), ""
+        key = (target.name, kind, verb)
+        if key not in self._seen:
+            self._seen[key] = self._seen_by(target, kind, verb)
+        return (found.unkept() if self._seen[key] else self._found_folder), self._seen[key]
+
+    def _seen_by(self, target: Target, kind: Kind, verb: str) -> str:
+        """The first case of the suite that this port does not answer as it should, "" for none."""
+        level = found.level_of(verb)
+        cases = level.cases if kind == "good" else level.robust_cases
+        for case in cases:
+            if not (case.long or case.large) and failing_of(target, case.request, case.golden) is not None:
+                return case.id
+        return ""
 
     def _simplest(self, failing: Failing) -> Failing:
         def fails(request: Request) -> bool:
@@ -315,8 +364,8 @@ class Campaign:
             verbs.setdefault(verb, {})[kind] = number
         return {
             "ports": [target.name for target in self._targets],
-            "kinds": list(self._kinds),
-            "seed": self._seed,
+            "kinds": list(self._course.kinds),
+            "seed": self._course.seed,
             "requests": self.requests,
             "tried_again": self.tried_again,
             "seconds": round(self.elapsed, 1),
@@ -332,50 +381,33 @@ def usual(kind: Kind, verb: str) -> SearchStrategy[list[Request]]:
 
 def campaign(
     ports: Sequence[str],
-    seconds: float | None = None,
-    count: int | None = None,
-    seed: int = 0,
-    kind: str = "both",
-    verbs: Sequence[str] = NAMES,
-    runner: str = "docker",
-    limits: Limits = LIMITS,
+    course: Course,
+    place: Place = Place(),  # noqa: B008 - it cannot be changed
     on_line: Callable[[str], None] = lambda line: None,
     listener: Callable[[Campaign], None] = lambda campaign: None,
-    load: Callable[[str], manifest.Manifest] = manifest.load,
-    found_folder: Path | None = None,
 ) -> Entry:
     """Build the ports, fuzz them all with the same requests, and say what came of it, as JSON has it.
 
-    It ends after `seconds`, or after `count` requests, or on Ctrl-C. kind: good, bad or both. `on_line` is
-    given the lines of the builds. Raises ManifestError, BuildFailed, LimitExceeded and MachineFault.
+    `on_line` is given the lines of the builds. Raises ManifestError, BuildFailed, LimitExceeded and
+    MachineFault.
     """
-    if (seconds is None) == (count is None):
+    if (course.seconds is None) == (course.count is None):
         raise ValueError("a campaign ends after some seconds or after a count of requests: give one of them")
-    kinds = KINDS if kind == "both" else tuple(known for known in KINDS if known == kind)
     with ExitStack() as stack:
         targets = []
         for name in ports:
-            loaded = load(name)
-            if loaded.agreement != "bit" and "good" in kinds:
+            loaded = place.load(name)
+            if loaded.agreement != "bit" and "good" in course.kinds:
                 raise ManifestError(
                     f"{name} does not claim bits (agreement: {loaded.agreement}), and fuzzing compares bits",
                     hint="--kind bad asks only what must be answered with an error",
                 )
-            where = runners.runner(runner, limits)
+            where = runners.runner(place.runner, place.limits)
             where.prepare(loaded, on_line)
-            session = Session(where.launch, replace(loaded.limits(limits), run=math.inf))
+            session = Session(where.launch, replace(loaded.limits(place.limits), run=math.inf))
             stack.callback(session.kill)
             targets.append(Target(name, session, NAMES[: loaded.level]))
-        fuzzed = Campaign(
-            targets,
-            seed=seed,
-            kinds=kinds,
-            verbs=verbs,
-            seconds=seconds,
-            count=count,
-            found_folder=found_folder,
-            listener=listener,
-        )
+        fuzzed = Campaign(targets, course, place.found_folder, listener)
         fuzzed.run()
-    only = [] if set(verbs) == set(NAMES) else list(verbs)
-    return {**fuzzed.result(), "runner": runner, "only_verbs": only}
+    only = [] if set(course.verbs) == set(NAMES) else list(course.verbs)
+    return {**fuzzed.result(), "runner": place.runner, "only_verbs": only}

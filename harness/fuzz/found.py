@@ -1,6 +1,7 @@
-"""What fuzzing found, as a case of the ladder: a request and its golden trace in `conformance/found/`.
+"""What fuzzing found, as a case of the ladder: a request and its golden trace.
 
-The name is the verb and a hash of the request, so the same finding is one file, whoever makes it.
+It lies in the cache, or, where it is new to the suite and was asked for, in `conformance/found/`. The name is
+the verb and a hash of the request, so the same finding is one file, whoever makes it.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ Entry = dict[str, Any]
 
 def folder() -> Path:
     return paths.root() / "conformance" / "found"
+
+
+def unkept() -> Path:
+    return paths.cache_dir() / "fuzz" / "found"
 
 
 def conversations() -> Path:

@@ -6,12 +6,13 @@ import shlex
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
 from harness.fuzz.found import Entry
 from harness.report import terminal
+from harness.report.escape import plain
 from harness.report.record import CaseRecord, FindingRecord
 
 
@@ -21,27 +22,44 @@ def show(result: Entry, console: Console) -> None:
     console.print(asked(result))
     for line in sentences(result):
         console.print(
-            line, soft_wrap=True, markup=False, style="bold red" if result["found"] else "bold green"
+            plain(line), soft_wrap=True, markup=False, style="bold red" if result["found"] else "bold green"
         )
 
 
 def finding(result: Entry, entry: Entry) -> Panel:
-    """The panel of the ladder for a case that was saved; what came of a conversation that was kept."""
+    """The panel of the ladder for a case, in the suite or in the cache; what came of a conversation."""
     title = f"{entry['port']} fails at a {entry['kind']} request: {entry['path']}"
     failure = msgspec.convert(entry["failure"], CaseRecord)
-    if entry["saved"]:
+    if entry["path"].endswith(".request"):
         runner = "" if result["runner"] == "docker" else " RUNNER=local"
         traced = entry["finding"] and msgspec.convert(entry["finding"], FindingRecord)
-        repeat = f"make conform PORT={entry['port']}{runner} CASE={failure.case}"
+        asked = "conform" if entry["saved"] else "try"
+        case = failure.case if entry["saved"] else entry["path"]
+        repeat = f"make {asked} PORT={entry['port']}{runner} CASE={shlex.quote(case)}"
         where = f"level {entry['level']}, {entry['verb']}, case {failure.name}"
-        return terminal.panel(title, where, failure, repeat, terminal.Told(traced or None))
+        return terminal.panel(escape(plain(title)), where, failure, repeat, terminal.Told(traced or None))
     fault, difference = failure.fault, failure.difference
     came = fault.message if fault else ""
     if difference:
         came = f"expected {difference.expected}, got {difference.got}"
     how = "whenever the input ends there" if entry["repeats"] else "but not when asked the last request alone"
     text = f"{came}\n\nIt fails {how}. The file holds all that it was sent."
-    return Panel(Text(text), title=title, title_align="left", border_style="red", expand=False)
+    return Panel(
+        terminal.safe(text), title=escape(plain(title)), title_align="left", border_style="red", expand=False
+    )
+
+
+def kept(result: Entry) -> list[str]:
+    """What became of the findings that can be cases of the suite."""
+    cases = [entry for entry in result["found"] if entry["path"].endswith(".request")]
+    added = [entry["path"] for entry in cases if entry["saved"]]
+    seen = [f"{entry['port']} fails {entry['seen']}, too" for entry in cases if entry.get("seen")]
+    lines = [f"added to the suite: {', '.join(added)}; make golden enters their sums"] if added else []
+    if seen:
+        lines.append(f"not added, as the suite sees it already: {'; '.join(seen)}")
+    if cases and not added and not seen:
+        lines.append("--keep adds to the suite what the suite does not see yet")
+    return lines
 
 
 def asked(result: Entry) -> Table:
@@ -73,6 +91,7 @@ def sentences(result: Entry) -> list[str]:
     return [
         f"{ports}: {result['requests']:,} requests in {result['seconds']:.0f} s, {rate:.0f} a second"
         f"{again}{ended}: {findings}",
+        *kept(result),
         same,
     ]
 

@@ -14,6 +14,7 @@ from conformance.ladder import Case
 from harness.errors import ConformError
 from harness.judge.climb import FAULTS
 from harness.judge.compare import Compare, compare
+from harness.run.process import printable
 from harness.run.session import Session
 
 LINES = 24  # shown of each block
@@ -54,10 +55,11 @@ def attempt(session: Session, case: Case, port_name: str, compare: Compare = com
 
 
 def _cut(lines: Sequence[str]) -> tuple[str, ...]:
-    """At most LINES lines: the first ones, and how many are left out."""
+    """At most LINES lines, none of them long: the first ones, and how many are left out."""
+    kept = [printable(line) for line in lines[:LINES]]
     if len(lines) <= LINES:
-        return tuple(lines)
-    return (*lines[: LINES - 1], f"... and {len(lines) - LINES + 1:,} lines more")
+        return tuple(kept)
+    return (*kept[: LINES - 1], f"... and {len(lines) - LINES + 1:,} lines more")
 
 
 def side_by_side(shown: Attempt) -> RenderableType:

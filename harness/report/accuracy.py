@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+from rich.markup import escape
 from rich.table import Table
 
 from harness import paths
 from harness.errors import ManifestError
 from harness.files import write_whole
 from harness.measure.accuracy import FUNCTIONS, INPUTS, SEED, Accuracy
+from harness.report.escape import code, plain
+from harness.report.escape import markdown as safe
 
 Entry = dict[str, Any]
 REFERENCE = "reference"
@@ -136,7 +139,7 @@ def table(entries: Sequence[Entry]) -> Table:
     for port, *cells, _ in rows(entries):
         if before and port != before:
             shown.add_section()
-        shown.add_row("" if port == before else port, *cells)
+        shown.add_row("" if port == before else escape(plain(port)), *map(escape, map(plain, cells)))
         before = port
     return shown
 
@@ -155,12 +158,15 @@ def markdown(entries: Sequence[Entry]) -> str:
         "",
         "| port | " + " | ".join(HEADINGS[1:]) + " |",
         "|---|---|---:|---:|---:|---:|---|",
-        *("| " + " | ".join((*cells[:-1], f"`{cells[-1]}`")) + " |" for cells in rows(entries)),
+        *(
+            "| " + " | ".join((safe(cells[0]), *cells[1:-1], code(cells[-1]))) + " |"
+            for cells in rows(entries)
+        ),
         "",
         "| port | language | toolchain | inputs of each function | seed |",
         "|---|---|---|---:|---:|",
         *(
-            f"| {known['port']} | {known['language']} | {known['toolchain'] or 'unknown'} "
+            f"| {safe(known['port'])} | {safe(known['language'])} | {safe(known['toolchain'] or 'unknown')} "
             f"| {known['inputs']:,} | {known['seed']} |"
             for known in entries
             if known["functions"]

@@ -24,9 +24,14 @@ def plain(text: str, lines: bool = False) -> str:
 
 
 def markdown(text: str) -> str:
-    """For one line of Markdown, a table's cell too: nothing in it is markup, and no comment can begin."""
+    """For one line of Markdown, a table's cell too: nothing in it is markup, no comment can begin."""
     safe = re.sub(r"([\\`*_{}\[\]()#+!|~>$-])", r"\\\1", plain(text))
     return safe.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def code(text: str) -> str:
+    """Inline code in Markdown, in a table's cell too."""
+    return "`" + plain(text).replace("`", "'").replace("|", "\\|") + "`"
 
 
 def fenced(text: str) -> str:

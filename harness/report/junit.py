@@ -33,7 +33,7 @@ def _suites(record: Record) -> Iterator[TestSuite]:
         suite.add_testcase(_case(record, "build", "build", Error, terminal.sentence(record), log))
         yield suite
     for level in record.levels:
-        suite = TestSuite(f"{record.port} {level.level:02d} {level.verb}")
+        suite = TestSuite(xml(f"{record.port} {level.level:02d} {level.verb}"))
         counts = record.only_level is not None or level.level <= record.claimed_level
         for case in _cases(record, level, counts):
             suite.add_testcase(case)
@@ -71,7 +71,7 @@ def _case(
     sentence: str = "",
     details: str = "",
 ) -> TestCase:
-    case = TestCase(name, f"{record.port}.{verb}")
+    case = TestCase(xml(name), xml(f"{record.port}.{verb}"))
     if kind is not None:
         result = kind(xml(sentence))
         if details:

@@ -27,6 +27,7 @@ from harness.report.record import (
     LevelRecord,
     Machine,
     Marks,
+    Outcome,
     Record,
     Seconds,
     Size,
@@ -119,7 +120,7 @@ def level_of(result: LevelResult) -> LevelRecord:
     )
 
 
-def outcome(climb: Climb, manifest: Manifest) -> str:
+def outcome(climb: Climb, manifest: Manifest) -> Outcome:
     """One word for the whole run: the first fault that counts, "conforms", or "nothing checked"."""
     asked = [r for r in climb.levels if climb.chosen is not None or r.level.number <= manifest.level]
     for result in asked:

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.panel import Panel
 from rich.table import Table
-from rich.text import Text
 
 from harness.judge.check.verdict import Verdict
 from harness.judge.compare import Difference
 from harness.report.badges import BLUE, GREEN, RED, YELLOW, Badge
+from harness.report.escape import xml
+from harness.report.terminal import safe
 from harness.report.words import distance
 
 COLOURS = {"bit": GREEN, "tolerance": YELLOW, "printed": GREEN, "consistent": BLUE, "wrong": RED}
@@ -22,11 +23,11 @@ def show(verdict: Verdict, console: Console) -> None:
     """The panel of the first divergence if there is one, then what was seen, then one sentence."""
     if verdict.difference is not None or verdict.causes:
         console.print(_panel(verdict))
-    console.print(f"compared with {verdict.setup}; {verdict.seen}", style="dim", markup=False, soft_wrap=True)
+    console.print(safe(f"compared with {verdict.setup}; {verdict.seen}", "dim"), soft_wrap=True)
     for note in verdict.notes:
-        console.print(f"note: {note}", style="dim", markup=False, soft_wrap=True)
+        console.print(safe(f"note: {note}", "dim"), soft_wrap=True)
     style = "bold green" if verdict.agrees else "bold red"
-    console.print(Text(f"{verdict.output}: {verdict.sentence}", style=style), soft_wrap=True)
+    console.print(safe(f"{verdict.output}: {verdict.sentence}", style), soft_wrap=True)
 
 
 def _panel(verdict: Verdict) -> Panel:
@@ -40,7 +41,7 @@ def _panel(verdict: Verdict) -> Panel:
             rows.add_row("", f"{wrong:,} of {verdict.compared:,} values differ")
     for number, cause in enumerate(verdict.causes):
         names = f" ({', '.join(cause.names)})" if cause.names else ""
-        rows.add_row("or" if number else "diagnosis", Text(cause.sentence + names))
+        rows.add_row("or" if number else "diagnosis", safe(cause.sentence + names))
     title = "First divergence" if verdict.difference is not None else "Likely mistakes"
     return Panel(
         rows, title=title, title_align="left", border_style="green" if verdict.agrees else "red", expand=False
@@ -49,13 +50,13 @@ def _panel(verdict: Verdict) -> Panel:
 
 def _add_difference(rows: Table, difference: Difference) -> None:
     where = f", line {difference.line}" if difference.line else ""
-    rows.add_row("where", Text(difference.checkpoint + where, style="bold"))
-    rows.add_row("expected", Text(difference.expected))
-    rows.add_row("got", Text(difference.got))
+    rows.add_row("where", safe(difference.checkpoint + where, "bold"))
+    rows.add_row("expected", safe(difference.expected))
+    rows.add_row("got", safe(difference.got))
     if difference.ulps is not None:
         rows.add_row("distance", distance(difference.ulps))
     if difference.bound:
-        rows.add_row("distance" if difference.ulps is None else "bound", Text(difference.bound))
+        rows.add_row("distance" if difference.ulps is None else "bound", safe(difference.bound))
 
 
 def badge_of(verdicts: Sequence[Verdict]) -> Badge:
@@ -85,11 +86,10 @@ def junit(verdicts: Sequence[Verdict]) -> str:
         time="0.000",
     )
     for verdict in verdicts:
-        case = ET.SubElement(suite, "testcase", classname=f"check.{verdict.kind}", name=verdict.output)
+        case = ET.SubElement(suite, "testcase", classname=f"check.{verdict.kind}", name=xml(verdict.output))
         if not verdict.agrees:
-            failure = ET.SubElement(case, "failure", message=verdict.sentence)
-            failure.text = "\n".join(
-                [verdict.sentence, *(cause.sentence for cause in verdict.causes), *verdict.notes]
-            )
+            failure = ET.SubElement(case, "failure", message=xml(verdict.sentence))
+            said = [verdict.sentence, *(cause.sentence for cause in verdict.causes), *verdict.notes]
+            failure.text = xml("\n".join(said))
     ET.indent(root, " ")
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -19,6 +19,23 @@ from harness.judge.climb import Verdict
 from harness.judge.compare import Difference, Quantity
 
 VERSION = 3
+
+
+Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9-]*$")]
+Verb = Annotated[str, msgspec.Meta(pattern="^[a-z]+$")]
+CaseName = Annotated[str, msgspec.Meta(pattern="^[a-z]+/[a-z0-9-]+$")]
+"""What stands in commands, links and names of files can hold nothing else."""
+Outcome = (
+    Verdict
+    | Literal[
+        "conforms",
+        "nothing checked",
+        "build failed",
+        "fails fresh questions",
+        "disagrees with itself",
+        "not robust",
+    ]
+)
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,7 +54,7 @@ class Fault(Part, frozen=True):
 class CaseRecord(Part, frozen=True):
     """A case that does not agree. With `fault` there was no reply to compare."""
 
-    case: str
+    case: CaseName
     verdict: Verdict
     values: int
     different: int
@@ -54,7 +71,7 @@ class LevelRecord(Part, frozen=True):
     """One level: how many of its cases agree, those that do not, and the names of the others by verdict."""
 
     level: int
-    verb: str
+    verb: Verb
     verdict: Verdict
     cases: int
     agreed: int
@@ -173,19 +190,19 @@ class Record(Part, frozen=True, kw_only=True):
     """
 
     schema: Literal[3] = 3
-    port: str
+    port: Name
     language: str
-    engine: str
+    engine: Literal["graph", "fused"]
     agreement: Literal["bit", "tolerance"]
     claimed_level: int
     claims_robust: bool
     known: tuple[Known, ...]
     size: Size
-    runner: str
+    runner: Literal["docker", "local"]
     machine: Machine
     finished: str
     reached_level: int
-    outcome: str
+    outcome: Outcome
     only_level: int | None = None
     long_cases: bool = False
     math: Literal["exact", "native"] = "exact"
@@ -205,7 +222,7 @@ class Record(Part, frozen=True, kw_only=True):
     trail: Trail | None = None
     levels: tuple[LevelRecord, ...] = ()
     marks: Marks = Marks()
-    repeat: tuple[str, ...] = ()
+    repeat: tuple[CaseName, ...] = ()
     fault: Fault | None = None
 
     @property

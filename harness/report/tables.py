@@ -96,7 +96,7 @@ def _runs(records: Sequence[Record]) -> str:
             (
                 record.port,
                 safe(record.build.toolchain),
-                record.engine,
+                safe(record.engine),
                 f"{record.size.lines:,}",
                 f"{image / 1e6:,.0f} MB" if image else "",
                 f"{record.agreed}/{record.cases}",
@@ -104,7 +104,7 @@ def _runs(records: Sequence[Record]) -> str:
                 f"{record.seconds.total:.1f}",
                 f"{'in a container' if record.runner == 'docker' else 'as a process'}, "
                 f"{safe(record.machine.processor)}",
-                record.finished,
+                safe(record.finished),
             )
         )
     return markdown(heads, "lllrrrrrll", rows)
@@ -117,7 +117,7 @@ def speed(found: dict[str, Any]) -> str:
         peak = measured["peak_mib"]
         rows.append(
             (
-                measured["port"],
+                safe(str(measured["port"])),
                 f"{measured['step_microseconds']:,.0f}",
                 f"{measured['ratio']:,.0f}",
                 f"{measured['thousand_steps_seconds']:.2f} s",
@@ -132,5 +132,5 @@ def speed(found: dict[str, Any]) -> str:
         "# Speed\n\nRendered by `make render` from what `make bench` measured. Do not edit.\n\n"
         "`classic` training on names, one core, medians of rounds in which the ports take turns; "
         f"{safe(where)}, "
-        f"{found['finished'][:10]}.\n\n" + markdown(heads, "lrrrr", rows)
+        f"{safe(str(found['finished'])[:10])}.\n\n" + markdown(heads, "lrrrr", rows)
     )

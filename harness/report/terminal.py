@@ -42,6 +42,11 @@ from harness.report.record import (
 from harness.report.words import distance
 
 
+def safe(text: str, style: str = "") -> Text:
+    """A text as it may stand on a terminal, whoever wrote it; line feeds stay."""
+    return Text(plain(text, lines=True), style=style)
+
+
 def show(record: Record, console: Console, repeat: str = "") -> None:
     """Print the whole report. `repeat` is the command that was given, without a choice of cases."""
     if record.levels:
@@ -52,13 +57,14 @@ def show(record: Record, console: Console, repeat: str = "") -> None:
         console.print(f"[dim]note: {escape(plain(note))}[/dim]", soft_wrap=True)
     for line in mark_lines(record):
         console.print(line, markup=False, soft_wrap=True)
-    console.print(Text(sentence(record), style=f"bold {words.of_record(record).style}"), soft_wrap=True)
+    console.print(safe(sentence(record), f"bold {words.of_record(record).style}"), soft_wrap=True)
     failure = record.first_failure
     if failure is not None:
         console.print(failure_panel(record, *failure, repeat or make_command(record)))
     elif record.fault is not None:
-        console.print(Text("\n".join(map(plain, record.fault.log)), style="dim"))
-        console.print(Text(plain(record.fault.hint)), soft_wrap=True)
+        console.print(safe("
+".join(record.fault.log), "dim"))
+        console.print(safe(record.fault.hint), soft_wrap=True)
 
 
 def picture(record: Record) -> str:
@@ -159,7 +165,7 @@ def ladder(record: Record) -> Table:
     table.add_column("verdict")
     for level in record.levels:
         look = words.of_level(level)
-        cells = [level.verb, f"{level.agreed}/{level.cases}", f"{level.values:,}"]
+        cells = [escape(plain(level.verb)), f"{level.agreed}/{level.cases}", f"{level.values:,}"]
         if is_within:
             cells += [f"{level.different:,}" if level.different else ""]
             cells += [percent(level.worst_share) if level.worst_share else ""]
@@ -208,29 +214,29 @@ def panel(title: str, where: str, failure: CaseRecord, repeat: str, told: Told) 
     rows = Table.grid(padding=(0, 2))
     rows.add_column(style="dim")
     rows.add_column(overflow="fold")
-    rows.add_row("where", Text(where))
+    rows.add_row("where", safe(where))
     if failure.difference:
         _add_difference(rows, failure.difference, failure)
         shown, verb = failure.difference, failure.case.partition("/")[0]
         if told.finding:
             shown, verb = told.finding.difference, told.finding.verb
             rows.add_row("", "")
-            rows.add_row("traced to", Text(told.finding.sentence))
+            rows.add_row("traced to", safe(told.finding.sentence))
             _add_difference(rows, shown, None)
         cause = likely_cause(verb, shown)
         is_told = told.finding is not None and verb == "run"
         if cause and not told.diagnosis and not is_told:
-            rows.add_row("likely cause", Text(f"{cause.sentence} (SPEC.md, section {cause.section})"))
+            rows.add_row("likely cause", safe(f"{cause.sentence} (SPEC.md, section {cause.section})"))
         for number, mistake in enumerate(told.diagnosis):
             elsewhere = "" if mistake.case.partition("/")[0] == verb else f" (seen in {mistake.case})"
-            rows.add_row("and" if number else "diagnosis", Text(diagnosis_text(mistake) + elsewhere))
+            rows.add_row("and" if number else "diagnosis", safe(diagnosis_text(mistake) + elsewhere))
         for number, clue in enumerate(told.clues):
-            rows.add_row("" if number else "clue", Text(plain(clue)))
+            rows.add_row("" if number else "clue", safe(clue))
     if failure.fault:
         _add_fault(rows, failure.fault)
     if told.after:
-        rows.add_row("state", Text(f"alone it passes; it fails after {', '.join(told.after)}"))
-    rows.add_row("repeat", Text(repeat, style="bold"))
+        rows.add_row("state", safe(f"alone it passes; it fails after {', '.join(told.after)}"))
+    rows.add_row("repeat", safe(repeat, "bold"))
     if told.smallest is not None:
         _add_smallest(rows, told.smallest, told)
     return Panel(rows, title=title, title_align="left", border_style="red", expand=False)
@@ -240,13 +246,13 @@ def _add_smallest(rows: Table, smallest: SmallestRecord, told: Told) -> None:
     """The smallest request that fails the same way; its clues where they say more than those before."""
     difference = smallest.difference
     rows.add_row("", "")
-    rows.add_row("smallest", Text(f"the smallest request that still fails: {smallest.words}"))
+    rows.add_row("smallest", safe(f"the smallest request that still fails: {smallest.words}"))
     _add_difference(rows, difference, None)
     for clue in smallest.clues:
         if clue not in told.clues:
-            rows.add_row("clue", Text(plain(clue)))
+            rows.add_row("clue", safe(clue))
     if told.again:
-        rows.add_row("repeat", Text(told.again, style="bold"))
+        rows.add_row("repeat", safe(told.again, "bold"))
 
 
 def again(repeat: str, record: Record) -> str:
@@ -272,26 +278,26 @@ def diagnosis_text(mistake: DiagnosisRecord) -> str:
 
 
 def _add_difference(rows: Table, difference: Difference, failure: CaseRecord | None) -> None:
-    rows.add_row("checkpoint", Text(plain(difference.checkpoint), style="bold"))
+    rows.add_row("checkpoint", safe(difference.checkpoint, "bold"))
     if difference.asked:
-        rows.add_row("asked", Text(readable_call(difference.asked)))
+        rows.add_row("asked", safe(readable_call(difference.asked)))
     is_value = difference.kind == "value"
     for name, text in (("expected", difference.expected), ("got", difference.got)):
-        rows.add_row(name, Text(with_decimal(text) if is_value else plain(text)))
+        rows.add_row(name, safe(with_decimal(text) if is_value else text))
     if is_value:
         rows.add_row("distance", gap(difference))
     if difference.bound:
-        rows.add_row("bound", Text(difference.bound))
+        rows.add_row("bound", safe(difference.bound))
     if failure and failure.values > 1:
         rows.add_row("", f"{failure.different:,} of {failure.values:,} values of this case differ")
 
 
 def _add_fault(rows: Table, fault: Fault) -> None:
-    rows.add_row("fault", Text(plain(fault.message)))
+    rows.add_row("fault", safe(fault.message))
     if fault.hint:
-        rows.add_row("hint", Text(plain(fault.hint)))
+        rows.add_row("hint", safe(fault.hint))
     if fault.log:
-        rows.add_row("its log", Text("\n".join(map(plain, fault.log[-10:]))))
+        rows.add_row("its log", safe("\n".join(fault.log[-10:])))
 
 
 def explain(result: CaseResult) -> str:
@@ -349,7 +355,7 @@ def next_step(record: Record) -> Panel:
     parts = (
         Text(f"Level {height} is reached. Level {height + 1} is {verb}: {verb_of(verb).lesson}.\n"),
         side_by_side(record.next_step),
-        Text(f"\nTry it alone: make try PORT={record.port} CASE={record.next_step.case}"),
+        safe(f"\nTry it alone: make try PORT={record.port} CASE={record.next_step.case}"),
     )
     return Panel(Group(*parts), title="Next", title_align="left", border_style="yellow", expand=False)
 
@@ -367,9 +373,9 @@ def repeat_line(record: Record, case: str) -> str:
 
 def error_text(error: ConformError) -> RenderableType:
     """A fault that ended the run, for standard error."""
-    parts: list[Any] = [Text.assemble(("error: ", "bold red"), plain(error.message))]
+    parts: list[Any] = [Text.assemble(("error: ", "bold red"), plain(error.message, lines=True))]
     if error.log:
-        parts.append(Text("\n".join(f"    {plain(line)}" for line in error.log), style="dim"))
+        parts.append(safe("\n".join(f"    {line}" for line in error.log), "dim"))
     if error.hint:
-        parts.append(Text(f"hint: {plain(error.hint)}"))
+        parts.append(safe(f"hint: {error.hint}"))
     return Group(*parts)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,21 +21,20 @@ from harness.fleet.cluster.parcel import Parcel, pack, unpacked
 from harness.fleet.cluster.worker import Stage
 from harness.fleet.conform import Listener
 from harness.fuzz import found
-from harness.fuzz.campaign import Campaign, campaign
+from harness.fuzz.campaign import MOST_KEPT, Campaign, Course, Place, campaign
 from harness.fuzz.found import Entry
+from harness.run.limits import Limits
 from harness.run.reaper import scratch
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What every shard does. The fields are the arguments of harness.fuzz.campaign.campaign."""
+    """What every shard does, with a seed of its own; `shards` for each port."""
 
-    seconds: float | None
-    count: int | None
-    kind: str
-    verbs: Sequence[str]
+    course: Course
     runner: str
-    limits: Any
+    limits: Limits
+    shards: int = 1
 
 
 def shard_seed(seed: int, port: str, number: int) -> int:
@@ -49,18 +48,11 @@ def fuzz_there(plan: Plan, seed: int, parcel: Parcel, stage: Stage) -> Entry:
         stage.show(f"{running.requests // 100 * 100:,} requests, {len(running.found)} found")
 
     with unpacked(parcel) as port, scratch() as folder:
-        result = campaign(
-            [port.name],
-            **vars(plan),
-            seed=seed,
-            on_line=stage.building,
-            listener=show,
-            load=lambda name: port,
-            found_folder=folder,
-        )
+        place = Place(plan.runner, plan.limits, lambda name: port, folder)
+        result = campaign([port.name], replace(plan.course, seed=seed), place, stage.building, show)
         for entry in result["found"]:
             path = Path(entry["path"])
-            endings = (".request", ".golden") if entry["saved"] else (path.suffix,)
+            endings = (".request", ".golden") if path.suffix == ".request" else (path.suffix,)
             entry["files"] = {file.name: file.read_bytes() for file in map(path.with_suffix, endings)}
     return result
 
@@ -68,17 +60,15 @@ def fuzz_there(plan: Plan, seed: int, parcel: Parcel, stage: Stage) -> Entry:
 def fuzz_over(
     scheduler: str,
     ports: Sequence[str],
-    shards: int,
-    seed: int,
     plan: Plan,
     note: Callable[[str], None],
     listener_for: Callable[[str], Listener],
 ) -> tuple[Entry, list[ConformError]]:
-    """Fuzz each port in so many shards: what they came to as one result, and the faults of the others."""
+    """Fuzz each port in shards: what they came to as one result, and the faults of the others."""
     shard_of = {
-        f"{port} {number}": (port, shard_seed(seed, port, number))
+        f"{port} {number}": (port, shard_seed(plan.course.seed, port, number))
         for port in dict.fromkeys(ports)
-        for number in range(1, shards + 1)
+        for number in range(1, plan.shards + 1)
     }
     parcels = {port: pack(manifest.load(port)) for port, _ in shard_of.values()}
     calls = {label: (fuzz_there, plan, own, parcels[port]) for label, (port, own) in shard_of.items()}
@@ -91,13 +81,14 @@ def fuzz_over(
                 if isinstance(value, ConformError):
                     faults.append(value)
                 else:
-                    results[label] = {**value, "found": [_saved(entry) for entry in value["found"]]}
+                    results[label] = value
         except KeyboardInterrupt:
             interrupted = True
     merged = merge([results[label] for label in calls if label in results])
+    merged["found"] = _saved(merged["found"])
     if interrupted or faults:
         merged["ended"] = "interrupted" if interrupted else "not every shard came to its end"
-    return {**merged, "ports": list(parcels), "seed": seed, "runner": plan.runner}, faults
+    return {**merged, "ports": list(parcels), "seed": plan.course.seed, "runner": plan.runner}, faults
 
 
 def merge(results: Sequence[Entry]) -> Entry:
@@ -128,9 +119,17 @@ def merge(results: Sequence[Entry]) -> Entry:
     }
 
 
-def _saved(entry: Entry) -> Entry:
-    """The finding with its files on this machine: a case in the checkout, a conversation in the cache."""
-    folder = found.folder() if entry["saved"] else found.conversations()
-    for name, data in entry.pop("files").items():
-        files.write_whole(folder / name, data)
-    return {**entry, "path": paths.shown(folder / Path(entry["path"]).name)}
+def _saved(entries: Sequence[Entry]) -> list[Entry]:
+    """The findings with their files on this machine: kept cases in the checkout, all else in the cache."""
+    kept = 0
+    made = []
+    for entry in entries:
+        is_kept = entry["saved"] and kept < MOST_KEPT
+        kept += is_kept
+        is_case = entry["path"].endswith(".request")
+        folder = found.folder() if is_kept else found.unkept() if is_case else found.conversations()
+        for name, data in entry.pop("files").items():
+            files.write_whole(folder / name, data)
+        path = paths.shown(folder / Path(entry["path"]).name)
+        made.append({**entry, "saved": is_kept, "path": path})
+    return made

@@ -12,10 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from harness import files, paths
 from harness.errors import ResultsError
+from harness.report.escape import plain
 from harness.report.record import Record
 
 Line = dict[str, Any]
@@ -105,7 +107,8 @@ def table(port: str, lines: Sequence[Line]) -> Table:
         worst = f"{line['worst_ulps']:,}" if line["worst_ulps"] < 10**6 else f"{line['worst_ulps']:.1e}"
         step = f"{line['step_us']:,.0f}" if line["step_us"] is not None else ""
         named = (line["first"][:10], line["build"][:6], line["suite"][:6], _marks(line["levels"]))
-        shown.add_row(*named, worst, f"{line['seconds']:.1f}", step, line["outcome"])
+        cells = (*named, worst, f"{line['seconds']:.1f}", step, line["outcome"])
+        shown.add_row(*(escape(plain(str(cell))) for cell in cells))
     return shown
 
 

@@ -10,6 +10,7 @@ from conformance import ladder, verbs
 from harness.build import images, manifest
 from harness.build.manifest import Manifest
 from harness.report import badges, terminal, words
+from harness.report.escape import plain
 from harness.report.record import LevelRecord, Record
 from harness.report.site import bits, browser, measured, plots
 from harness.report.site.data import Example, Json, Results
@@ -83,8 +84,8 @@ def row(port: str, results: Results) -> Row:
     size = record.size if record else None
     return Row(
         port=port,
-        language=record.language if record else manifest.load(port).language,
-        toolchain=record.build.toolchain if record else "",
+        language=plain(record.language if record else manifest.load(port).language),
+        toolchain=plain(record.build.toolchain) if record else "",
         style=style,
         verdict=said,
         outcome=outcome,

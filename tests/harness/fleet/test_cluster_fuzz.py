@@ -31,7 +31,7 @@ def fuzzed(dask: DaskCluster, *arguments: str) -> tuple[int, dict[str, Any]]:
 def test_fuzzing_is_spread_in_shards_and_what_they_find_is_kept_here(
     ports: Ports, dask: DaskCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(found, "folder", lambda: tmp_path / "found")
+    monkeypatch.setattr(found, "unkept", lambda: tmp_path / "found")
     ports.add("right", RIGHT)
     ports.add("dies", DIES_OF_TOKENS)
     dask.start_worker("one")

@@ -21,10 +21,11 @@ from conformance.golden import found_files
 from conformance.messages import golden_of, request_of
 from harness import paths
 from harness.cli import main as cli
+from harness.cli.try_case import asked
 from harness.errors import MachineFault
 from harness.fuzz import campaign as campaign_module
 from harness.fuzz import found, report
-from harness.fuzz.campaign import Campaign
+from harness.fuzz.campaign import Campaign, Course
 from harness.fuzz.target import Target
 from harness.run.process import Exit
 from harness.run.session import Session
@@ -84,7 +85,7 @@ def fuzzed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Cam
             for name, answer in answers.items()
         ]
         options = {"seed": 1, "count": 300, "verbs": ["graph"], **options}
-        campaign = Campaign(targets, found_folder=folder / "found", **options)
+        campaign = Campaign(targets, Course(**options), folder / "found")
         campaign.run()
         json.dumps(campaign.result())
         return campaign
@@ -152,9 +153,52 @@ def test_the_same_seed_asks_the_same_and_another_seed_something_else(fuzzed):
     assert heard(4, 100) != first
 
 
+SUITE = {case.path.read_bytes() for level in ladder.levels() for case in level.cases if not case.large}
+
+
+def lookup_table(data: bytes) -> Iterable[bytes | Exit]:
+    """A port that is right wherever the suite looks, and nowhere else."""
+    if data in SUITE:
+        yield answered(data)
+    else:
+        yield b"ok " + request_of(data).id.encode() + b"\nend\n"
+
+
+def test_a_finding_that_nobody_asked_to_keep_leaves_the_suite_alone(fuzzed, tmp_path: Path):
+    entry = only_finding(fuzzed({"table": lookup_table}, kinds=["good"]))
+    assert not entry["saved"] and entry["repeats"] and not list(tmp_path.glob("*/found/*"))
+    case = asked(entry["path"])
+    assert case.golden == golden_of(case.request) and case.request.data().decode() == entry["request"]
+
+
+def test_what_the_suite_sees_already_is_not_added(fuzzed, tmp_path: Path):
+    wrong = mistaken(Value, "exp", slope_of_exp_is_one)
+    entry = only_finding(fuzzed({"wrong": wrong}, keep=True, kinds=["good"]))
+    assert not entry["saved"] and not list(tmp_path.glob("*/found/*"))
+    seen = ladder.find_case(entry["seen"])
+    assert seen.level.verb == "graph"
+
+
+def test_a_port_that_answers_nothing_adds_nothing(fuzzed, tmp_path: Path):
+    def broken(data: bytes) -> Iterable[bytes | Exit]:
+        yield Exit(code=1)
+
+    campaign = fuzzed({"broken": broken}, keep=True, verbs=verbs.NAMES)
+    assert len(campaign.found) > 3 and not list(tmp_path.glob("*/found/*"))
+    assert not any(entry["saved"] for entry in campaign.found)
+
+
+def test_a_campaign_adds_three_cases_at_most(fuzzed, tmp_path: Path):
+    names = ["arith", "math", "random", "tokens", "graph"]
+    campaign = fuzzed({"table": lookup_table}, keep=True, kinds=["good"], verbs=names)
+    assert sum(entry["saved"] for entry in campaign.found) == 3 < len(campaign.found)
+    assert len(list(tmp_path.glob("*/found/*.request"))) == 3
+
+
 def test_a_finding_belongs_to_the_suite_from_then_on(fuzzed):
-    entry = only_finding(fuzzed({"wrong": mistaken(Value, "exp", slope_of_exp_is_one)}))
+    entry = only_finding(fuzzed({"table": lookup_table}, keep=True, kinds=["good"]))
     folder = Path(entry["path"]).absolute().parent
+    assert entry["saved"] and not entry["seen"]
     plain = {level.verb: level for level in ladder.levels()}["graph"]
     level = ladder.Level(plain.number, "graph", plain.folder, folder)
     case = level.cases[-1]
@@ -242,10 +286,8 @@ def test_a_failure_that_needs_what_came_before_is_kept_as_a_conversation(fuzzed)
     fuzzed({"right": right}, count=1)  # for a cache of its own
     campaign = Campaign(
         [Target("tiring", Session(lambda: FunctionProcess(Tiring())))],
-        seed=1,
-        count=100,
-        verbs=["arith"],
-        found_folder=paths.cache_dir() / "found",
+        Course(seed=1, count=100, verbs=["arith"], keep=True),
+        paths.cache_dir() / "found",
     )
     campaign.run()
     entry = campaign.found[0]
@@ -275,9 +317,9 @@ def test_the_report_says_what_was_found_and_how_to_repeat_it(fuzzed):
     console = Console(width=100, record=True, file=io.StringIO())
     report.show(result, console)
     text = console.export_text()
-    case = campaign.found[0]["case"]
     assert "gradient[0]" in text
-    assert f"make conform PORT=wrong RUNNER=local CASE={case}" in text
+    assert "make try PORT=wrong RUNNER=local" in text
+    assert "--keep adds to the suite" in text
     assert "1 finding" in text
     assert "conform fuzz wrong --seed 1" in text and "--kind good --verb graph --runner local" in text
 
@@ -331,7 +373,7 @@ def test_a_port_that_claims_less_is_asked_less(tmp_path: Path, monkeypatch: pyte
         yield answered(data)
 
     target = Target("small", Session(lambda: FunctionProcess(small)), ("hello", "arith"))
-    Campaign([target], seed=1, count=100, found_folder=tmp_path / "found").run()
+    Campaign([target], Course(seed=1, count=100), tmp_path / "found").run()
     assert "arith" in heard
     assert not set(heard) & set(verbs.NAMES[2:])
 
