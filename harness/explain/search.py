@@ -18,6 +18,7 @@ from harness.explain.causes import FEW, other_zero
 from harness.explain.clues import clues
 from harness.explain.smaller import smaller
 from harness.explain.steps import readable
+from harness.explain.trace import first_tensor
 from harness.judge.compare import Compare, Difference, Quantity, compare
 from harness.run.session import Session
 
@@ -92,7 +93,7 @@ def _asked(session: Session, request: Request, judge_by: Compare) -> Smallest | 
     seen = judge_by(request, golden, reply, None)
     if seen.first is None:
         return None
-    return Smallest(request, golden, reply, seen.first, seen.quantities)
+    return Smallest(request, golden, reply, first_tensor(seen), seen.quantities)
 
 
 def kind(difference: Difference) -> tuple[str, str, bool, bool]:

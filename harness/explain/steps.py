@@ -111,7 +111,7 @@ def other_matrix(request: Request, found: Sequence[Block], block: Block) -> str:
     rows = [list(zip(row, x, strict=True)) for row in weights[wanted]]
     if order := order_of(rows, came):
         return f"{block.name} is {wanted} times {source}, but added up {order}"
-    if all_near(block.wanted, came) or len(set(came)) < 2:
+    if all_near(block.wanted, came) or not any(came):
         return ""
     inputs = {source: x} | {key: value for key, value in right.items() if len(value) == len(x)}
     for label, vector in inputs.items():

@@ -79,11 +79,31 @@ def without_correction(self: Optimizer, step: int) -> tuple[float, float]:
     return 1.0, 1.0
 
 
-def test_a_wrong_update_is_traced_to_the_parameters():
+def test_a_wrong_update_is_traced_to_the_level_adam_where_adam_disagrees():
     finding = traced(Mistaken(Optimizer, "corrections", without_correction), "train/to-the-end")
+    assert finding.request.verb == "adam"
+    assert finding.difference.checkpoint == "correction1"
+    assert "its update is not: see the level adam" in finding.sentence
+
+
+@pytest.mark.parametrize(
+    ("method", "quantity"), [("ms", "the formula of Adam are right"), ("gs", "those of the step are not")]
+)
+def test_where_adam_agrees_the_sentence_follows_from_the_quantity(method: str, quantity: str):
+    """Training hands wrong numbers to a right formula."""
+    real = Training.advance
+
+    def advance(self: Training, tokens: list[int]) -> tuple[float, list[float]]:
+        if method == "ms":
+            self.m = [m + 1e-3 for m in self.m]
+        loss, gradients = real(self, tokens)
+        return loss, gradients if method == "ms" else [2.0 * g for g in gradients]
+
+    finding = traced(Mistaken(Training, "advance", advance), "train/to-the-end")
     assert finding.request.verb == "train"
-    assert finding.difference.checkpoint.startswith("step 0: parameters")
-    assert "its update is not" in finding.sentence
+    assert "see the level adam" not in finding.sentence
+    assert quantity in finding.sentence
+    assert finding.difference.kind == "value" and "[" in finding.difference.checkpoint
 
 
 def test_a_mistake_that_shows_late_is_traced_to_its_step():
@@ -108,8 +128,8 @@ def test_what_is_carried_over_between_steps_is_said_to_be_so():
         return found
 
     finding = traced(Mistaken(Training, "advance", advance), "train/to-the-end")
-    assert "carried over" in finding.sentence
-    assert any(line == "full 3" for line in finding.request.lines)
+    assert "the moments are not kept from step to step" in finding.sentence
+    assert finding.difference.checkpoint.startswith("step 3: m.wte[")
 
 
 def test_a_run_is_traced_through_its_training():
@@ -117,7 +137,7 @@ def test_a_run_is_traced_through_its_training():
     assert finding.request.verb == "forward"
 
 
-def test_a_run_whose_training_is_right_cannot_be_narrowed():
+def test_a_run_whose_training_is_right_says_so_and_where_to_look():
     real = microgpt.sample
 
     def sample(*arguments: object) -> list[int]:
@@ -128,7 +148,71 @@ def test_a_run_whose_training_is_right_cannot_be_narrowed():
     found = compare(case.request, case.golden, session.ask(case.request))
     assert found.first is not None
     assert found.first.checkpoint.startswith("print[")
-    assert trace(session, case.request, found.first) is None  # type: ignore[arg-type]
+    finding = trace(session, case.request, found.first)  # type: ignore[arg-type]
+    assert finding is not None
+    assert "training is right when it is asked for as train" in finding.sentence
+    assert "look at the sampling" in finding.sentence
+
+
+class Misprinted(Mistaken):
+    """Only runs are wrong: what the reference has is changed in the reply."""
+
+    def __init__(self, change: Callable[[str], str]) -> None:
+        self._change = change
+
+    def ask(self, request: Request, timeout: float | None = None) -> Reply:
+        reply = golden_of(request)
+        if request.verb != "run":
+            return reply
+        return replace(reply, lines=tuple(map(self._printed, reply.lines)))
+
+    def _printed(self, line: str) -> str:
+        key, *words = line.split(" ")
+        if key != "print":
+            return line
+        text = self._change("".join(chr(int(word)) for word in words))
+        return " ".join([key, *(str(ord(character)) for character in text)])
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda text: text.replace("loss 3", "loss  3"), "the loss is the same, the text around it is not"),
+        (lambda text: text.replace("num docs", "documents"), "line 1 is not: look at how documents are counted"),
+        (lambda text: f"{text[:-1]}" if "sample" in text else text, "how a sample is decoded and printed"),
+    ],
+)
+def test_a_fault_of_printing_is_called_so(change: Callable[[str], str], said: str):
+    assert said in traced(Misprinted(change), "run/seed-a-few-names").sentence
+
+
+def test_the_order_of_documents_is_read_off_the_printed_losses():
+    real = microgpt.Run.losses
+
+    def from_the_end(self: microgpt.Run) -> object:
+        self.documents = self.documents[::-1]
+        return real(self)
+
+    finding = traced(Mistaken(microgpt.Run, "losses", from_the_end), "run/seed-a-few-names")
+    assert "the drawn parameters are right, the order of documents is not" in finding.sentence
+
+
+def test_wrong_parameters_are_told_from_a_wrong_order():
+    real = microgpt.draw_parameters
+
+    def flat(*arguments: object) -> microgpt.Parameters:
+        drawn = real(*arguments)  # type: ignore[arg-type]
+        for row in drawn["wpe"]:
+            for value in row:
+                value.data *= 3.0
+        return drawn
+
+    class OnlyRuns(Mistaken):
+        def ask(self, request: Request, timeout: float | None = None) -> Reply:
+            return super().ask(request) if request.verb == "run" else golden_of(request)
+
+    finding = traced(OnlyRuns(microgpt, "draw_parameters", flat), "run/seed-a-few-names")
+    assert "look at the drawn parameters" in finding.sentence
 
 
 @pytest.mark.parametrize("preset", ["seed", "classic"])
