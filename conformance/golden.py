@@ -5,9 +5,9 @@
     python -m conformance.golden --level 9  only one level (the long cases of level 12 take minutes)
 
 The requests come from `conformance/cases/`: those of a level go to `levels/`, those that test nothing but the
-protocol to `robust/`; of large ones, only hashes are stored, in `large.json`. What is in `found/` is kept,
-with new replies; the sums of all files stand in `suite.sha256`. Running it twice gives the same bytes, on
-every machine.
+protocol to `robust/`; of large ones, only hashes are stored, in `large.json`. `command_line/` comes with
+level 12. What is in `found/` is kept, with new replies; the sums of all files stand in `suite.sha256`. Running
+it twice gives the same bytes, on every machine.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from conformance import sums
-from conformance.cases import LEVELS, LevelCases, large
+from conformance.cases import LEVELS, LevelCases, command_line, large
 from conformance.cases.case import Case
 from conformance.messages import golden_of, request_of
 from reference.protocol import replies
@@ -149,6 +149,9 @@ def main() -> int:
     folders = [path for verb in verbs for path in (LEVELS_FOLDER / verb.folder, ROBUST_FOLDER / verb.name)]
     present = {path for folder in folders for path in folder.glob("*")}
     found, found_present = found_files(levels)
+    if "run" in [verb.name for verb in verbs]:
+        found |= command_line.files()
+        found_present |= {*command_line.FOLDER.iterdir()}
     stale = (present | found_present) - (wanted | found).keys()
     others = {path: path.read_bytes() for path in LEVELS_FOLDER.glob("*/example.*") if path not in wanted}
     spec = SPEC.read_text(encoding="utf-8")

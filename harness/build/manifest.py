@@ -69,6 +69,7 @@ class Manifest:
     engine: str = "graph"
     level: int = 12
     robust: bool = False
+    command_line: bool = False
     slow: bool = False
     timeouts: tuple[tuple[str, float], ...] = ()
     toolchain: Toolchain | None = None
@@ -338,6 +339,7 @@ def _manifest(folder: Path, name: str, data: dict[str, Any]) -> Manifest:
         engine=data.get("engine", "graph"),
         level=data.get("level", 12),
         robust=data.get("robust", False),
+        command_line=data.get("command_line", False),
         slow=data.get("slow", False),
         timeouts=tuple(sorted(data.get("timeouts", {}).items())),
         toolchain=toolchain,

@@ -18,6 +18,7 @@ from harness.build import base, images, sources, toolchains
 from harness.build.manifest import Manifest
 from harness.errors import BuildFailed, ConformError, LimitExceeded, MachineFault
 from harness.run import subprocesses
+from harness.run.circumstances import USUAL, Circumstances
 from harness.run.container import ContainerProcess
 from harness.run.limits import KIB, OPTIONS, Limits, seconds
 from harness.run.local import LocalProcess, environment
@@ -56,7 +57,7 @@ class Runner(Protocol):
 
     def prepare(self, manifest: Manifest, on_line: OnLine = silent) -> Prepared: ...
 
-    def launch(self, args: Sequence[str] = ()) -> Process: ...
+    def launch(self, args: Sequence[str] = (), circumstances: Circumstances = USUAL) -> Process: ...
 
 
 class DockerRunner:
@@ -88,9 +89,9 @@ class DockerRunner:
             image_bytes=image.bytes,
         )
 
-    def launch(self, args: Sequence[str] = ()) -> Process:
+    def launch(self, args: Sequence[str] = (), circumstances: Circumstances = USUAL) -> Process:
         assert self._image is not None, "prepare comes before launch"
-        return ContainerProcess(self._image.id, self._limits, args)
+        return ContainerProcess(self._image.id, self._limits, args, circumstances=circumstances)
 
     def _ask_version(self, command: str) -> Process:
         assert self._image is not None
@@ -140,9 +141,11 @@ class LocalRunner:
             folder=folder,
         )
 
-    def launch(self, args: Sequence[str] = ()) -> Process:
+    def launch(self, args: Sequence[str] = (), circumstances: Circumstances = USUAL) -> Process:
         assert self._folder is not None, "prepare comes before launch"
-        return LocalProcess(self._run, self._folder, self._limits, args, self._path)
+        return LocalProcess(
+            self._run, self._folder, self._limits, args, self._path, circumstances=circumstances
+        )
 
     def _ask_version(self, command: str) -> Process:
         assert self._folder is not None

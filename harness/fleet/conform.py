@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from conformance import bounds, ladder, sums, verbs
+from conformance.cases import command_line as command_lines
 from harness import paths
 from harness.build.manifest import Manifest
 from harness.build.runners import Prepared, Runner
@@ -28,6 +29,7 @@ from harness.fuzz import fresh
 from harness.judge import marks, tolerance
 from harness.judge.attempt import Attempt, attempt
 from harness.judge.climb import CaseResult, LevelResult, climb, reached
+from harness.judge.command_line import command_line
 from harness.judge.compare import Compare, compare
 from harness.report.making import Circumstances, Climb, build_failure, case_of, make
 from harness.report.record import Mark, Marks, Record
@@ -133,7 +135,7 @@ def conform(manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, 
     if not prepared.reused:
         session.notes += build_warnings(manifest.name)
     try:
-        found = _asked(session, manifest, choice, listener)
+        found = _asked(session, runner, manifest, choice, listener)
     finally:
         session.kill()
     key = result_key(manifest, prepared.content_hash, choice)
@@ -161,7 +163,7 @@ def _check_known(manifest: Manifest) -> None:
             raise ManifestError(f"port.yaml of {manifest.name}, key 'known': {problem}") from None
 
 
-def _asked(session: Session, manifest: Manifest, choice: Choice, listener: Listener) -> Climb:
+def _asked(session: Session, runner: Runner, manifest: Manifest, choice: Choice, listener: Listener) -> Climb:
     """Everything that a port is asked, and what that comes to."""
     within = manifest.agreement == "tolerance"
     judge_by: Compare = tolerance.compare_within if within else compare
@@ -175,7 +177,7 @@ def _asked(session: Session, manifest: Manifest, choice: Choice, listener: Liste
     finding = _trace(session, found, listener, judge_by)
     repeat = () if choice.after else _leftover(session, found, manifest.name, judge_by)
     next_step = _next_step(session, found, manifest.name, judge_by)
-    marked = _marks(session, found, manifest, choice, listener) if choice.is_whole else Marks()
+    marked = _marks(session, runner, found, manifest, choice, listener) if choice.is_whole else Marks()
     # No known mistake gives the bits of a library's functions.
     is_wrong = not within and any(level.verdict == "disagrees" for level in found)
     if is_wrong:
@@ -261,9 +263,16 @@ def _smallest_failure(found: Sequence[LevelResult], first: CaseResult) -> CaseRe
 
 
 def _marks(
-    session: Session, found: Sequence[LevelResult], manifest: Manifest, choice: Choice, listener: Listener
+    session: Session,
+    runner: Runner,
+    found: Sequence[LevelResult],
+    manifest: Manifest,
+    choice: Choice,
+    listener: Listener,
 ) -> Marks:
-    """Robust, fresh and steady, asked of fresh processes. Nothing is asked of a port without level 1."""
+    """Robust, steady, fresh and the command line, asked of fresh processes: nothing of a port without
+    level 1.
+    """
     able = tuple(level.level.verb for level in found if level.verdict not in ("unsupported", "not run"))
     if not reached(found):
         return Marks()
@@ -281,10 +290,16 @@ def _marks(
         listener.marking("fresh questions")
         agreeing = tuple(level.level.verb for level in found if level.verdict in ("agrees", "known"))
         asked = marks.fresh(session, fresh.questions(seed, agreeing), manifest.name)
+    typed = None
+    if "run" in able and manifest.agreement == "bit":
+        listener.marking("the command line")
+        runs = [run for run in command_lines.runs() if run.quick or not manifest.slow]
+        typed = command_line(runner.launch, runs, session.limits)
     return Marks(
         robust=mark_of(robust),
         fresh=mark_of(asked, seed) if asked is not None else None,
         steady=mark_of(steady, seed),
+        command_line=mark_of(typed) if typed is not None else None,
     )
 
 
@@ -311,6 +326,7 @@ def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
         *(content_hash, ladder.content_hash(ladder.levels()), code_hash()),
         *(repr(asked), platform.machine()),
         *(manifest.agreement, str(manifest.level), repr(manifest.known), str(manifest.robust)),
+        *(str(manifest.command_line), command_lines.content_hash()),
         *((bounds.file_hash(),) if manifest.agreement == "tolerance" else ()),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,6 +1,7 @@
 """The marks beside the levels: robust (bad requests), steady (the same cases again), fresh (unseen requests).
 
-Each asks a port something and counts; none of them changes what a level came to.
+Each asks a port something and counts; none of them changes what a level came to. `command_line.py`
+has the one that speaks no protocol.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def robust(
 ) -> Tally:
     """Ask the bad requests. Those of a verb that the port does not have yet are left out."""
     asked = [case for case in cases if case.request.verb in (*verbs, "-") or case.level.verb == "hello"]
-    return _tally(asked, (_then(on_case, judge_case(session, case, name)) for case in asked))
+    return tally(asked, (_then(on_case, judge_case(session, case, name)) for case in asked))
 
 
 def steady(session: Session, found: Sequence[LevelResult], name: str, seed: int, judge_by: Compare) -> Tally:
@@ -54,7 +55,7 @@ def steady(session: Session, found: Sequence[LevelResult], name: str, seed: int,
             break
         chosen.append(result)
     random.Random(seed).shuffle(chosen)
-    return _tally(chosen, (_again(session, result, name, judge_by) for result in chosen))
+    return tally(chosen, (_again(session, result, name, judge_by) for result in chosen))
 
 
 def _again(session: Session, before: CaseResult, name: str, judge_by: Compare) -> CaseResult:
@@ -77,7 +78,7 @@ def _again(session: Session, before: CaseResult, name: str, judge_by: Compare) -
 def fresh(session: Session, questions: Iterable[tuple[Level, Request, Reply]], name: str) -> Tally:
     """Ask requests that nobody has seen before; the golden reply of each has just been computed."""
     asked = list(questions)
-    return _tally(asked, (_one_fresh(session, *question, name) for question in asked))
+    return tally(asked, (_one_fresh(session, *question, name) for question in asked))
 
 
 def _one_fresh(session: Session, level: Level, request: Request, golden: Reply, name: str) -> CaseResult:
@@ -95,7 +96,8 @@ def _one_fresh(session: Session, level: Level, request: Request, golden: Reply, 
     )
 
 
-def _tally(asked: Sequence[object], results: Iterable[CaseResult]) -> Tally:
+def tally(asked: Sequence[object], results: Iterable[CaseResult]) -> Tally:
+    """Count results as they come, until there are too many faults."""
     agreed, failures = 0, []
     for result in results:
         if result.verdict == "agrees":

@@ -135,6 +135,8 @@ def outcome(climb: Climb, manifest: Manifest) -> Outcome:
         return "disagrees with itself"
     if manifest.robust and marks.robust is not None and not marks.robust.full:
         return "not robust"
+    if manifest.command_line and marks.command_line is not None and not marks.command_line.full:
+        return "wrong on the command line"
     return "conforms"
 
 

@@ -102,12 +102,14 @@ class Mark(Part, frozen=True):
 
 class Marks(Part, frozen=True):
     """robust: bad requests. fresh: requests that nobody has seen, made from a seed. steady: cases asked
-    again, in another order and of another process. Each is None if it was not asked.
+    again, in another order and of another process. command_line: `microgpt run`. Each is None if it was not
+    asked.
     """
 
     robust: Mark | None = None
     fresh: Mark | None = None
     steady: Mark | None = None
+    command_line: Mark | None = None
 
 
 class Build(Part, frozen=True):

@@ -105,6 +105,8 @@ def _sentence(record: Record) -> str:
         return f"{port} does not conform: asked twice, it does not answer the same"
     if record.outcome == "not robust":
         return f"{port} does not conform: it claims 'robust: true', and answers some bad requests wrongly"
+    if record.outcome == "wrong on the command line":
+        return f"{port} does not conform: it claims 'command_line: true', and some runs come out wrong"
     if not record.conforms:
         return f"{port} does not conform: it claims level {claimed} of {TOP} and reaches {reached}"
     if record.known:
@@ -129,15 +131,29 @@ def mark_lines(record: Record) -> list[str]:
         "robust": (record.marks.robust, "bad requests answered well"),
         "fresh": (record.marks.fresh, "unseen requests answered rightly"),
         "steady": (record.marks.steady, "cases answered the same when asked again"),
+        "command line": (record.marks.command_line, "runs from the command line right"),
     }
-    return [f"{name:7} {_mark(mark)} {what}" for name, (mark, what) in named.items() if mark is not None]
+    asked = ((name, mark, what) for name, (mark, what) in named.items() if mark is not None)
+    return [f"{name:12} {_mark(mark)} {what}{_first(mark)}" for name, mark, what in asked]
 
 
 def _mark(mark: Mark) -> str:
     share = f"{mark.agreed}/{mark.asked}"
     seed = f" (seed {mark.seed})" if mark.seed is not None else ""
-    first = f", first failure {mark.failures[0].case}" if mark.failures else ""
-    return f"{share}{seed}{first}"
+    return f"{share}{seed}"
+
+
+def _first(mark: Mark) -> str:
+    """The first failure of a mark, and what was wrong with it."""
+    if not mark.failures:
+        return ""
+    failure = mark.failures[0]
+    what = failure.fault.message if failure.fault else ""
+    if failure.difference is not None:
+        found = failure.difference
+        what = f"{found.checkpoint}: expected {found.expected}, got {found.got}"
+        what += f" ({found.asked})" if found.asked else ""
+    return plain(f"; the first that is not: {failure.case}" + (f", {what}" if what else ""))
 
 
 def tolerated(levels: Sequence[LevelRecord]) -> str:

@@ -37,6 +37,7 @@ LOOKS = {
     "build failed": Look("✗", RED, "bad", "could not be built"),
     "nothing checked": Look("✗", RED, "bad", "nothing checked"),
     "not robust": Look("✗", RED, "bad", "not robust, as it claims"),
+    "wrong on the command line": Look("✗", RED, "bad", "wrong on the command line"),
     "fails fresh questions": Look("✗", RED, "bad", "fails fresh questions"),
     "disagrees with itself": Look("✗", RED, "bad", "disagrees with itself"),
 }

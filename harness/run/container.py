@@ -18,6 +18,7 @@ import docker.types
 import requests.exceptions
 
 from harness.errors import MachineFault
+from harness.run.circumstances import USUAL, Circumstances
 from harness.run.engine import asked_to, connect, machine_fault
 from harness.run.limits import Limits
 from harness.run.process import Exit, Pump
@@ -37,7 +38,12 @@ class ContainerProcess:
     """
 
     def __init__(
-        self, image: str, limits: Limits, args: Sequence[str] = (), entrypoint: Sequence[str] | None = None
+        self,
+        image: str,
+        limits: Limits,
+        args: Sequence[str] = (),
+        entrypoint: Sequence[str] | None = None,
+        circumstances: Circumstances = USUAL,
     ) -> None:
         self._name = owner().hold()
         self._container = f"microgpt-conformance-{self._name}"
@@ -46,7 +52,7 @@ class ContainerProcess:
         self._killed = False
         try:
             with asked_to(f"start a container of {image}"):
-                self._create(image, limits, args, entrypoint)
+                self._create(image, limits, args, entrypoint, circumstances)
                 self._socket = self._attach()
                 self._client.start(self._container)
         except BaseException:
@@ -112,8 +118,17 @@ class ContainerProcess:
         owner().release(self._name)
 
     def _create(
-        self, image: str, limits: Limits, args: Sequence[str], entrypoint: Sequence[str] | None
+        self,
+        image: str,
+        limits: Limits,
+        args: Sequence[str],
+        entrypoint: Sequence[str] | None,
+        circumstances: Circumstances,
     ) -> None:
+        ulimits = [docker.types.Ulimit(name="core", soft=0, hard=0)]
+        if circumstances.stack:
+            stack = circumstances.stack
+            ulimits.append(docker.types.Ulimit(name="stack", soft=stack, hard=stack))
         host = self._client.create_host_config(
             network_mode="none",
             read_only=True,
@@ -124,7 +139,7 @@ class ContainerProcess:
             memswap_limit=limits.memory,
             pids_limit=limits.pids,
             nano_cpus=None if limits.cpus is None else int(limits.cpus * 1e9),
-            ulimits=[docker.types.Ulimit(name="core", soft=0, hard=0)],
+            ulimits=ulimits,
             log_config=docker.types.LogConfig(type="none"),
             init=True,
         )
@@ -134,7 +149,7 @@ class ContainerProcess:
             entrypoint=None if entrypoint is None else list(entrypoint),
             name=self._container,
             user=USER,
-            environment={"HOME": "/tmp", "TMPDIR": "/tmp", "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"},
+            environment={"HOME": "/tmp", "TMPDIR": "/tmp", **circumstances.environment()},
             labels=owner().labels(),
             stdin_open=True,
             host_config=host,

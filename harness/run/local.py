@@ -19,7 +19,8 @@ from pathlib import Path
 import psutil
 
 from harness.errors import LimitExceeded, MachineFault
-from harness.run.limits import OPTIONS, Limits, size
+from harness.run.circumstances import USUAL, Circumstances
+from harness.run.limits import KIB, OPTIONS, Limits, size
 from harness.run.process import TICK, Exit, Pump
 from harness.run.reaper import MARK, kill_marked, owner
 
@@ -46,7 +47,7 @@ def environment(home: Path, path: Sequence[Path] = ()) -> dict[str, str]:
         if name not in kept and (Path.home() / folder).is_dir():
             kept[name] = str(Path.home() / folder)
     kept["PATH"] = os.pathsep.join([*map(str, path), kept.get("PATH", os.defpath)])
-    return {**kept, "HOME": str(home), "TMPDIR": str(home), "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
+    return {**kept, "HOME": str(home), "TMPDIR": str(home), **USUAL.environment()}
 
 
 class LocalProcess:
@@ -60,17 +61,20 @@ class LocalProcess:
         args: Sequence[str] = (),
         path: Sequence[Path] = (),
         extra_environment: Mapping[str, str] | None = None,
+        circumstances: Circumstances = USUAL,
     ) -> None:
         self._limits = limits
         self._name = owner().hold()
         self._scratch = owner().scratch(self._name)
         self._looked_at_memory = 0.0
         self._killed = False
+        stack = f"ulimit -s {circumstances.stack // KIB}; " if circumstances.stack else ""
+        surrounding = {**environment(self._scratch, path), **circumstances.environment()}
         try:
             self._popen = subprocess.Popen(
-                ["sh", "-c", f'ulimit -c 0; exec {run} "$@"', "microgpt", *args],
+                ["sh", "-c", f'ulimit -c 0; {stack}exec {run} "$@"', "microgpt", *args],
                 cwd=folder,
-                env={**environment(self._scratch, path), **(extra_environment or {}), MARK: self._name},
+                env={**surrounding, **(extra_environment or {}), MARK: self._name},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,

@@ -178,7 +178,10 @@ class Misprinted(Mistaken):
     ("change", "said"),
     [
         (lambda text: text.replace("loss 3", "loss  3"), "the loss is the same, the text around it is not"),
-        (lambda text: text.replace("num docs", "documents"), "line 1 is not: look at how documents are counted"),
+        (
+            lambda text: text.replace("num docs", "documents"),
+            "line 1 is not: look at how documents are counted",
+        ),
         (lambda text: f"{text[:-1]}" if "sample" in text else text, "how a sample is decoded and printed"),
     ],
 )
