@@ -1,6 +1,5 @@
 //! Automatic differentiation (SPEC.md, section 5): an arena of nodes with values and ways back to their children. The
 //! same one answers `graph` and trains the model. A dot product or a sum over vectors is a single node.
-
 use std::ops::Range;
 
 use crate::exact::Math;

@@ -1,7 +1,6 @@
 //! microgpt in Rust: a small GPT whose every bit is prescribed (conformance/SPEC.md). Without arguments the program
 //! answers requests, whose verbs stand here (section 12). `microgpt run [seed|classic] < names.txt` trains on the
 //! names, one a line, and makes new ones.
-
 mod exact;
 mod graph;
 mod microgpt;
@@ -77,10 +76,8 @@ const VERBS: [(&str, Verb); 12] = [
 ];
 
 fn hello(_: &mut Request, reply: &mut Reply) -> Result<()> {
-    reply.line("name", ["rust"]);
-    reply.line("protocol", [1]);
-    reply.line("verbs", VERBS.map(|(name, _)| name));
-    Ok(reply.line("math", ["exact", "native"]))
+    let verbs = VERBS.map(|(name, _)| name).join(" ");
+    Ok(reply.0 = format!("name rust\nprotocol 1\nverbs {verbs}\nmath exact native\n"))
 }
 
 fn read_math(request: &mut Request) -> Result<&'static Math> {

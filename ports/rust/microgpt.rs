@@ -1,6 +1,5 @@
 //! The whole of a GPT but its differentiation: random numbers, tokens, model, loss, Adam, samples, and a run of it all.
 //! SPEC.md, sections 3, 4 and 6 to 10. After Andrej Karpathy's microgpt.
-
 use std::collections::BTreeSet;
 use std::f64::consts::{PI, TAU};
 use std::iter::once;

@@ -1,5 +1,4 @@
 //! Requests and replies as text (SPEC.md, sections 11 and 13): parsers of words, a cursor over lines, lines to write.
-
 use std::error::Error;
 use std::fmt::{Display, Write};
 use std::ops::RangeInclusive;
