@@ -83,7 +83,6 @@ fn reciprocal(x: f64) -> Fixed { (0..2).fold(Fixed::from(1.0 / x), |r, _| r + r 
 fn series<'a>(s: Fixed, terms: impl DoubleEndedIterator<Item = &'a Fixed>) -> Fixed {
     terms.rev().fold(Fixed([0; 4]), |sum, &term| sum * s + term)
 }
-
 /// The double nearest to `value * 2^exponent`, rounded once, even if it is subnormal.
 fn nearest((value, exponent): (Fixed, i32)) -> f64 {
     let [first, second, third, last] = (value.signed(value.is_negative()) + Fixed([0, 0, 0, 1 << 17])).0;
@@ -100,14 +99,12 @@ fn nearest((value, exponent): (Fixed, i32)) -> f64 {
     let pattern = (((height.clamp(-1022, 1024) + 1022) as u64) << 52) + rounded as u64;
     f64::from_bits(pattern.min(f64::INFINITY.to_bits())).copysign(value.0[0] as i64 as f64)
 }
-
 /// e^a = 2^(k/256) e^r, as a number and a power of two.
 fn power(a: Fixed) -> (Fixed, i32) {
     let k = (nearest((a, 0)) * (256.0 / LN_2)).floor();
     let (r, k) = (a + LN2 * Fixed::from(-k / 256.0), k as i32);
     (ROOTS[k as usize % 256] * series(r, INVERSE_FACTORIALS[..18].iter()), k >> 8)
 }
-
 /// For 0 < x < infinity: y + log(x e^-y) with the library's logarithm y, so that d = x e^-y - 1 is less than 2^-40.
 fn logarithm(x: f64) -> Fixed {
     let y = x.ln();
@@ -115,7 +112,6 @@ fn logarithm(x: f64) -> Fixed {
     let d = Fixed::from(x * 2_f64.powi(scale / 2) * 2_f64.powi(scale - scale / 2)) * power + Fixed::from(-1.0);
     Fixed::from(y) + d * series(d, [1.0, -1.0 / 2.0, 1.0 / 3.0, -1.0 / 4.0].map(Fixed::from).iter())
 }
-
 /// sin(x + quarters pi/2) for |x| <= 8.
 fn sine(x: f64, quarters: i32) -> f64 {
     let k = (x * FRAC_2_PI).round();

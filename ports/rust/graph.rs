@@ -12,7 +12,6 @@ pub struct Vector {
     pub first: Node,
     pub length: usize,
 }
-
 impl Vector {
     pub fn nodes(self) -> Range<Node> { self.first..self.first + self.length }
     pub fn part(self, start: usize, length: usize) -> Vector { Vector { first: self.first + start, length } }
@@ -25,7 +24,6 @@ enum Rule {
     Both,      // unchanged to the children on either side
     Products,  // to those on either side, by the value of the other one
 }
-
 /// Left, right, pairs, rule: the children are left, right, left + 1, right + 1 ... An only one stands on both sides.
 type Origin = (Node, Node, usize, Rule);
 
@@ -83,7 +81,6 @@ impl Graph {
     pub fn backward(&mut self, root: Node) {
         self.visit(root);
         let Graph { values, gradients, origins, order, .. } = self;
-        gradients.clear();
         gradients.resize(values.len(), 0.0);
         gradients[root] = 1.0;
         for &node in order.iter().rev() {

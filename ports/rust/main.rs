@@ -26,7 +26,6 @@ fn main() -> ExitCode {
     eprintln!("microgpt: {problem}");
     ExitCode::FAILURE
 }
-
 fn run_preset(name: &str) -> Result<()> {
     let (settings, text) = (preset(name)?, read_to_string(stdin())?);
     let (lines, ..) = microgpt::run(settings, 20, &Vec::from_iter(text.split('\n').map(String::from)))?;
@@ -45,7 +44,6 @@ fn answer_all() -> Result<()> {
     }
     if lines.is_empty() { Ok(()) } else { Ok(write!(stdout(), "{}", answer(&lines))?) }
 }
-
 fn answer(lines: &[String]) -> String {
     let is_id = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     let (verb, id) = match words(&lines[0]).as_deref() {
@@ -57,7 +55,6 @@ fn answer(lines: &[String]) -> String {
         Err(reason) => format!("error {id} {reason:.200}\nend\n"),
     }
 }
-
 fn answer_verb(verb: &str, lines: &[String]) -> Result<Reply> {
     ensure(lines.last().is_some_and(|line| line == "end"), "expected the line end before the end of the input")?;
     let (_, answer) = VERBS.iter().find(|(name, _)| *name == verb).ok_or("unsupported")?;
@@ -79,11 +76,9 @@ fn hello(_: &mut Request, reply: &mut Reply) -> Result<()> {
     let verbs = VERBS.map(|(name, _)| name).join(" ");
     Ok(reply.0 = format!("name rust\nprotocol 1\nverbs {verbs}\nmath exact native\n"))
 }
-
 fn read_math(request: &mut Request) -> Result<&'static Math> {
     request.one("math", choice([("exact", &EXACT), ("native", &NATIVE)]))
 }
-
 fn arith(request: &mut Request, reply: &mut Reply) -> Result<()> { calculate(None, request, reply) }
 fn math(request: &mut Request, reply: &mut Reply) -> Result<()> { calculate(Some(read_math(request)?), request, reply) }
 
@@ -100,7 +95,7 @@ fn calculate(math: Option<&Math>, request: &mut Request, reply: &mut Reply) -> R
             (None, "muladd", [x, y, z]) => x * y + z,
             (None, "sum", [_, ..]) => numbers.iter().fold(0.0, |sum, x| sum + x),
             (None, "dot", [_, .., _]) if numbers.len() % 2 == 0 => {
-                numbers.chunks(2).fold(0.0, |sum, pair| sum + pair[0] * pair[1])
+                numbers.chunks(2).fold(0.0, |sum, xy| sum + xy[0] * xy[1])
             }
             (None, "decimals", [x]) if x.abs() <= 2_f64.powi(53) || !x.is_finite() => *x,
             (Some(math), "exp", [x]) => (math.exp)(*x),
@@ -115,7 +110,6 @@ fn calculate(math: Option<&Math>, request: &mut Request, reply: &mut Reply) -> R
     }
     Ok(())
 }
-
 /// Whether y is an integer or half-integer in its range.
 fn is_exponent(y: f64, most: f64) -> bool { y.abs() <= most && (2.0 * y) % 1.0 == 0.0 }
 
@@ -155,7 +149,6 @@ fn read_text(request: &mut Request) -> Result<Vec<String>> {
     };
     request.rest()?.iter().map(line).collect()
 }
-
 fn tokens(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let text = read_text(request)?;
     let (documents, characters) = documents(&text)?;
@@ -222,7 +215,6 @@ fn read_model(request: &mut Request) -> Result<Settings> {
     }
     Ok(Settings { math, layers, heads, embedding, block, vocabulary, squared_relu, attention, ..Settings::default() })
 }
-
 fn read_training(settings: Settings, request: &mut Request) -> Result<Settings> {
     let (learning_rate, beta1) = (request.one("learning_rate", double)?, request.one("beta1", double)?);
     let (beta2, epsilon) = (request.one("beta2", double)?, request.one("epsilon", double)?);
@@ -230,17 +222,14 @@ fn read_training(settings: Settings, request: &mut Request) -> Result<Settings> 
     let steps = request.one("steps", integer(1..=4096))?;
     Ok(Settings { learning_rate, beta1, beta2, epsilon, cosine, steps, ..settings })
 }
-
 fn read_document(request: &mut Request, settings: &Settings) -> Result<Vec<usize>> {
     request.many("tokens", 2..=65536, integer(0..=settings.vocabulary - 1))
 }
-
 /// One tensor for each matrix.
 fn read_tensors(request: &mut Request, settings: &Settings, prefix: &str) -> Result<Vec<f64>> {
     let read = |matrix: Matrix| request.tensor(&format!("{prefix}{}", matrix.name), matrix.rows, matrix.columns);
     Ok(settings.matrices().into_iter().map(read).collect::<Result<Vec<_>>>()?.concat())
 }
-
 fn write_tensors(reply: &mut Reply, model: &Model, prefix: &str, numbers: &[f64]) {
     for Matrix { name, columns, all, .. } in &model.matrices {
         reply.tensor(&format!("{prefix}{name}"), *columns, &numbers[all.nodes()]);
@@ -255,7 +244,6 @@ fn read_loss(request: &mut Request) -> Result<(Model, Node)> {
     let loss = model.loss(&tokens);
     Ok((model, loss))
 }
-
 fn forward(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let (Model { settings, graph, .. }, loss) = read_loss(request)?;
     let mut trace = graph.trace.iter();
@@ -275,7 +263,6 @@ fn forward(request: &mut Request, reply: &mut Reply) -> Result<()> {
     }
     Ok(reply.doubles("loss", &[graph.values[loss]]))
 }
-
 fn backward(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let (mut model, loss) = read_loss(request)?;
     model.graph.backward(loss);

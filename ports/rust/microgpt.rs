@@ -16,7 +16,6 @@ pub struct Generator {
     pub index: usize,
     pub kept: Option<f64>,
 }
-
 impl Generator {
     pub fn seeded(seed: u32) -> Generator {
         let scrambled = |before: u32, factor: u32| (before ^ (before >> 30)).wrapping_mul(factor);
@@ -95,7 +94,6 @@ pub fn documents(lines: &[String]) -> Result<(Vec<&str>, Vec<char>)> {
     ensure((1..=2047).contains(&characters.len()), "expected documents with 1 to 2047 distinct characters")?;
     Ok((documents, characters.into_iter().collect()))
 }
-
 /// A document's tokens between two that stand for its ends, BOS.
 pub fn encode(document: &str, characters: &[char]) -> Vec<usize> {
     let (known, bos) = (document.chars().filter_map(|c| characters.binary_search(&c).ok()), characters.len());
@@ -116,7 +114,6 @@ pub struct Settings {
     pub steps: usize,
     pub sigma: f64, pub output_sigma: f64,
 }
-
 #[rustfmt::skip]
 pub fn preset(name: &str) -> Result<Settings> {
     let common = Settings { layers: 1, heads: 4, embedding: 16, learning_rate: 0.01, epsilon: 1e-8, ..Settings::default() };
@@ -136,7 +133,6 @@ pub struct Matrix {
     pub columns: usize,
     pub all: Vector,
 }
-
 impl Settings {
     /// All parameter matrices, from node 0 on: three, and then six for each layer.
     pub fn matrices(&self) -> Vec<Matrix> {
@@ -238,7 +234,6 @@ pub struct Model {
     caches: Vec<[Vec<Vector>; 2]>, // of each layer: the keys and the values of the positions so far
     orders: Vec<Vec<Node>>,        // of each position: how the graph's nodes are visited
 }
-
 impl Model {
     pub fn new(parameters: Vec<f64>, settings: Settings) -> Model {
         let [m, v] = [vec![0.0; parameters.len()], vec![0.0; parameters.len()]];
@@ -345,6 +340,5 @@ pub fn run(mut settings: Settings, samples: usize, text: &[String]) -> Result<(V
     }
     Ok((lines, model, generator))
 }
-
 /// Rust rounds the true value, ties to even. Only its NaN is spelt in another way.
 pub fn four_decimals(x: f64) -> String { if x.is_nan() { "nan".into() } else { format!("{x:.4}") } }

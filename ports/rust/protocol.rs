@@ -22,21 +22,18 @@ pub fn double(word: &str) -> Result<f64> {
         _ => expected("a double of 16 lower-case hex digits", word),
     }
 }
-
 pub fn integer(range: RangeInclusive<usize>) -> impl Fn(&str) -> Result<usize> {
     move |word| match word.parse() {
         Ok(value) if range.contains(&value) && value.to_string() == word => Ok(value),
         _ => expected(&format!("an integer from {} to {}", range.start(), range.end()), word),
     }
 }
-
 pub fn choice<T: Copy>(options: [(&str, T); 2]) -> impl Fn(&str) -> Result<T> {
     move |word| match options.iter().find(|(name, _)| *name == word) {
         Some((_, option)) => Ok(*option),
         None => expected(&format!("{} or {}", options[0].0, options[1].0), word),
     }
 }
-
 pub fn all<T>(words: &[&str], parse: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
     words.iter().map(|word| parse(word)).collect()
 }
@@ -68,11 +65,8 @@ impl<'a> Request<'a> {
     }
     /// The numbers of a tensor, row by row.
     pub fn tensor(&mut self, name: &str, rows: usize, columns: usize) -> Result<Vec<f64>> {
-        let came = self.many("tensor", 3..=3, |word| Ok(word.to_string()))?;
-        ensure(
-            came == [name, &rows.to_string(), &columns.to_string()],
-            "expected a tensor with another name or shape",
-        )?;
+        let shape = [name, &rows.to_string(), &columns.to_string()];
+        ensure(self.many("tensor", 3..=3, |word| Ok(word.to_string()))? == shape, "expected another tensor or shape")?;
         Ok((0..rows).map(|_| self.many("row", columns..=columns, double)).collect::<Result<Vec<_>>>()?.concat())
     }
 }
@@ -99,11 +93,9 @@ impl Reply {
         numbers.chunks_exact(columns).for_each(|row| self.doubles("row", row));
     }
     pub fn checksum(&mut self, key: &str, numbers: &[f64]) {
-        let (mut a, mut b) = (1, 0);
-        for half in numbers.iter().flat_map(|&x| [bits(x) >> 32, bits(x) & 0xffff_ffff]) {
-            a = (a + half) % 4294967291;
-            b = (b + a) % 4294967291;
-        }
+        let halves = numbers.iter().flat_map(|&x| [bits(x) >> 32, bits(x) & 0xffff_ffff]);
+        let next = |(a, b), half| ((a + half) % 4294967291, (a + b + half) % 4294967291);
+        let (a, b) = halves.fold((1, 0), next);
         self.line(key, [format_args!("{a:08x} {b:08x}")]);
     }
 }
