@@ -37,7 +37,6 @@ static ROOTS: LazyLock<[Fixed; 256]> = // 2^(j/256)
     LazyLock::new(|| from_fn(|j| series(LN2 * Fixed::from(j as f64 / 256.0), INVERSE_FACTORIALS.iter())));
 
 impl Fixed {
-    /// Bits below the last place are cut off.
     fn from(x: f64) -> Fixed {
         let word = |i: i32| (x.abs() * 2_f64.powi(64 * i)) % 2_f64.powi(64);
         Fixed(from_fn(|i| word(i as i32) as u64)).signed(x < 0.0)

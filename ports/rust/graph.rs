@@ -1,12 +1,10 @@
 //! Automatic differentiation (SPEC.md, section 5): an arena of nodes with values and ways back to their children. The
 //! same one answers `graph` and trains the model. A dot product or a sum over vectors is a single node.
+use crate::exact::Math;
 use std::ops::Range;
 
-use crate::exact::Math;
+pub type Node = usize; // a place in the arena; those of a vector are consecutive
 
-pub type Node = usize; // a place in the arena
-
-/// Consecutive nodes.
 #[derive(Clone, Copy)]
 pub struct Vector {
     pub first: Node,
@@ -117,7 +115,6 @@ impl Graph {
     pub fn mul_number(&mut self, a: Node, c: f64) -> Node { self.of_one(a, self.values[a] * c, c) }
     pub fn div_number(&mut self, a: Node, c: f64) -> Node { self.mul_number(a, (self.math.pow)(c, -1.0)) }
     pub fn neg(&mut self, a: Node) -> Node { self.mul_number(a, -1.0) }
-    /// Another node just like this one.
     pub fn again(&mut self, node: Node) -> Node { self.push(self.values[node], self.origins[node]) }
     pub fn sum(&mut self, a: Vector) -> Node {
         let value = self.values[a.nodes()].iter().fold(0.0, |sum, x| sum + x);

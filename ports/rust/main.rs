@@ -6,13 +6,12 @@ mod graph;
 mod microgpt;
 mod protocol;
 
-use std::io::{BufRead, Write, read_to_string, stdin, stdout};
-use std::process::ExitCode;
-
 use exact::{EXACT, Math, NATIVE};
 use graph::{Graph, Node};
-use microgpt::{Generator, Matrix, Model, Settings, WORDS, documents, encode, four_decimals, preset};
+use microgpt::{Generator, Model, Settings, WORDS, documents, encode, four_decimals, preset};
 use protocol::{Reply, Request, Result, all, choice, double, ensure, expected, hex, integer, words};
+use std::io::{BufRead, Write, read_to_string, stdin, stdout};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = Vec::from_iter(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()));
@@ -82,7 +81,6 @@ fn read_math(request: &mut Request) -> Result<&'static Math> {
 fn arith(request: &mut Request, reply: &mut Reply) -> Result<()> { calculate(None, request, reply) }
 fn math(request: &mut Request, reply: &mut Reply) -> Result<()> { calculate(Some(read_math(request)?), request, reply) }
 
-/// One result for each line.
 fn calculate(math: Option<&Math>, request: &mut Request, reply: &mut Reply) -> Result<()> {
     for line in request.rest()? {
         let numbers = all(&line[1..], double)?;
@@ -117,20 +115,17 @@ fn random(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let math = read_math(request)?;
     let mut generator = Generator::seeded(request.one("seed", integer(0..=u32::MAX as usize))? as u32);
     for line in request.rest()? {
-        let draws = |word| integer(0..=1000)(word).map(|count| 0..count);
-        match line[..] {
-            [key @ "words", n] => reply.line(key, draws(n)?.map(|_| generator.word())),
-            [key @ "random", n] => reply.line(key, draws(n)?.map(|_| hex(generator.random()))),
-            [key @ "gauss", n, sigma] => {
-                let sigma = double(sigma)?;
-                reply.line(key, draws(n)?.map(|_| hex(generator.gauss(math, sigma))));
+        let (key, numbers) = (line[0], all(line.get(2..).unwrap_or_default(), double)?);
+        let draws = |most| integer(0..=most)(line.get(1).unwrap_or(&"end")).map(|count| 0..count);
+        match (key, &numbers[..]) {
+            ("words", []) => reply.line(key, draws(1000)?.map(|_| generator.word())),
+            ("random", []) => reply.line(key, draws(1000)?.map(|_| hex(generator.random()))),
+            ("gauss", [sigma]) => reply.line(key, draws(1000)?.map(|_| hex(generator.gauss(math, *sigma)))),
+            ("shuffle", []) => reply.line(key, generator.shuffled(draws(10000)?.collect())),
+            ("choices", [_, ..]) if numbers.len() <= 1000 => {
+                reply.line(key, draws(1000)?.map(|_| generator.choice(&numbers)).collect::<Result<Vec<usize>>>()?);
             }
-            [key @ "shuffle", n] => reply.line(key, generator.shuffled(Vec::from_iter(0..integer(0..=10000)(n)?))),
-            [key @ "choices", n, ref weights @ ..] if (1..=1000).contains(&weights.len()) => {
-                let weights = all(weights, double)?;
-                reply.line(key, draws(n)?.map(|_| generator.choice(&weights)).collect::<Result<Vec<usize>>>()?);
-            }
-            [key @ "state"] => {
+            ("state", []) if line.len() == 1 => {
                 reply.line(key, [generator.index as u32].iter().chain(&generator.words));
                 reply.line("kept", [generator.kept.map_or("none".into(), hex)]);
             }
@@ -225,14 +220,14 @@ fn read_training(settings: Settings, request: &mut Request) -> Result<Settings> 
 fn read_document(request: &mut Request, settings: &Settings) -> Result<Vec<usize>> {
     request.many("tokens", 2..=65536, integer(0..=settings.vocabulary - 1))
 }
-/// One tensor for each matrix.
 fn read_tensors(request: &mut Request, settings: &Settings, prefix: &str) -> Result<Vec<f64>> {
-    let read = |matrix: Matrix| request.tensor(&format!("{prefix}{}", matrix.name), matrix.rows, matrix.columns);
+    let read = |(name, rows, columns)| request.tensor(&format!("{prefix}{name}"), rows, columns);
     Ok(settings.matrices().into_iter().map(read).collect::<Result<Vec<_>>>()?.concat())
 }
-fn write_tensors(reply: &mut Reply, model: &Model, prefix: &str, numbers: &[f64]) {
-    for Matrix { name, columns, all, .. } in &model.matrices {
-        reply.tensor(&format!("{prefix}{name}"), *columns, &numbers[all.nodes()]);
+fn write_tensors(reply: &mut Reply, settings: &Settings, prefix: &str, mut numbers: &[f64]) {
+    for (name, rows, columns) in settings.matrices() {
+        reply.tensor(&format!("{prefix}{name}"), columns, &numbers[..rows * columns]);
+        numbers = &numbers[rows * columns..];
     }
 }
 
@@ -267,7 +262,7 @@ fn backward(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let (mut model, loss) = read_loss(request)?;
     model.graph.backward(loss);
     reply.doubles("loss", &[model.graph.values[loss]]);
-    Ok(write_tensors(reply, &model, "", &model.graph.gradients))
+    Ok(write_tensors(reply, &model.settings, "", &model.graph.gradients))
 }
 
 fn adam(request: &mut Request, reply: &mut Reply) -> Result<()> {
@@ -305,7 +300,7 @@ fn train(request: &mut Request, reply: &mut Reply) -> Result<()> {
         let lists = [("gradients", &graph.gradients), ("m", m), ("v", v), ("parameters", parameters)];
         lists.iter().for_each(|(name, numbers)| reply.checksum(name, &numbers[..m.len()]));
         for (name, numbers) in lists.iter().filter(|_| full.contains(&step)) {
-            write_tensors(reply, &model, &format!("{name}."), numbers);
+            write_tensors(reply, &model.settings, &format!("{name}."), numbers);
         }
     }
     Ok(())

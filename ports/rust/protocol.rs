@@ -3,7 +3,6 @@ use std::error::Error;
 use std::fmt::{Display, Write};
 use std::ops::RangeInclusive;
 
-/// An error is a sentence.
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 pub fn ensure(condition: bool, sentence: &str) -> Result<()> { if condition { Ok(()) } else { Err(sentence.into()) } }
@@ -44,7 +43,6 @@ pub struct Request<'a>(pub &'a [Vec<&'a str>]);
 impl<'a> Request<'a> {
     /// The key of the next line; `end` after the last one.
     pub fn key(&self) -> &'a str { self.0.first().map_or("end", |line| line[0]) }
-    /// All lines to the end, at least one.
     pub fn rest(&mut self) -> Result<&'a [Vec<&'a str>]> {
         ensure(!self.0.is_empty(), "expected more lines")?;
         Ok(std::mem::take(&mut self.0))
@@ -75,7 +73,6 @@ impl<'a> Request<'a> {
 pub fn hex(x: f64) -> String { format!("{:016x}", bits(x)) }
 fn bits(x: f64) -> u64 { if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() } }
 
-/// The lines of a reply.
 #[derive(Default)]
 pub struct Reply(pub String);
 
@@ -87,7 +84,6 @@ impl Reply {
     }
     pub fn text(&mut self, key: &str, text: &str) { self.line(key, text.chars().map(u32::from)); }
     pub fn doubles(&mut self, key: &str, numbers: &[f64]) { self.line(key, numbers.iter().map(|&x| hex(x))); }
-    /// `numbers` row by row.
     pub fn tensor(&mut self, name: &str, columns: usize, numbers: &[f64]) {
         self.line("tensor", [format_args!("{name} {} {columns}", numbers.len() / columns)]);
         numbers.chunks_exact(columns).for_each(|row| self.doubles("row", row));
