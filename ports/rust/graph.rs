@@ -37,11 +37,7 @@ pub struct Graph {
 }
 
 impl Graph {
-    pub fn new(math: &'static Math, leaves: &[f64]) -> Graph {
-        let mut graph = Graph { math, ..Graph::default() };
-        graph.vector(leaves, |graph, &x| graph.leaf(x));
-        graph
-    }
+    pub fn new(math: &'static Math) -> Graph { Graph { math, ..Graph::default() } }
     fn push(&mut self, value: f64, origin: Origin) -> Node {
         self.values.push(value);
         self.origins.push(origin);
@@ -96,26 +92,27 @@ impl Graph {
 }
 
 /// The expressions. Nobody asks for the gradient of a plain number, so it needs no node.
-#[rustfmt::skip]
 impl Graph {
-    fn of_one(&mut self, a: Node, value: f64, local: f64) -> Node { self.push(value, (a, a, 1, Rule::Each(local))) }
     pub fn leaf(&mut self, value: f64) -> Node { self.push(value, (0, 0, 0, Rule::Both)) }
-    pub fn add(&mut self, a: Node, b: Node) -> Node { self.push(self.values[a] + self.values[b], (a, b, 1, Rule::Both)) }
-    pub fn mul(&mut self, a: Node, b: Node) -> Node { self.push(self.values[a] * self.values[b], (a, b, 1, Rule::Products)) }
-    pub fn pow(&mut self, a: Node, c: f64) -> Node {
-        let (pow, x) = (self.math.pow, self.values[a]);
-        self.of_one(a, pow(x, c), c * pow(x, c - 1.0))
+    pub fn add(&mut self, a: Node, b: Node) -> Node {
+        self.push(self.values[a] + self.values[b], (a, b, 1, Rule::Both))
     }
-    pub fn log(&mut self, a: Node) -> Node { self.of_one(a, (self.math.log)(self.values[a]), 1.0 / self.values[a]) }
-    pub fn exp(&mut self, a: Node) -> Node { let e = (self.math.exp)(self.values[a]); self.of_one(a, e, e) }
-    pub fn relu(&mut self, a: Node) -> Node {
-        if self.values[a] > 0.0 { self.of_one(a, self.values[a], 1.0) } else { self.of_one(a, 0.0, 0.0) }
+    pub fn mul(&mut self, a: Node, b: Node) -> Node {
+        self.push(self.values[a] * self.values[b], (a, b, 1, Rule::Products))
     }
-    pub fn add_number(&mut self, a: Node, c: f64) -> Node { self.of_one(a, self.values[a] + c, 1.0) }
-    pub fn mul_number(&mut self, a: Node, c: f64) -> Node { self.of_one(a, self.values[a] * c, c) }
-    pub fn div_number(&mut self, a: Node, c: f64) -> Node { self.mul_number(a, (self.math.pow)(c, -1.0)) }
+    /// A function of one node: its value and its local gradient.
+    fn of(&mut self, a: Node, function: impl Fn(&Math, f64) -> [f64; 2]) -> Node {
+        let [value, local] = function(self.math, self.values[a]);
+        self.push(value, (a, a, 1, Rule::Each(local)))
+    }
+    pub fn pow(&mut self, a: Node, c: f64) -> Node { self.of(a, |m, x| [(m.pow)(x, c), c * (m.pow)(x, c - 1.0)]) }
+    pub fn log(&mut self, a: Node) -> Node { self.of(a, |m, x| [(m.log)(x), 1.0 / x]) }
+    pub fn exp(&mut self, a: Node) -> Node { self.of(a, |m, x| [(m.exp)(x); 2]) }
+    pub fn relu(&mut self, a: Node) -> Node { self.of(a, |_, x| if x > 0.0 { [x, 1.0] } else { [0.0, 0.0] }) }
     pub fn neg(&mut self, a: Node) -> Node { self.mul_number(a, -1.0) }
-    pub fn again(&mut self, node: Node) -> Node { self.push(self.values[node], self.origins[node]) }
+    pub fn add_number(&mut self, a: Node, c: f64) -> Node { self.of(a, |_, x| [x + c, 1.0]) }
+    pub fn mul_number(&mut self, a: Node, c: f64) -> Node { self.of(a, |_, x| [x * c, c]) }
+    pub fn div_number(&mut self, a: Node, c: f64) -> Node { self.mul_number(a, (self.math.pow)(c, -1.0)) }
     pub fn sum(&mut self, a: Vector) -> Node {
         let value = self.values[a.nodes()].iter().fold(0.0, |sum, x| sum + x);
         self.push(value, (a.first, a.first, a.length, Rule::Each(1.0)))
@@ -129,4 +126,6 @@ impl Graph {
         let start = self.add_number(nodes[0], 0.0);
         nodes[1..].iter().fold(start, |sum, &node| self.add(sum, node))
     }
+    /// Another node just like this one.
+    pub fn again(&mut self, node: Node) -> Node { self.push(self.values[node], self.origins[node]) }
 }

@@ -154,7 +154,7 @@ fn tokens(request: &mut Request, reply: &mut Reply) -> Result<()> {
 }
 
 fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let mut graph = Graph::new(read_math(request)?, &[]);
+    let mut graph = Graph::new(read_math(request)?);
     let (mut nodes, mut root): (Vec<Node>, Option<Node>) = Default::default();
     for line in request.rest()? {
         let node = |word: &str| match nodes.len() {

@@ -207,6 +207,7 @@ impl Graph {
 }
 
 /// A model in training. Its parameters are the first nodes of its graph, which is made anew for each document.
+#[derive(Default)]
 pub struct Model {
     pub settings: Settings,
     matrices: Vec<Vector>,
@@ -219,18 +220,15 @@ pub struct Model {
 }
 impl Model {
     pub fn new(parameters: Vec<f64>, settings: Settings) -> Model {
-        let (mut first, zeros) = (0, vec![0.0; parameters.len()]);
-        let matrix = |(_, rows, columns)| {
-            first += rows * columns;
-            Vector { first: first - rows * columns, length: rows * columns }
-        };
-        let matrices = settings.matrices().into_iter().map(matrix).collect();
-        let (graph, orders) = (Graph::default(), vec![Vec::new(); settings.block]);
-        Model { settings, matrices, parameters, m: zeros.clone(), v: zeros, graph, caches: Vec::new(), orders }
+        let (zeros, orders) = (vec![0.0; parameters.len()], vec![Vec::new(); settings.block]);
+        Model { settings, parameters, m: zeros.clone(), v: zeros, orders, ..Model::default() }
     }
     fn begin_document(&mut self) {
-        self.graph = Graph::new(self.settings.math, &self.parameters);
-        self.caches = vec![Default::default(); self.settings.layers];
+        (self.graph, self.caches) = (Graph::new(self.settings.math), vec![Default::default(); self.settings.layers]);
+        let (graph, mut parameters) = (&mut self.graph, self.parameters.iter());
+        let matrix =
+            |(_, rows, columns)| graph.vector(parameters.by_ref().take(rows * columns), |graph, &x| graph.leaf(x));
+        self.matrices = self.settings.matrices().into_iter().map(matrix).collect();
     }
     /// The residual stream after the last layer, for `token` at position `t`.
     fn forward(&mut self, token: usize, t: usize) -> Vector {
