@@ -9,11 +9,9 @@ use std::ops::{Add, Mul};
 use std::sync::LazyLock;
 
 /// The functions that IEEE 754 does not fix: exact ones or the language's own.
+#[rustfmt::skip]
 pub struct Math {
-    pub exp: fn(f64) -> f64,
-    pub log: fn(f64) -> f64,
-    pub sin: fn(f64) -> f64,
-    pub cos: fn(f64) -> f64,
+    pub exp: fn(f64) -> f64, pub log: fn(f64) -> f64, pub sin: fn(f64) -> f64, pub cos: fn(f64) -> f64,
     pub pow: fn(f64, f64) -> f64,
 }
 pub static EXACT: Math = Math { exp, log, sin, cos, pow };

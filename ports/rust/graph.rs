@@ -6,10 +6,8 @@ use std::ops::Range;
 pub type Node = usize; // a place in the arena; those of a vector are consecutive
 
 #[derive(Clone, Copy)]
-pub struct Vector {
-    pub first: Node,
-    pub length: usize,
-}
+#[rustfmt::skip]
+pub struct Vector { pub first: Node, pub length: usize }
 impl Vector {
     pub fn nodes(self) -> Range<Node> { self.first..self.first + self.length }
     pub fn part(self, start: usize, length: usize) -> Vector { Vector { first: self.first + start, length } }
@@ -29,7 +27,7 @@ type Origin = (Node, Node, usize, Rule);
 pub struct Graph {
     pub math: &'static Math,
     pub values: Vec<f64>,
-    pub gradients: Vec<f64>, // by the root of `backward`
+    pub gradients: Vec<f64>, // derivatives of the root of `backward` by each node
     pub trace: Vec<Vector>,  // the results that the model notes
     origins: Vec<Origin>,
     waiting: Vec<bool>, // to be visited, as all nodes are at first but leaves, which pass nothing on
@@ -71,7 +69,6 @@ impl Graph {
         roots.nodes().for_each(|root| self.visit(root));
         found.extend(&self.order[start..]);
     }
-    /// From here on `gradients` has the derivative of the root by each node.
     pub fn backward(&mut self, root: Node) {
         self.visit(root);
         let Graph { values, gradients, origins, order, .. } = self;
@@ -100,9 +97,8 @@ impl Graph {
     pub fn mul(&mut self, a: Node, b: Node) -> Node {
         self.push(self.values[a] * self.values[b], (a, b, 1, Rule::Products))
     }
-    /// A function of one node: its value and its local gradient.
-    fn of(&mut self, a: Node, function: impl Fn(&Math, f64) -> [f64; 2]) -> Node {
-        let [value, local] = function(self.math, self.values[a]);
+    fn of(&mut self, a: Node, value_and_local: impl Fn(&Math, f64) -> [f64; 2]) -> Node {
+        let [value, local] = value_and_local(self.math, self.values[a]);
         self.push(value, (a, a, 1, Rule::Each(local)))
     }
     pub fn pow(&mut self, a: Node, c: f64) -> Node { self.of(a, |m, x| [(m.pow)(x, c), c * (m.pow)(x, c - 1.0)]) }

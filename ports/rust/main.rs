@@ -1,6 +1,5 @@
-//! microgpt in Rust: a small GPT whose every bit is prescribed (conformance/SPEC.md). Without arguments the program
-//! answers requests, whose verbs stand here (section 12). `microgpt run [seed|classic] < names.txt` trains on the
-//! names, one a line, and makes new ones.
+//! microgpt in Rust (conformance/SPEC.md). Without arguments it answers requests, whose verbs stand here (section 12).
+//! `microgpt run [seed|classic] < names.txt` trains on the names, one a line, and makes new ones.
 mod exact;
 mod graph;
 mod microgpt;
@@ -37,8 +36,7 @@ fn answer_all() -> Result<()> {
     for line in stdin().lock().split(b'\n') {
         lines.push(String::from_utf8_lossy(&line?).into_owned());
         if lines.last().is_some_and(|line| line == "end") {
-            write!(stdout(), "{}", answer(&lines))?;
-            lines.clear();
+            write!(stdout(), "{}", answer(&std::mem::take(&mut lines)))?;
         }
     }
     if lines.is_empty() { Ok(()) } else { Ok(write!(stdout(), "{}", answer(&lines))?) }
@@ -108,7 +106,6 @@ fn calculate(math: Option<&Math>, request: &mut Request, reply: &mut Reply) -> R
     }
     Ok(())
 }
-/// Whether y is an integer or half-integer in its range.
 fn is_exponent(y: f64, most: f64) -> bool { y.abs() <= most && (2.0 * y) % 1.0 == 0.0 }
 
 fn random(request: &mut Request, reply: &mut Reply) -> Result<()> {
@@ -135,7 +132,6 @@ fn random(request: &mut Request, reply: &mut Reply) -> Result<()> {
     Ok(())
 }
 
-/// The lines of a dataset, to the end of the request.
 fn read_text(request: &mut Request) -> Result<Vec<String>> {
     let point = |word: &str| Ok(char::from_u32(integer(0..=0x10ffff)(word)? as u32).ok_or("expected no surrogate")?);
     let line = |line: &Vec<&str>| match line[..] {
@@ -193,7 +189,6 @@ fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
     Ok(())
 }
 
-/// The model lines.
 fn read_model(request: &mut Request) -> Result<Settings> {
     let (math, layers) = (read_math(request)?, request.one("layers", integer(1..=16))?);
     let (heads, embedding) = (request.one("heads", integer(1..=64))?, request.one("embedding", integer(1..=512))?);
@@ -208,7 +203,7 @@ fn read_model(request: &mut Request) -> Result<Settings> {
         ensure(is_in_order, "expected increasing positions to attend to, each position its own last")?;
         attention.push(attended);
     }
-    Ok(Settings { math, layers, heads, embedding, block, vocabulary, squared_relu, attention, ..Settings::default() })
+    Ok(Settings { math, layers, heads, embedding, block, vocabulary, squared_relu, attention, ..Default::default() })
 }
 fn read_training(settings: Settings, request: &mut Request) -> Result<Settings> {
     let (learning_rate, beta1) = (request.one("learning_rate", double)?, request.one("beta1", double)?);
@@ -231,7 +226,6 @@ fn write_tensors(reply: &mut Reply, settings: &Settings, prefix: &str, mut numbe
     }
 }
 
-/// What `forward` and `backward` ask about, and its loss.
 fn read_loss(request: &mut Request) -> Result<(Model, Node)> {
     let settings = read_model(request)?;
     let tokens = read_document(request, &settings)?;
@@ -266,7 +260,7 @@ fn backward(request: &mut Request, reply: &mut Reply) -> Result<()> {
 }
 
 fn adam(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let settings = read_training(Settings { math: read_math(request)?, ..Settings::default() }, request)?;
+    let settings = read_training(Settings { math: read_math(request)?, ..Default::default() }, request)?;
     let step = request.one("step", integer(0..=settings.steps - 1))?;
     let shape = request.0.first().filter(|line| line.len() == 4).ok_or("expected a tensor's name and shape")?;
     let (rows, columns) = (integer(1..=2048)(shape[2])?, integer(1..=2048)(shape[3])?);

@@ -1,5 +1,4 @@
-//! The whole of a GPT but its differentiation: random numbers, tokens, model, loss, Adam, samples, and a run of it all.
-//! SPEC.md, sections 3, 4 and 6 to 10. After Andrej Karpathy's microgpt.
+//! A GPT but for its differentiation (SPEC.md, sections 3, 4 and 6 to 10), after Andrej Karpathy's microgpt.
 use crate::exact::{Math, root};
 use crate::graph::{Graph, Node, Vector};
 use crate::protocol::{Result, ensure, expected};
@@ -10,11 +9,8 @@ use std::iter::once;
 pub const WORDS: usize = 624;
 
 /// Python's Mersenne Twister, MT19937 (Matsumoto and Nishimura, 1998), and what is drawn from it.
-pub struct Generator {
-    pub words: [u32; WORDS],
-    pub index: usize,
-    pub kept: Option<f64>,
-}
+#[rustfmt::skip]
+pub struct Generator { pub words: [u32; WORDS], pub index: usize, pub kept: Option<f64> }
 impl Generator {
     pub fn seeded(seed: u32) -> Generator {
         let scrambled = |before: u32, factor: u32| (before ^ (before >> 30)).wrapping_mul(factor);
@@ -83,7 +79,7 @@ impl Generator {
     }
 }
 
-/// The documents of a dataset, and the distinct characters, each of which is a token.
+/// The documents of a dataset, and the distinct characters, which are the tokens but BOS.
 pub fn documents(lines: &[String]) -> Result<(Vec<&str>, Vec<char>)> {
     let stripped = lines.iter().map(|line| line.trim_matches(|c| matches!(c, '\t'..='\r' | ' ')));
     let documents: Vec<&str> = stripped.filter(|line| !line.is_empty()).collect();
@@ -91,14 +87,13 @@ pub fn documents(lines: &[String]) -> Result<(Vec<&str>, Vec<char>)> {
     ensure((1..=2047).contains(&characters.len()), "expected documents with 1 to 2047 distinct characters")?;
     Ok((documents, characters.into_iter().collect()))
 }
-/// A document's tokens between two that stand for its ends, BOS.
 pub fn encode(document: &str, characters: &[char]) -> Vec<usize> {
     let (known, bos) = (document.chars().filter_map(|c| characters.binary_search(&c).ok()), characters.len());
     once(bos).chain(known).chain(once(bos)).collect()
 }
 
 /// The shape of a model and how it is trained. `attention` lists for each position those that it attends to, itself
-/// last. The matrices whose results are added to the residual stream begin with `output_sigma`, the others with `sigma`.
+/// last. Matrices whose results are added to the residual stream begin with `output_sigma`, the others with `sigma`.
 #[derive(Default)]
 #[rustfmt::skip]
 pub struct Settings {
@@ -113,7 +108,7 @@ pub struct Settings {
 }
 #[rustfmt::skip]
 pub fn preset(name: &str) -> Result<Settings> {
-    let common = Settings { layers: 1, heads: 4, embedding: 16, learning_rate: 0.01, epsilon: 1e-8, ..Settings::default() };
+    let common = Settings { layers: 1, heads: 4, embedding: 16, learning_rate: 0.01, epsilon: 1e-8, ..Default::default() };
     match name {
         "seed" => Ok(Settings { block: 8, squared_relu: true, sigma: 0.02, output_sigma: 0.0,
                                 beta1: 0.9, beta2: 0.95, cosine: true, steps: 500, ..common }),

@@ -1,14 +1,13 @@
 //! Requests and replies as text (SPEC.md, sections 11 and 13): parsers of words, a cursor over lines, lines to write.
 use std::error::Error;
 use std::fmt::{Display, Write};
-use std::ops::RangeInclusive;
 
 pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
+pub type Range = std::ops::RangeInclusive<usize>;
 
 pub fn ensure(condition: bool, sentence: &str) -> Result<()> { if condition { Ok(()) } else { Err(sentence.into()) } }
 pub fn expected<T>(what: &str, came: &str) -> Result<T> { Err(format!("expected {what}, got {came:.40}").into()) }
 
-/// The words of a line: its key and its values.
 pub fn words(line: &str) -> Result<Vec<&str>> {
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
     ensure(line.len() <= 65536 && line.split(' ').all(is_word), "expected up to 65536 bytes of ASCII in single words")?;
@@ -21,7 +20,7 @@ pub fn double(word: &str) -> Result<f64> {
         _ => expected("a double of 16 lower-case hex digits", word),
     }
 }
-pub fn integer(range: RangeInclusive<usize>) -> impl Fn(&str) -> Result<usize> {
+pub fn integer(range: Range) -> impl Fn(&str) -> Result<usize> {
     move |word| match word.parse() {
         Ok(value) if range.contains(&value) && value.to_string() == word => Ok(value),
         _ => expected(&format!("an integer from {} to {}", range.start(), range.end()), word),
@@ -48,20 +47,15 @@ impl<'a> Request<'a> {
         Ok(std::mem::take(&mut self.0))
     }
     /// The values of the next line, which must have this key and may have that many of them.
-    #[rustfmt::skip]
-    pub fn many<T>(&mut self, key: &str, counts: RangeInclusive<usize>, parse: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
-        if self.key() != key || self.0.is_empty() {
-            return expected(key, self.key());
-        }
-        let values = &self.0[0][1..];
-        ensure(counts.contains(&values.len()), "expected another number of values")?;
+    pub fn many<T>(&mut self, key: &str, counts: Range, parse: impl Fn(&str) -> Result<T>) -> Result<Vec<T>> {
+        let line = self.0.first().filter(|line| line[0] == key).ok_or_else(|| format!("expected {key}"))?;
+        ensure(counts.contains(&(line.len() - 1)), "expected another number of values")?;
         self.0 = &self.0[1..];
-        all(values, parse)
+        all(&line[1..], parse)
     }
     pub fn one<T>(&mut self, key: &str, parse: impl Fn(&str) -> Result<T>) -> Result<T> {
         Ok(self.many(key, 1..=1, parse)?.swap_remove(0))
     }
-    /// The numbers of a tensor, row by row.
     pub fn tensor(&mut self, name: &str, rows: usize, columns: usize) -> Result<Vec<f64>> {
         let shape = [name, &rows.to_string(), &columns.to_string()];
         ensure(self.many("tensor", 3..=3, |word| Ok(word.to_string()))? == shape, "expected another tensor or shape")?;
