@@ -1,19 +1,13 @@
 //! Automatic differentiation (SPEC.md, section 5): an arena of nodes with values and ways back to their children. The
 //! same one answers `graph` and trains the model. A dot product or a sum over vectors is a single node.
-
+use crate::exact::Math;
 use std::ops::Range;
 
-use crate::exact::Math;
+pub type Node = usize; // a place in the arena; those of a vector are consecutive
 
-pub type Node = usize; // a place in the arena
-
-/// Consecutive nodes.
 #[derive(Clone, Copy)]
-pub struct Vector {
-    pub first: Node,
-    pub length: usize,
-}
-
+#[rustfmt::skip]
+pub struct Vector { pub first: Node, pub length: usize }
 impl Vector {
     pub fn nodes(self) -> Range<Node> { self.first..self.first + self.length }
     pub fn part(self, start: usize, length: usize) -> Vector { Vector { first: self.first + start, length } }
@@ -26,7 +20,6 @@ enum Rule {
     Both,      // unchanged to the children on either side
     Products,  // to those on either side, by the value of the other one
 }
-
 /// Left, right, pairs, rule: the children are left, right, left + 1, right + 1 ... An only one stands on both sides.
 type Origin = (Node, Node, usize, Rule);
 
@@ -34,7 +27,7 @@ type Origin = (Node, Node, usize, Rule);
 pub struct Graph {
     pub math: &'static Math,
     pub values: Vec<f64>,
-    pub gradients: Vec<f64>, // by the root of `backward`
+    pub gradients: Vec<f64>, // derivatives of the root of `backward` by each node
     pub trace: Vec<Vector>,  // the results that the model notes
     origins: Vec<Origin>,
     waiting: Vec<bool>, // to be visited, as all nodes are at first but leaves, which pass nothing on
@@ -42,11 +35,7 @@ pub struct Graph {
 }
 
 impl Graph {
-    pub fn new(math: &'static Math, leaves: &[f64]) -> Graph {
-        let mut graph = Graph { math, ..Graph::default() };
-        graph.vector(leaves, |graph, &x| graph.leaf(x));
-        graph
-    }
+    pub fn new(math: &'static Math) -> Graph { Graph { math, ..Graph::default() } }
     fn push(&mut self, value: f64, origin: Origin) -> Node {
         self.values.push(value);
         self.origins.push(origin);
@@ -80,11 +69,9 @@ impl Graph {
         roots.nodes().for_each(|root| self.visit(root));
         found.extend(&self.order[start..]);
     }
-    /// From here on `gradients` has the derivative of the root by each node.
     pub fn backward(&mut self, root: Node) {
         self.visit(root);
         let Graph { values, gradients, origins, order, .. } = self;
-        gradients.clear();
         gradients.resize(values.len(), 0.0);
         gradients[root] = 1.0;
         for &node in order.iter().rev() {
@@ -102,27 +89,26 @@ impl Graph {
 }
 
 /// The expressions. Nobody asks for the gradient of a plain number, so it needs no node.
-#[rustfmt::skip]
 impl Graph {
-    fn of_one(&mut self, a: Node, value: f64, local: f64) -> Node { self.push(value, (a, a, 1, Rule::Each(local))) }
     pub fn leaf(&mut self, value: f64) -> Node { self.push(value, (0, 0, 0, Rule::Both)) }
-    pub fn add(&mut self, a: Node, b: Node) -> Node { self.push(self.values[a] + self.values[b], (a, b, 1, Rule::Both)) }
-    pub fn mul(&mut self, a: Node, b: Node) -> Node { self.push(self.values[a] * self.values[b], (a, b, 1, Rule::Products)) }
-    pub fn pow(&mut self, a: Node, c: f64) -> Node {
-        let (pow, x) = (self.math.pow, self.values[a]);
-        self.of_one(a, pow(x, c), c * pow(x, c - 1.0))
+    pub fn add(&mut self, a: Node, b: Node) -> Node {
+        self.push(self.values[a] + self.values[b], (a, b, 1, Rule::Both))
     }
-    pub fn log(&mut self, a: Node) -> Node { self.of_one(a, (self.math.log)(self.values[a]), 1.0 / self.values[a]) }
-    pub fn exp(&mut self, a: Node) -> Node { let e = (self.math.exp)(self.values[a]); self.of_one(a, e, e) }
-    pub fn relu(&mut self, a: Node) -> Node {
-        if self.values[a] > 0.0 { self.of_one(a, self.values[a], 1.0) } else { self.of_one(a, 0.0, 0.0) }
+    pub fn mul(&mut self, a: Node, b: Node) -> Node {
+        self.push(self.values[a] * self.values[b], (a, b, 1, Rule::Products))
     }
-    pub fn add_number(&mut self, a: Node, c: f64) -> Node { self.of_one(a, self.values[a] + c, 1.0) }
-    pub fn mul_number(&mut self, a: Node, c: f64) -> Node { self.of_one(a, self.values[a] * c, c) }
-    pub fn div_number(&mut self, a: Node, c: f64) -> Node { self.mul_number(a, (self.math.pow)(c, -1.0)) }
+    fn of(&mut self, a: Node, value_and_local: impl Fn(&Math, f64) -> [f64; 2]) -> Node {
+        let [value, local] = value_and_local(self.math, self.values[a]);
+        self.push(value, (a, a, 1, Rule::Each(local)))
+    }
+    pub fn pow(&mut self, a: Node, c: f64) -> Node { self.of(a, |m, x| [(m.pow)(x, c), c * (m.pow)(x, c - 1.0)]) }
+    pub fn log(&mut self, a: Node) -> Node { self.of(a, |m, x| [(m.log)(x), 1.0 / x]) }
+    pub fn exp(&mut self, a: Node) -> Node { self.of(a, |m, x| [(m.exp)(x); 2]) }
+    pub fn relu(&mut self, a: Node) -> Node { self.of(a, |_, x| if x > 0.0 { [x, 1.0] } else { [0.0, 0.0] }) }
     pub fn neg(&mut self, a: Node) -> Node { self.mul_number(a, -1.0) }
-    /// Another node just like this one.
-    pub fn again(&mut self, node: Node) -> Node { self.push(self.values[node], self.origins[node]) }
+    pub fn add_number(&mut self, a: Node, c: f64) -> Node { self.of(a, |_, x| [x + c, 1.0]) }
+    pub fn mul_number(&mut self, a: Node, c: f64) -> Node { self.of(a, |_, x| [x * c, c]) }
+    pub fn div_number(&mut self, a: Node, c: f64) -> Node { self.mul_number(a, (self.math.pow)(c, -1.0)) }
     pub fn sum(&mut self, a: Vector) -> Node {
         let value = self.values[a.nodes()].iter().fold(0.0, |sum, x| sum + x);
         self.push(value, (a.first, a.first, a.length, Rule::Each(1.0)))
@@ -136,4 +122,6 @@ impl Graph {
         let start = self.add_number(nodes[0], 0.0);
         nodes[1..].iter().fold(start, |sum, &node| self.add(sum, node))
     }
+    /// Another node just like this one.
+    pub fn again(&mut self, node: Node) -> Node { self.push(self.values[node], self.origins[node]) }
 }

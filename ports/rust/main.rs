@@ -1,19 +1,16 @@
-//! microgpt in Rust: a small GPT whose every bit is prescribed (conformance/SPEC.md). Without arguments the program
-//! answers requests, whose verbs stand here (section 12). `microgpt run [seed|classic] < names.txt` trains on the
-//! names, one a line, and makes new ones.
-
+//! microgpt in Rust (conformance/SPEC.md). Without arguments it answers requests, whose verbs stand here (section 12).
+//! `microgpt run [seed|classic] < names.txt` trains on the names, one a line, and makes new ones.
 mod exact;
 mod graph;
 mod microgpt;
 mod protocol;
 
-use std::io::{BufRead, Write, read_to_string, stdin, stdout};
-use std::process::ExitCode;
-
 use exact::{EXACT, Math, NATIVE};
 use graph::{Graph, Node};
-use microgpt::{Generator, Matrix, Model, Settings, WORDS, documents, encode, four_decimals, preset};
+use microgpt::{Generator, Model, Settings, WORDS, documents, encode, four_decimals, preset};
 use protocol::{Reply, Request, Result, all, choice, double, ensure, expected, hex, integer, words};
+use std::io::{BufRead, Write, read_to_string, stdin, stdout};
+use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let arguments = Vec::from_iter(std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()));
@@ -27,7 +24,6 @@ fn main() -> ExitCode {
     eprintln!("microgpt: {problem}");
     ExitCode::FAILURE
 }
-
 fn run_preset(name: &str) -> Result<()> {
     let (settings, text) = (preset(name)?, read_to_string(stdin())?);
     let (lines, ..) = microgpt::run(settings, 20, &Vec::from_iter(text.split('\n').map(String::from)))?;
@@ -40,13 +36,11 @@ fn answer_all() -> Result<()> {
     for line in stdin().lock().split(b'\n') {
         lines.push(String::from_utf8_lossy(&line?).into_owned());
         if lines.last().is_some_and(|line| line == "end") {
-            write!(stdout(), "{}", answer(&lines))?;
-            lines.clear();
+            write!(stdout(), "{}", answer(&std::mem::take(&mut lines)))?;
         }
     }
     if lines.is_empty() { Ok(()) } else { Ok(write!(stdout(), "{}", answer(&lines))?) }
 }
-
 fn answer(lines: &[String]) -> String {
     let is_id = |word: &str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
     let (verb, id) = match words(&lines[0]).as_deref() {
@@ -58,7 +52,6 @@ fn answer(lines: &[String]) -> String {
         Err(reason) => format!("error {id} {reason:.200}\nend\n"),
     }
 }
-
 fn answer_verb(verb: &str, lines: &[String]) -> Result<Reply> {
     ensure(lines.last().is_some_and(|line| line == "end"), "expected the line end before the end of the input")?;
     let (_, answer) = VERBS.iter().find(|(name, _)| *name == verb).ok_or("unsupported")?;
@@ -77,20 +70,15 @@ const VERBS: [(&str, Verb); 12] = [
 ];
 
 fn hello(_: &mut Request, reply: &mut Reply) -> Result<()> {
-    reply.line("name", ["rust"]);
-    reply.line("protocol", [1]);
-    reply.line("verbs", VERBS.map(|(name, _)| name));
-    Ok(reply.line("math", ["exact", "native"]))
+    let verbs = VERBS.map(|(name, _)| name).join(" ");
+    Ok(reply.0 = format!("name rust\nprotocol 1\nverbs {verbs}\nmath exact native\n"))
 }
-
 fn read_math(request: &mut Request) -> Result<&'static Math> {
     request.one("math", choice([("exact", &EXACT), ("native", &NATIVE)]))
 }
-
 fn arith(request: &mut Request, reply: &mut Reply) -> Result<()> { calculate(None, request, reply) }
 fn math(request: &mut Request, reply: &mut Reply) -> Result<()> { calculate(Some(read_math(request)?), request, reply) }
 
-/// One result for each line.
 fn calculate(math: Option<&Math>, request: &mut Request, reply: &mut Reply) -> Result<()> {
     for line in request.rest()? {
         let numbers = all(&line[1..], double)?;
@@ -103,7 +91,7 @@ fn calculate(math: Option<&Math>, request: &mut Request, reply: &mut Reply) -> R
             (None, "muladd", [x, y, z]) => x * y + z,
             (None, "sum", [_, ..]) => numbers.iter().fold(0.0, |sum, x| sum + x),
             (None, "dot", [_, .., _]) if numbers.len() % 2 == 0 => {
-                numbers.chunks(2).fold(0.0, |sum, pair| sum + pair[0] * pair[1])
+                numbers.chunks(2).fold(0.0, |sum, xy| sum + xy[0] * xy[1])
             }
             (None, "decimals", [x]) if x.abs() <= 2_f64.powi(53) || !x.is_finite() => *x,
             (Some(math), "exp", [x]) => (math.exp)(*x),
@@ -118,28 +106,23 @@ fn calculate(math: Option<&Math>, request: &mut Request, reply: &mut Reply) -> R
     }
     Ok(())
 }
-
-/// Whether y is an integer or half-integer in its range.
 fn is_exponent(y: f64, most: f64) -> bool { y.abs() <= most && (2.0 * y) % 1.0 == 0.0 }
 
 fn random(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let math = read_math(request)?;
     let mut generator = Generator::seeded(request.one("seed", integer(0..=u32::MAX as usize))? as u32);
     for line in request.rest()? {
-        let draws = |word| integer(0..=1000)(word).map(|count| 0..count);
-        match line[..] {
-            [key @ "words", n] => reply.line(key, draws(n)?.map(|_| generator.word())),
-            [key @ "random", n] => reply.line(key, draws(n)?.map(|_| hex(generator.random()))),
-            [key @ "gauss", n, sigma] => {
-                let sigma = double(sigma)?;
-                reply.line(key, draws(n)?.map(|_| hex(generator.gauss(math, sigma))));
+        let (key, numbers) = (line[0], all(line.get(2..).unwrap_or_default(), double)?);
+        let draws = |most| integer(0..=most)(line.get(1).unwrap_or(&"end")).map(|count| 0..count);
+        match (key, &numbers[..]) {
+            ("words", []) => reply.line(key, draws(1000)?.map(|_| generator.word())),
+            ("random", []) => reply.line(key, draws(1000)?.map(|_| hex(generator.random()))),
+            ("gauss", [sigma]) => reply.line(key, draws(1000)?.map(|_| hex(generator.gauss(math, *sigma)))),
+            ("shuffle", []) => reply.line(key, generator.shuffled(draws(10000)?.collect())),
+            ("choices", [_, ..]) if numbers.len() <= 1000 => {
+                reply.line(key, draws(1000)?.map(|_| generator.choice(&numbers)).collect::<Result<Vec<usize>>>()?);
             }
-            [key @ "shuffle", n] => reply.line(key, generator.shuffled(Vec::from_iter(0..integer(0..=10000)(n)?))),
-            [key @ "choices", n, ref weights @ ..] if (1..=1000).contains(&weights.len()) => {
-                let weights = all(weights, double)?;
-                reply.line(key, draws(n)?.map(|_| generator.choice(&weights)).collect::<Result<Vec<usize>>>()?);
-            }
-            [key @ "state"] => {
+            ("state", []) if line.len() == 1 => {
                 reply.line(key, [generator.index as u32].iter().chain(&generator.words));
                 reply.line("kept", [generator.kept.map_or("none".into(), hex)]);
             }
@@ -149,7 +132,6 @@ fn random(request: &mut Request, reply: &mut Reply) -> Result<()> {
     Ok(())
 }
 
-/// The lines of a dataset, to the end of the request.
 fn read_text(request: &mut Request) -> Result<Vec<String>> {
     let point = |word: &str| Ok(char::from_u32(integer(0..=0x10ffff)(word)? as u32).ok_or("expected no surrogate")?);
     let line = |line: &Vec<&str>| match line[..] {
@@ -158,7 +140,6 @@ fn read_text(request: &mut Request) -> Result<Vec<String>> {
     };
     request.rest()?.iter().map(line).collect()
 }
-
 fn tokens(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let text = read_text(request)?;
     let (documents, characters) = documents(&text)?;
@@ -169,7 +150,7 @@ fn tokens(request: &mut Request, reply: &mut Reply) -> Result<()> {
 }
 
 fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let mut graph = Graph::new(read_math(request)?, &[]);
+    let mut graph = Graph::new(read_math(request)?);
     let (mut nodes, mut root): (Vec<Node>, Option<Node>) = Default::default();
     for line in request.rest()? {
         let node = |word: &str| match nodes.len() {
@@ -208,7 +189,6 @@ fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
     Ok(())
 }
 
-/// The model lines.
 fn read_model(request: &mut Request) -> Result<Settings> {
     let (math, layers) = (read_math(request)?, request.one("layers", integer(1..=16))?);
     let (heads, embedding) = (request.one("heads", integer(1..=64))?, request.one("embedding", integer(1..=512))?);
@@ -223,9 +203,8 @@ fn read_model(request: &mut Request) -> Result<Settings> {
         ensure(is_in_order, "expected increasing positions to attend to, each position its own last")?;
         attention.push(attended);
     }
-    Ok(Settings { math, layers, heads, embedding, block, vocabulary, squared_relu, attention, ..Settings::default() })
+    Ok(Settings { math, layers, heads, embedding, block, vocabulary, squared_relu, attention, ..Default::default() })
 }
-
 fn read_training(settings: Settings, request: &mut Request) -> Result<Settings> {
     let (learning_rate, beta1) = (request.one("learning_rate", double)?, request.one("beta1", double)?);
     let (beta2, epsilon) = (request.one("beta2", double)?, request.one("epsilon", double)?);
@@ -233,24 +212,20 @@ fn read_training(settings: Settings, request: &mut Request) -> Result<Settings> 
     let steps = request.one("steps", integer(1..=4096))?;
     Ok(Settings { learning_rate, beta1, beta2, epsilon, cosine, steps, ..settings })
 }
-
 fn read_document(request: &mut Request, settings: &Settings) -> Result<Vec<usize>> {
     request.many("tokens", 2..=65536, integer(0..=settings.vocabulary - 1))
 }
-
-/// One tensor for each matrix.
 fn read_tensors(request: &mut Request, settings: &Settings, prefix: &str) -> Result<Vec<f64>> {
-    let read = |matrix: Matrix| request.tensor(&format!("{prefix}{}", matrix.name), matrix.rows, matrix.columns);
+    let read = |(name, rows, columns)| request.tensor(&format!("{prefix}{name}"), rows, columns);
     Ok(settings.matrices().into_iter().map(read).collect::<Result<Vec<_>>>()?.concat())
 }
-
-fn write_tensors(reply: &mut Reply, model: &Model, prefix: &str, numbers: &[f64]) {
-    for Matrix { name, columns, all, .. } in &model.matrices {
-        reply.tensor(&format!("{prefix}{name}"), *columns, &numbers[all.nodes()]);
+fn write_tensors(reply: &mut Reply, settings: &Settings, prefix: &str, mut numbers: &[f64]) {
+    for (name, rows, columns) in settings.matrices() {
+        reply.tensor(&format!("{prefix}{name}"), columns, &numbers[..rows * columns]);
+        numbers = &numbers[rows * columns..];
     }
 }
 
-/// What `forward` and `backward` ask about, and its loss.
 fn read_loss(request: &mut Request) -> Result<(Model, Node)> {
     let settings = read_model(request)?;
     let tokens = read_document(request, &settings)?;
@@ -258,7 +233,6 @@ fn read_loss(request: &mut Request) -> Result<(Model, Node)> {
     let loss = model.loss(&tokens);
     Ok((model, loss))
 }
-
 fn forward(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let (Model { settings, graph, .. }, loss) = read_loss(request)?;
     let mut trace = graph.trace.iter();
@@ -278,16 +252,15 @@ fn forward(request: &mut Request, reply: &mut Reply) -> Result<()> {
     }
     Ok(reply.doubles("loss", &[graph.values[loss]]))
 }
-
 fn backward(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let (mut model, loss) = read_loss(request)?;
     model.graph.backward(loss);
     reply.doubles("loss", &[model.graph.values[loss]]);
-    Ok(write_tensors(reply, &model, "", &model.graph.gradients))
+    Ok(write_tensors(reply, &model.settings, "", &model.graph.gradients))
 }
 
 fn adam(request: &mut Request, reply: &mut Reply) -> Result<()> {
-    let settings = read_training(Settings { math: read_math(request)?, ..Settings::default() }, request)?;
+    let settings = read_training(Settings { math: read_math(request)?, ..Default::default() }, request)?;
     let step = request.one("step", integer(0..=settings.steps - 1))?;
     let shape = request.0.first().filter(|line| line.len() == 4).ok_or("expected a tensor's name and shape")?;
     let (rows, columns) = (integer(1..=2048)(shape[2])?, integer(1..=2048)(shape[3])?);
@@ -321,7 +294,7 @@ fn train(request: &mut Request, reply: &mut Reply) -> Result<()> {
         let lists = [("gradients", &graph.gradients), ("m", m), ("v", v), ("parameters", parameters)];
         lists.iter().for_each(|(name, numbers)| reply.checksum(name, &numbers[..m.len()]));
         for (name, numbers) in lists.iter().filter(|_| full.contains(&step)) {
-            write_tensors(reply, &model, &format!("{name}."), numbers);
+            write_tensors(reply, &model.settings, &format!("{name}."), numbers);
         }
     }
     Ok(())

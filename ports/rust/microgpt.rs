@@ -1,23 +1,16 @@
-//! The whole of a GPT but its differentiation: random numbers, tokens, model, loss, Adam, samples, and a run of it all.
-//! SPEC.md, sections 3, 4 and 6 to 10. After Andrej Karpathy's microgpt.
-
+//! A GPT but for its differentiation (SPEC.md, sections 3, 4 and 6 to 10), after Andrej Karpathy's microgpt.
+use crate::exact::{Math, root};
+use crate::graph::{Graph, Node, Vector};
+use crate::protocol::{Result, ensure, expected};
 use std::collections::BTreeSet;
 use std::f64::consts::{PI, TAU};
 use std::iter::once;
 
-use crate::exact::{Math, root};
-use crate::graph::{Graph, Node, Vector};
-use crate::protocol::{Result, ensure, expected};
-
 pub const WORDS: usize = 624;
 
 /// Python's Mersenne Twister, MT19937 (Matsumoto and Nishimura, 1998), and what is drawn from it.
-pub struct Generator {
-    pub words: [u32; WORDS],
-    pub index: usize,
-    pub kept: Option<f64>,
-}
-
+#[rustfmt::skip]
+pub struct Generator { pub words: [u32; WORDS], pub index: usize, pub kept: Option<f64> }
 impl Generator {
     pub fn seeded(seed: u32) -> Generator {
         let scrambled = |before: u32, factor: u32| (before ^ (before >> 30)).wrapping_mul(factor);
@@ -50,7 +43,6 @@ impl Generator {
         y ^= y << 15 & 0xefc6_0000;
         y ^ y >> 18
     }
-    /// At least 0, below 1, a multiple of 2^-53.
     pub fn random(&mut self) -> f64 {
         let (a, b) = (f64::from(self.word() >> 5), f64::from(self.word() >> 6));
         (a * 67108864.0 + b) / 9007199254740992.0
@@ -73,7 +65,6 @@ impl Generator {
         }
         items
     }
-    /// An index, drawn by weight.
     pub fn choice(&mut self, weights: &[f64]) -> Result<usize> {
         let (mut low, mut high, mut cumulative) = (0, weights.len() - 1, weights.to_vec());
         (1..weights.len()).for_each(|i| cumulative[i] += cumulative[i - 1]);
@@ -88,7 +79,7 @@ impl Generator {
     }
 }
 
-/// The documents of a dataset, and the distinct characters, each of which is a token.
+/// The documents of a dataset, and the distinct characters, which are the tokens but BOS.
 pub fn documents(lines: &[String]) -> Result<(Vec<&str>, Vec<char>)> {
     let stripped = lines.iter().map(|line| line.trim_matches(|c| matches!(c, '\t'..='\r' | ' ')));
     let documents: Vec<&str> = stripped.filter(|line| !line.is_empty()).collect();
@@ -96,15 +87,13 @@ pub fn documents(lines: &[String]) -> Result<(Vec<&str>, Vec<char>)> {
     ensure((1..=2047).contains(&characters.len()), "expected documents with 1 to 2047 distinct characters")?;
     Ok((documents, characters.into_iter().collect()))
 }
-
-/// A document's tokens between two that stand for its ends, BOS.
 pub fn encode(document: &str, characters: &[char]) -> Vec<usize> {
     let (known, bos) = (document.chars().filter_map(|c| characters.binary_search(&c).ok()), characters.len());
     once(bos).chain(known).chain(once(bos)).collect()
 }
 
 /// The shape of a model and how it is trained. `attention` lists for each position those that it attends to, itself
-/// last. The matrices whose results are added to the residual stream begin with `output_sigma`, the others with `sigma`.
+/// last. Matrices whose results are added to the residual stream begin with `output_sigma`, the others with `sigma`.
 #[derive(Default)]
 #[rustfmt::skip]
 pub struct Settings {
@@ -117,10 +106,9 @@ pub struct Settings {
     pub steps: usize,
     pub sigma: f64, pub output_sigma: f64,
 }
-
 #[rustfmt::skip]
 pub fn preset(name: &str) -> Result<Settings> {
-    let common = Settings { layers: 1, heads: 4, embedding: 16, learning_rate: 0.01, epsilon: 1e-8, ..Settings::default() };
+    let common = Settings { layers: 1, heads: 4, embedding: 16, learning_rate: 0.01, epsilon: 1e-8, ..Default::default() };
     match name {
         "seed" => Ok(Settings { block: 8, squared_relu: true, sigma: 0.02, output_sigma: 0.0,
                                 beta1: 0.9, beta2: 0.95, cosine: true, steps: 500, ..common }),
@@ -130,30 +118,16 @@ pub fn preset(name: &str) -> Result<Settings> {
     }
 }
 
-/// A parameter matrix, a vector of leaves row by row.
-pub struct Matrix {
-    pub name: String,
-    pub rows: usize,
-    pub columns: usize,
-    pub all: Vector,
-}
-
 impl Settings {
-    /// All parameter matrices, from node 0 on: three, and then six for each layer.
-    pub fn matrices(&self) -> Vec<Matrix> {
-        let (e, mut first) = (self.embedding, 0);
-        let mut matrix = |name: String, rows: usize, columns: usize| {
-            first += rows * columns;
-            Matrix { name, rows, columns, all: Vector { first: first - rows * columns, length: rows * columns } }
-        };
-        let outer = [("wte", self.vocabulary), ("wpe", self.block), ("lm_head", self.vocabulary)];
-        let mut matrices = Vec::from(outer.map(|(name, rows)| matrix(name.into(), rows, e)));
+    /// The names, rows and columns of all parameter matrices: three, and then six for each layer.
+    pub fn matrices(&self) -> Vec<(String, usize, usize)> {
+        let (e, v) = (self.embedding, self.vocabulary);
+        let mut shapes = Vec::from([("wte".into(), v, e), ("wpe".into(), self.block, e), ("lm_head".into(), v, e)]);
         for i in 0..self.layers {
-            matrices.extend(["q", "k", "v", "o"].map(|name| matrix(format!("layer{i}.attn_w{name}"), e, e)));
-            matrices.push(matrix(format!("layer{i}.mlp_fc1"), 4 * e, e));
-            matrices.push(matrix(format!("layer{i}.mlp_fc2"), e, 4 * e));
+            shapes.extend(["q", "k", "v", "o"].map(|name| (format!("layer{i}.attn_w{name}"), e, e)));
+            shapes.extend([(format!("layer{i}.mlp_fc1"), 4 * e, e), (format!("layer{i}.mlp_fc2"), e, 4 * e)]);
         }
-        matrices
+        shapes
     }
     /// Adam (Kingma and Ba, 2015) with a learning rate that falls to zero, for as many parameters as have moments. The
     /// result is the step's rate and what m and v are divided by, because they started at zero.
@@ -172,16 +146,16 @@ impl Settings {
     }
 }
 
-/// Layers. Results go to the graph's trace.
+/// Layers. Their results go to the graph's trace, those of softmax by way of its callers.
 impl Graph {
     fn noted<T>(&mut self, items: impl IntoIterator<Item = T>, make: impl Fn(&mut Graph, T) -> Node) -> Vector {
         let result = self.vector(items, make);
         self.trace.push(result);
         result
     }
-    fn linear(&mut self, x: Vector, matrix: &Matrix) -> Vector {
-        let row = |row| matrix.all.part(row * x.length, x.length);
-        self.noted(0..matrix.rows, |graph, i| graph.dot(row(i), x))
+    fn linear(&mut self, x: Vector, matrix: Vector) -> Vector {
+        let rows = (0..matrix.length).step_by(x.length).map(|start| matrix.part(start, x.length));
+        self.noted(rows, |graph, row| graph.dot(row, x))
     }
     fn add_vectors(&mut self, a: Vector, b: Vector) -> Vector {
         self.noted(a.nodes().zip(b.nodes()), |graph, (a, b)| graph.add(a, b))
@@ -194,7 +168,6 @@ impl Graph {
         let scale = self.pow(above_zero, -0.5);
         self.noted(x.nodes(), |graph, x| graph.mul(x, scale))
     }
-    /// This result is not noted.
     fn softmax(&mut self, logits: Vector) -> Vector {
         let values = self.values[logits.nodes()].iter();
         let top = values.copied().reduce(|top, x| if x > top { x } else { top }).unwrap_or(0.0);
@@ -229,9 +202,10 @@ impl Graph {
 }
 
 /// A model in training. Its parameters are the first nodes of its graph, which is made anew for each document.
+#[derive(Default)]
 pub struct Model {
     pub settings: Settings,
-    pub matrices: Vec<Matrix>,
+    matrices: Vec<Vector>,
     pub parameters: Vec<f64>,
     pub m: Vec<f64>, // Adam's moments
     pub v: Vec<f64>,
@@ -239,40 +213,41 @@ pub struct Model {
     caches: Vec<[Vec<Vector>; 2]>, // of each layer: the keys and the values of the positions so far
     orders: Vec<Vec<Node>>,        // of each position: how the graph's nodes are visited
 }
-
 impl Model {
     pub fn new(parameters: Vec<f64>, settings: Settings) -> Model {
-        let [m, v] = [vec![0.0; parameters.len()], vec![0.0; parameters.len()]];
-        let (matrices, graph, orders) = (settings.matrices(), Graph::default(), vec![Vec::new(); settings.block]);
-        Model { settings, matrices, parameters, m, v, graph, caches: Vec::new(), orders }
+        let (zeros, orders) = (vec![0.0; parameters.len()], vec![Vec::new(); settings.block]);
+        Model { settings, parameters, m: zeros.clone(), v: zeros, orders, ..Model::default() }
     }
     fn begin_document(&mut self) {
-        self.graph = Graph::new(self.settings.math, &self.parameters);
-        self.caches = vec![Default::default(); self.settings.layers];
+        (self.graph, self.caches) = (Graph::new(self.settings.math), vec![Default::default(); self.settings.layers]);
+        let (graph, mut parameters) = (&mut self.graph, self.parameters.iter());
+        let matrix =
+            |(_, rows, columns)| graph.vector(parameters.by_ref().take(rows * columns), |graph, &x| graph.leaf(x));
+        self.matrices = self.settings.matrices().into_iter().map(matrix).collect();
     }
     /// The residual stream after the last layer, for `token` at position `t`.
     fn forward(&mut self, token: usize, t: usize) -> Vector {
         let Model { settings, matrices, graph, caches, .. } = self;
-        let row = |matrix: &Matrix, row: usize| matrix.all.part(row * settings.embedding, settings.embedding);
-        let embedded = graph.add_vectors(row(&matrices[0], token), row(&matrices[1], t));
+        let row = |matrix: Vector, row: usize| matrix.part(row * settings.embedding, settings.embedding);
+        let embedded = graph.add_vectors(row(matrices[0], token), row(matrices[1], t));
         let mut x = graph.rmsnorm(embedded);
         for (layer, cache) in matrices[3..].chunks(6).zip(caches) {
             let norm = graph.rmsnorm(x);
-            let q = graph.linear(norm, &layer[0]);
-            cache[0].push(graph.linear(norm, &layer[1]));
-            cache[1].push(graph.linear(norm, &layer[2]));
+            let q = graph.linear(norm, layer[0]);
+            cache[0].push(graph.linear(norm, layer[1]));
+            cache[1].push(graph.linear(norm, layer[2]));
             let attended = |cached: &[Vector]| Vec::from_iter(settings.attention[t].iter().map(|&s| cached[s]));
             let mixed = graph.attend(settings.heads, q, &attended(&cache[0]), &attended(&cache[1]));
-            let attn_out = graph.linear(mixed, &layer[3]);
+            let attn_out = graph.linear(mixed, layer[3]);
             x = graph.add_vectors(attn_out, x);
             let norm = graph.rmsnorm(x);
-            let hidden = graph.linear(norm, &layer[4]);
+            let hidden = graph.linear(norm, layer[4]);
             let mut activated = graph.vector(hidden.nodes(), Graph::relu);
             if settings.squared_relu {
                 activated = graph.vector(activated.nodes(), |graph, x| graph.pow(x, 2.0));
             }
             graph.trace.push(activated);
-            let mlp_out = graph.linear(activated, &layer[5]);
+            let mlp_out = graph.linear(activated, layer[5]);
             x = graph.add_vectors(mlp_out, x);
         }
         x
@@ -285,7 +260,7 @@ impl Model {
             let x = self.forward(pair[0], t);
             let Model { matrices, graph, orders, .. } = self;
             graph.visit_again(x, &mut orders[t]); // the root will come here first, whatever the next token is
-            let logits = graph.linear(x, &matrices[2]);
+            let logits = graph.linear(x, matrices[2]);
             let probabilities = graph.softmax(logits);
             let log = graph.log(probabilities.first + pair[1]);
             losses.push(graph.neg(log));
@@ -308,7 +283,7 @@ impl Model {
         let mut token = bos;
         while draws.len() < self.settings.block && (token != bos || draws.is_empty()) {
             let x = self.forward(token, draws.len());
-            let logits = self.graph.linear(x, &self.matrices[2]);
+            let logits = self.graph.linear(x, self.matrices[2]);
             let cooled = self.graph.vector(logits.nodes(), |graph, x| graph.div_number(x, temperature));
             let probabilities = self.graph.softmax(cooled);
             let weights = self.graph.values[probabilities.nodes()].to_vec();
@@ -326,10 +301,10 @@ pub fn run(mut settings: Settings, samples: usize, text: &[String]) -> Result<(V
     settings.vocabulary = characters.len() + 1;
     settings.attention = (1..=settings.block).map(|t| (0..t).collect()).collect();
     let (math, steps, mut parameters) = (settings.math, settings.steps, Vec::new());
-    for Matrix { name, all, .. } in settings.matrices() {
+    for (name, rows, columns) in settings.matrices() {
         let is_output = name.ends_with("attn_wo") || name.ends_with("mlp_fc2");
         let sigma = if is_output { settings.output_sigma } else { settings.sigma };
-        parameters.extend(all.nodes().map(|_| generator.gauss(math, sigma)));
+        parameters.extend((0..rows * columns).map(|_| generator.gauss(math, sigma)));
     }
     let mut lines = vec![format!("num docs: {}", documents.len()), format!("vocab size: {}", settings.vocabulary)];
     lines.push(format!("num params: {}", parameters.len()));
@@ -346,6 +321,5 @@ pub fn run(mut settings: Settings, samples: usize, text: &[String]) -> Result<(V
     }
     Ok((lines, model, generator))
 }
-
 /// Rust rounds the true value, ties to even. Only its NaN is spelt in another way.
 pub fn four_decimals(x: f64) -> String { if x.is_nan() { "nan".into() } else { format!("{x:.4}") } }
