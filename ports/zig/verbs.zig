@@ -1,480 +1,376 @@
-//! What each verb of the protocol does: it reads its lines and writes those of the reply. SPEC, section 12.
-//!
-//! A function here has the name of its verb. It ends early with `error.BadRequest`, whose reason the
-//! request keeps.
+//! What each verb of the protocol does: the function of its name reads the request and writes the reply. SPEC,
+//! section 12.
 
 const std = @import("std");
 const Allocator = std.mem.Allocator;
 const Writer = std.Io.Writer;
-const Functions = @import("functions.zig").Functions;
-const Generator = @import("Generator.zig");
-const Graph = @import("Graph.zig");
-const Model = @import("Model.zig");
-const Optimizer = @import("Optimizer.zig");
-const Run = @import("Run.zig");
-const Tokenizer = @import("Tokenizer.zig");
-const Training = @import("Training.zig");
+const exact = @import("exact.zig");
+const microgpt = @import("microgpt.zig");
 const wire = @import("wire.zig");
+const Math = wire.Math;
 const Request = wire.Request;
 
-pub const Verb = enum {
-    hello,
-    arith,
-    math,
-    random,
-    tokens,
-    graph,
-    forward,
-    backward,
-    adam,
-    train,
-    sample,
-    run,
-};
+const Verb = enum { hello, arith, math, random, tokens, graph, forward, backward, adam, train, sample, run };
 
-pub const Error = Request.Error || Allocator.Error || Writer.Error;
+pub const Error = wire.Error || microgpt.Error || Writer.Error;
 
-/// Answer a request whose header has been read. All memory is the arena's.
-pub fn answer(verb: Verb, arena: Allocator, request: *Request, reply: *Writer) Error!void {
-    return switch (verb) {
-        inline else => |known| @field(@This(), @tagName(known))(arena, request, reply),
-    };
-}
-
-// ---------------------------------------------------------------- lines that several verbs share
-
-/// The lines that all verbs with a model begin with, but for `math`.
-fn readConfig(arena: Allocator, request: *Request) Error!Model.Config {
-    const layers = try request.integer("layers", 1, 16);
-    const heads = try request.integer("heads", 1, 64);
-    const embedding = try request.integer("embedding", 1, 512);
-    if (embedding % heads != 0)
-        return request.fail("embedding {d} is not a multiple of heads {d}", .{ embedding, heads });
-    const block = try request.integer("block", 1, 1024);
-    const vocabulary = try request.integer("vocabulary", 2, 2048);
-    const activation = try request.choice("activation", Model.Activation);
-    const attention = try arena.alloc([]const u32, block);
-    for (attention, 0..) |*positions, t| {
-        const listed = try request.integers(arena, "attend", 1, 0, @intCast(t));
-        if (!increasing(listed) or listed[listed.len - 1] != t)
-            return request.fail("the positions of attend line {d} must increase and end with {d}", .{ t, t });
-        positions.* = listed;
+/// Does what the request asks for, after its first line. All memory is the arena's.
+pub fn answer(verb: []const u8, arena: Allocator, request: *Request, reply: *Writer) Error!void {
+    switch (std.meta.stringToEnum(Verb, verb) orelse return error.Unsupported) {
+        inline else => |known| try @field(@This(), @tagName(known))(arena, request, reply),
     }
-    return .{
-        .layers = layers,
-        .heads = heads,
-        .embedding = embedding,
-        .block = block,
-        .vocabulary = vocabulary,
-        .activation = activation,
-        .attention = attention,
-    };
+    if (request.more()) return request.fail("expected end and another line came", .{});
 }
 
-fn increasing(list: []const u32) bool {
-    for (list[0..list.len -| 1], list[@min(1, list.len)..]) |a, b| if (a >= b) return false;
-    return true;
-}
-
-fn readOptimizer(request: *Request) Error!Optimizer {
-    return .{
-        .learning_rate = try request.double("learning_rate"),
-        .beta1 = try request.double("beta1"),
-        .beta2 = try request.double("beta2"),
-        .epsilon = try request.double("epsilon"),
-        .schedule = try request.choice("schedule", Optimizer.Schedule),
-        .steps = try request.integer("steps", 1, 4096),
-    };
-}
-
-fn readDocument(arena: Allocator, request: *Request, config: Model.Config) Error![]u32 {
-    return request.integers(arena, "tokens", 2, 0, config.bos());
-}
-
-/// A list of numbers, a tensor for each matrix.
-fn readMatrices(
-    arena: Allocator,
-    request: *Request,
-    model: *const Model,
-    comptime prefix: []const u8,
-    list: *std.ArrayList(f64),
-) Error!void {
-    for (model.matrices) |matrix|
-        try request.tensor(arena, list, prefix ++ "{f}", .{matrix}, matrix.rows, matrix.columns);
-}
-
-fn writeMatrices(reply: *Writer, model: *const Model, comptime prefix: []const u8, numbers: []const f64) Error!void {
-    for (model.matrices) |matrix| {
-        const part = numbers[matrix.numbers.start..][0..matrix.numbers.len];
-        try wire.writeTensor(reply, prefix ++ "{f}", .{matrix}, matrix.rows, part);
-    }
-}
-
-/// Lines of text, one or more.
-fn readLines(arena: Allocator, request: *Request) Error![]const []const u21 {
-    var lines: std.ArrayList([]const u21) = .empty;
-    while (true) {
-        var line = try request.values("line", 0, 10000);
-        const text = try arena.alloc(u21, line.count);
-        for (text) |*character| {
-            character.* = @intCast(try line.integer(0, 0x10ffff));
-            if (std.unicode.isSurrogateCodepoint(character.*))
-                return request.fail("line takes code points and {d} is a surrogate", .{character.*});
-        }
-        try lines.append(arena, text);
-        const key = try request.nextKey() orelse return lines.items;
-        if (!std.mem.eql(u8, key, "line")) return lines.items;
-    }
-}
-
-fn checkExponent(request: *Request, exponent: f64, limit: f64) Error!f64 {
-    if (@abs(exponent) <= limit and @floor(2 * exponent) == 2 * exponent) return exponent;
-    const expected = "an exponent is an integer or half-integer from -{d} to {d} and not {d}";
-    return request.fail(expected, .{ limit, limit, exponent });
-}
-
-// ---------------------------------------------------------------- the verbs
-
-fn hello(_: Allocator, request: *Request, reply: *Writer) Error!void {
-    try request.finish();
+fn hello(_: Allocator, _: *Request, reply: *Writer) Error!void {
     try reply.writeAll("name zig\nprotocol 1\nverbs");
     for (std.enums.values(Verb)) |verb| try reply.print(" {t}", .{verb});
-    try reply.writeAll("\nmath");
-    for (std.enums.values(Functions)) |kind| try reply.print(" {t}", .{kind});
-    try reply.writeByte('\n');
+    try reply.writeAll("\nmath exact\n");
 }
 
 fn arith(arena: Allocator, request: *Request, reply: *Writer) Error!void {
-    const Operation = enum { add, sub, mul, div, sqrt, muladd, sum, dot };
     while (true) {
-        const operation = try request.nextKeyAs(Operation);
-        const key = @tagName(operation);
-        const result = switch (operation) {
-            .sqrt => @sqrt(try request.double(key)),
-            .add, .sub, .mul, .div => result: {
-                var line = try request.values(key, 2, 2);
-                const x = try line.double();
-                const y = try line.double();
-                break :result switch (operation) {
-                    .add => x + y,
-                    .sub => x - y,
-                    .mul => x * y,
-                    else => x / y,
-                };
-            },
-            .muladd => result: {
-                var line = try request.values(key, 3, 3);
-                const x = try line.double();
-                const y = try line.double();
-                break :result x * y + try line.double();
-            },
-            .sum => result: {
-                var total: f64 = 0;
-                for (try request.doubles(arena, key, 1)) |x| total += x;
-                break :result total;
-            },
-            .dot => result: {
-                const numbers = try request.doubles(arena, key, 2);
-                if (numbers.len % 2 != 0)
-                    return request.fail("dot takes pairs of doubles and not {d} doubles", .{numbers.len});
-                var pairs = std.mem.window(f64, numbers, 2, 2);
-                var total: f64 = 0;
-                while (pairs.next()) |pair| total += pair[0] * pair[1];
-                break :result total;
-            },
+        const key = try request.key(enum { add, sub, mul, div, sqrt, muladd, sum, dot, decimals });
+        const least: usize, const most: usize = switch (key) {
+            .sqrt, .decimals => .{ 1, 1 },
+            .add, .sub, .mul, .div => .{ 2, 2 },
+            .muladd => .{ 3, 3 },
+            .sum => .{ 1, wire.line_limit },
+            .dot => .{ 2, wire.line_limit },
         };
-        try wire.writeDouble(reply, key, result);
-        if (!try request.more()) return;
+        var line = try request.values(@tagName(key), least, most);
+        const x = try arena.alloc(f64, line.count);
+        for (x) |*number| number.* = try line.double();
+        if (key == .dot and x.len % 2 == 1) return request.fail("dot takes pairs and not {d} values", .{x.len});
+        if (key == .decimals) {
+            if (@abs(x[0]) > 0x1p53 and std.math.isFinite(x[0])) return request.fail("decimals takes sizes up to 2^53", .{});
+            const text = try std.fmt.allocPrint(arena, "{f}", .{microgpt.Decimals{ .number = x[0] }});
+            try wire.writeIntegers(reply, "decimals", text);
+        } else try wire.writeDoubles(reply, @tagName(key), &.{switch (key) {
+            .add => x[0] + x[1],
+            .sub => x[0] - x[1],
+            .mul => x[0] * x[1],
+            .div => x[0] / x[1],
+            .sqrt => @sqrt(x[0]),
+            .muladd => x[0] * x[1] + x[2],
+            .sum => sum: {
+                var total: f64 = 0;
+                for (x) |number| total += number;
+                break :sum total;
+            },
+            else => dot: {
+                var total: f64 = 0;
+                for (0..x.len / 2) |i| total += x[2 * i] * x[2 * i + 1];
+                break :dot total;
+            },
+        }});
+        if (!request.more()) return;
     }
 }
 
 fn math(_: Allocator, request: *Request, reply: *Writer) Error!void {
-    const functions = try request.choice("math", Functions);
+    _ = try request.fields(struct { math: Math });
     while (true) {
-        const function = try request.nextKeyAs(enum { exp, log, sin, cos, pow });
-        const key = @tagName(function);
-        const count: usize = if (function == .pow) 2 else 1;
-        var line = try request.values(key, count, count);
+        const key = try request.key(enum { exp, log, sin, cos, pow });
+        const count: usize = if (key == .pow) 2 else 1;
+        var line = try request.values(@tagName(key), count, count);
         const x = try line.double();
-        if ((function == .sin or function == .cos) and @abs(x) > 8)
-            return request.fail("{s} takes |x| up to 8 and not {d}", .{ key, x });
-        try wire.writeDouble(reply, key, switch (function) {
-            .exp => functions.exp(x),
-            .log => functions.log(x),
-            .sin => functions.sin(x),
-            .cos => functions.cos(x),
-            .pow => functions.pow(x, try checkExponent(request, try line.double(), 4096)),
-        });
-        if (!try request.more()) return;
+        if ((key == .sin or key == .cos) and @abs(x) > 8) return request.fail("sin and cos take numbers from -8 to 8", .{});
+        try wire.writeDoubles(reply, @tagName(key), &.{switch (key) {
+            .pow => exact.pow(x, try readExponent(&line, 4096)),
+            inline else => |function| @field(exact, @tagName(function))(x),
+        }});
+        if (!request.more()) return;
     }
+}
+
+fn readExponent(line: *wire.Values, limit: f64) Error!f32 {
+    const exponent = try line.double();
+    if (@abs(exponent) <= limit and @floor(2 * exponent) == 2 * exponent) return @floatCast(exponent);
+    return line.request.fail("an exponent is an integer or half-integer of at most {d}", .{limit});
 }
 
 fn random(arena: Allocator, request: *Request, reply: *Writer) Error!void {
-    const functions = try request.choice("math", Functions);
-    var generator: Generator = .seeded(try request.integer("seed", 0, std.math.maxInt(u32)));
+    const head = try request.fields(struct { math: Math, seed: u32 });
+    var generator: microgpt.Generator = .seeded(head.seed);
     while (true) {
-        const draw = try request.nextKeyAs(enum { words, random, gauss, shuffle, choices, state });
-        const key = @tagName(draw);
-        switch (draw) {
-            .words => {
-                const list = try arena.alloc(u32, try request.integer(key, 0, 1000));
-                for (list) |*word| word.* = generator.word();
-                try wire.writeIntegers(reply, key, list);
+        const key = try request.key(enum { words, random, gauss, shuffle, choices, state });
+        const name = @tagName(key);
+        const least: usize, const most: usize = switch (key) {
+            .words, .random, .shuffle => .{ 1, 1 },
+            .gauss => .{ 2, 2 },
+            .choices => .{ 2, 1001 },
+            .state => .{ 0, 0 },
+        };
+        var line = try request.values(name, least, most);
+        const n = if (key == .state) 0 else try line.integer(0, if (key == .shuffle) 10000 else 1000);
+        const integers = try arena.alloc(u32, n);
+        const doubles = try arena.alloc(f64, n);
+        switch (key) {
+            .words => for (integers) |*word| {
+                word.* = generator.word();
             },
-            .random => {
-                const list = try arena.alloc(f64, try request.integer(key, 0, 1000));
-                for (list) |*number| number.* = generator.random();
-                try wire.writeDoubles(reply, key, list);
+            .random => for (doubles) |*number| {
+                number.* = generator.random();
             },
             .gauss => {
-                var line = try request.values(key, 2, 2);
-                const list = try arena.alloc(f64, try line.integer(0, 1000));
                 const sigma = try line.double();
-                for (list) |*number| number.* = generator.gauss(sigma, functions);
-                try wire.writeDoubles(reply, key, list);
+                for (doubles) |*number| number.* = generator.gauss(sigma);
             },
             .shuffle => {
-                const list = try arena.alloc(u32, try request.integer(key, 0, 10000));
-                for (list, 0..) |*item, i| item.* = @intCast(i);
-                generator.shuffle(u32, list);
-                try wire.writeIntegers(reply, key, list);
+                for (integers, 0..) |*item, i| item.* = @intCast(i);
+                generator.shuffle(u32, integers);
             },
             .choices => {
-                var line = try request.values(key, 2, 1001);
-                const list = try arena.alloc(usize, try line.integer(0, 1000));
                 const weights = try arena.alloc(f64, line.count - 1);
                 for (weights) |*weight| weight.* = try line.double();
-                const room = try arena.alloc(f64, weights.len);
-                for (list) |*index|
-                    index.* = generator.choice(weights, room) catch |err| return noProbabilities(request, err);
-                try wire.writeIntegers(reply, key, list);
+                for (integers) |*index| index.* = try generator.choice(weights, try arena.alloc(f64, weights.len));
             },
             .state => {
-                _ = try request.values(key, 0, 0);
                 try reply.print("state {d}", .{generator.index});
-                try wire.writeIntegers(reply, "", &generator.words);
-                if (generator.kept) |kept|
-                    try wire.writeDouble(reply, "kept", kept)
-                else
-                    try reply.writeAll("kept none\n");
+                try wire.writeIntegers(reply, "", generator.words);
+                if (generator.kept) |z| try wire.writeDoubles(reply, "kept", &.{z}) else try reply.writeAll("kept none\n");
             },
         }
-        if (!try request.more()) return;
+        switch (key) {
+            .words, .shuffle, .choices => try wire.writeIntegers(reply, name, integers),
+            .random, .gauss => try wire.writeDoubles(reply, name, doubles),
+            .state => {},
+        }
+        if (!request.more()) return;
     }
-}
-
-fn noProbabilities(request: *Request, err: error{NoProbabilities}) Error {
-    return switch (err) {
-        error.NoProbabilities => request.fail("the weights of a choice must add up to a finite number above 0", .{}),
-    };
 }
 
 fn tokens(arena: Allocator, request: *Request, reply: *Writer) Error!void {
-    const lines = try readLines(arena, request);
-    try request.finish();
-    const documents = try Tokenizer.documentsOf(arena, lines);
-    if (documents.len == 0) return noDataset(request, error.NoDocuments);
-    const tokenizer: Tokenizer = try .init(arena, documents);
-    if (tokenizer.characters.len > Tokenizer.most_characters) return noDataset(request, error.TooManyCharacters);
+    const documents = try microgpt.documentsOf(arena, try readLines(arena, request));
+    const characters = try microgpt.charactersOf(arena, documents);
     try reply.print("documents {d}\n", .{documents.len});
-    try wire.writeIntegers(reply, "vocabulary", tokenizer.characters);
-    try reply.print("bos {d}\n", .{tokenizer.bos()});
-    for (documents) |document| try wire.writeIntegers(reply, "encoded", try tokenizer.encode(arena, document));
+    try wire.writeIntegers(reply, "vocabulary", characters);
+    try reply.print("bos {d}\n", .{characters.len});
+    for (documents) |document|
+        try wire.writeIntegers(reply, "encoded", try microgpt.encode(arena, characters, document));
 }
 
-fn noDataset(request: *Request, err: error{ NoDocuments, TooManyCharacters }) Error {
-    return switch (err) {
-        error.NoDocuments => request.fail("expected a document and every line is empty once stripped", .{}),
-        error.TooManyCharacters => request.fail("the documents have more than 2047 distinct characters", .{}),
-    };
+fn readLines(arena: Allocator, request: *Request) Error![]const microgpt.Text {
+    const lines = try arena.alloc(microgpt.Text, @max(request.lines.len - request.next, 1));
+    for (lines) |*text| {
+        var line = try request.values("line", 0, 10000);
+        const characters = try arena.alloc(u21, line.count);
+        for (characters) |*character| {
+            character.* = @intCast(try line.integer(0, 0x10ffff));
+            if (std.unicode.isSurrogateCodepoint(character.*)) return request.fail("a line has no surrogates", .{});
+        }
+        text.* = characters;
+    }
+    return lines;
 }
 
 fn graph(arena: Allocator, request: *Request, reply: *Writer) Error!void {
-    var nodes: Graph = .init(arena, try request.choice("math", Functions));
-    var expressions: std.ArrayList(Graph.Id) = .empty;
-    while (true) {
-        const Key = enum {
-            leaf,
-            add,
-            sub,
-            mul,
-            div,
-            neg,
-            pow,
-            exp,
-            log,
-            relu,
-            sum,
-            add_number,
-            sub_number,
-            mul_number,
-            div_number,
-            number_sub,
-            number_div,
-            root,
+    _ = try request.fields(struct { math: Math });
+    var nodes: microgpt.Graph = .{ .arena = arena };
+    var expressions: std.ArrayList(microgpt.Id) = .empty;
+    const Key = enum { leaf, add, sub, mul, div, neg, pow, exp, log, relu, sum, add_number, sub_number, mul_number, div_number, number_sub, number_div, root };
+    while (try request.key(Key) != .root) {
+        const key = try request.key(Key);
+        const least: usize, const most: usize = switch (key) {
+            .leaf, .neg, .exp, .log, .relu => .{ 1, 1 },
+            .sum => .{ 1, wire.line_limit },
+            else => .{ 2, 2 },
         };
-        const known = try request.nextKeyAs(Key);
-        const key = @tagName(known);
-        const count: usize = switch (known) {
-            .root => break,
-            .leaf, .neg, .exp, .log, .relu => 1,
-            else => 2,
-        };
-        if (known != .leaf and expressions.items.len == 0)
-            return request.fail("the first expression must be a leaf and not {s}", .{key});
-        const last: u32 = @intCast(expressions.items.len -| 1);
-        if (known == .sum) {
-            const terms = try request.integers(arena, key, 1, 0, last);
-            for (terms) |*term| term.* = expressions.items[term.*];
-            try expressions.append(arena, try nodes.sum(terms));
-            continue;
-        }
-        var line = try request.values(key, count, count);
-        if (known == .leaf) {
-            try expressions.append(arena, try nodes.leaf(try line.double()));
-            continue;
-        }
-        const a = expressions.items[try line.integer(0, last)];
-        try expressions.append(arena, switch (known) {
-            .leaf, .sum, .root => unreachable,
-            .neg => try nodes.neg(a),
-            .exp => try nodes.exp(a),
-            .log => try nodes.log(a),
-            .relu => try nodes.relu(a),
-            .add => try nodes.add(a, expressions.items[try line.integer(0, last)]),
-            .sub => try nodes.sub(a, expressions.items[try line.integer(0, last)]),
-            .mul => try nodes.mul(a, expressions.items[try line.integer(0, last)]),
-            .div => try nodes.div(a, expressions.items[try line.integer(0, last)]),
-            .pow => try nodes.pow(a, try checkExponent(request, try line.double(), 1024)),
-            .add_number => try nodes.addNumber(a, try line.double()),
-            .sub_number => try nodes.addNumber(a, -try line.double()),
-            .mul_number => try nodes.mulNumber(a, try line.double()),
-            .div_number => try nodes.mulNumber(a, nodes.functions.pow(try line.double(), -1)),
-            .number_sub => try nodes.addNumber(try nodes.neg(a), try line.double()),
-            .number_div => try nodes.mulNumber(try nodes.pow(a, -1), try line.double()),
+        var line = try request.values(@tagName(key), least, most);
+        const number = if (key == .number_sub or key == .number_div) try line.double() else 0;
+        const first: microgpt.Span = .{ .first = if (key == .leaf) 0 else try readNode(&line, expressions.items) };
+        const second: microgpt.Span = .{ .first = switch (key) {
+            .leaf, .neg, .pow, .exp, .log, .relu, .sum => 0,
+            .add, .sub, .mul, .div => try readNode(&line, expressions.items),
+            .sub_number => try nodes.leaf(-try line.double()),
+            .div_number => try nodes.leaf(exact.pow(try line.double(), -1)),
+            .number_sub, .number_div => try nodes.leaf(number),
+            else => try nodes.leaf(try line.double()),
+        } };
+        try expressions.append(arena, switch (key) {
+            .root => unreachable,
+            .leaf => try nodes.leaf(try line.double()),
+            .neg => try negative(&nodes, first),
+            .sub => try nodes.make(.add, first, .{ .first = try negative(&nodes, second) }),
+            .div => try nodes.make(.mul, first, .{ .first = try nodes.pow(second.first, -1) }),
+            .pow => try nodes.pow(first.first, try readExponent(&line, 1024)),
+            .sum => sum: {
+                var total = try nodes.make(.add, first, .{ .first = try nodes.leaf(0) });
+                for (1..line.count) |_|
+                    total = try nodes.make(.add, .{ .first = total }, .{ .first = try readNode(&line, expressions.items) });
+                break :sum total;
+            },
+            .add, .add_number, .sub_number => try nodes.make(.add, first, second),
+            .mul, .mul_number, .div_number => try nodes.make(.mul, first, second),
+            .number_sub => try nodes.make(.add, .{ .first = try negative(&nodes, first) }, second),
+            .number_div => try nodes.make(.mul, .{ .first = try nodes.pow(first.first, -1) }, second),
+            .exp => try nodes.make(.exp, first, first),
+            .log => try nodes.make(.log, first, first),
+            .relu => try nodes.make(.relu, first, first),
         });
     }
-    const last: u32 = @intCast(expressions.items.len -| 1);
-    const root = try request.integer("root", 0, last);
-    try request.finish();
-    if (expressions.items.len == 0) return request.fail("expected an expression before the root", .{});
-    try nodes.backward(expressions.items[root]);
-    for (expressions.items) |id| try wire.writeDouble(reply, "value", nodes.value(id));
-    for (expressions.items) |id| try wire.writeDouble(reply, "gradient", nodes.gradient(id));
+    var line = try request.values("root", 1, 1);
+    try nodes.backward(try readNode(&line, expressions.items));
+    for (expressions.items) |id| try wire.writeDoubles(reply, "value", &.{nodes.value(id)});
+    for (expressions.items) |id| try wire.writeDoubles(reply, "gradient", &.{nodes.nodes.items(.gradient)[id]});
 }
 
-/// Writes every intermediate result as a tensor of one row.
-const Watch = struct {
-    reply: *Writer,
+fn negative(nodes: *microgpt.Graph, a: microgpt.Span) Error!microgpt.Id {
+    return nodes.make(.mul, a, .{ .first = try nodes.leaf(-1) });
+}
 
-    pub fn see(watch: Watch, comptime name: []const u8, arguments: anytype, numbers: []const f64) !void {
-        try wire.writeTensor(watch.reply, name, arguments, 1, numbers);
+fn readNode(line: *wire.Values, expressions: []const microgpt.Id) Error!microgpt.Id {
+    if (expressions.len == 0) return line.request.fail("the first expression must be a leaf", .{});
+    return expressions[try line.integer(0, @intCast(expressions.len - 1))];
+}
+
+// ---------------------------------------------------------------- models
+
+/// What all requests with a model begin with.
+const Head = struct {
+    shape: microgpt.Shape,
+    attention: []const []const u32,
+
+    fn read(arena: Allocator, request: *Request) Error!Head {
+        _ = try request.fields(struct { math: Math });
+        const shape = try request.fields(microgpt.Shape);
+        if (shape.embedding % shape.heads != 0) return request.fail("embedding must be a multiple of heads", .{});
+        const attention = try arena.alloc([]const u32, shape.block);
+        for (attention, 0..) |*positions, t| {
+            const listed = try request.integers(arena, "attend", 1, 0, @intCast(t));
+            if (!increasing(listed) or listed[listed.len - 1] != t)
+                return request.fail("the positions of attend line {d} must increase and end with {d}", .{ t, t });
+            positions.* = listed;
+        }
+        return .{ .shape = shape, .attention = attention };
+    }
+
+    fn document(head: Head, arena: Allocator, request: *Request) Error![]u32 {
+        return request.integers(arena, "tokens", 2, 0, head.shape.vocabulary - 1);
+    }
+
+    fn model(head: Head, arena: Allocator, request: *Request) Error!microgpt.Model {
+        const matrices = try head.shape.matrices(arena);
+        return .init(arena, head.shape, head.attention, matrices, try readMatrices(arena, request, "", matrices));
     }
 };
 
+fn increasing(list: []const u32) bool {
+    return for (1..@max(list.len, 1)) |i| {
+        if (list[i - 1] >= list[i]) break false;
+    } else true;
+}
+
+const Matrices = []const microgpt.Matrix;
+
+fn readMatrices(arena: Allocator, request: *Request, prefix: []const u8, matrices: Matrices) Error![]f64 {
+    var numbers: std.ArrayList(f64) = .empty;
+    for (matrices) |matrix| {
+        const name = try std.mem.concat(arena, u8, &.{ prefix, matrix.name });
+        try request.tensor(arena, &numbers, name, matrix.rows, matrix.columns);
+    }
+    return numbers.items;
+}
+
+fn writeMatrices(reply: *Writer, prefix: []const u8, matrices: Matrices, numbers: []const f64) Error!void {
+    for (matrices) |matrix|
+        try wire.writeTensor(reply, prefix, matrix.name, matrix.rows, numbers[matrix.first..][0..matrix.count()]);
+}
+
 fn forward(arena: Allocator, request: *Request, reply: *Writer) Error!void {
-    const functions = try request.choice("math", Functions);
-    var model: Model = try .init(arena, try readConfig(arena, request), functions);
-    const document = try readDocument(arena, request, model.config);
-    try readMatrices(arena, request, &model, "", &model.tape.values);
-    try request.finish();
-    const loss = try model.documentLoss(document, Watch{ .reply = reply });
-    try wire.writeDouble(reply, "loss", model.tape.value(loss)[0]);
+    const head: Head = try .read(arena, request);
+    const document = try head.document(arena, request);
+    var model = try head.model(arena, request);
+    const loss = try model.documentLoss(document);
+    try writeTrace(arena, reply, "", .{ .pos = model.positionsOf(document) }, &model.graph);
+    try wire.writeDoubles(reply, "loss", &.{model.graph.value(loss)});
+}
+
+/// The fields' names are those of the tensors.
+fn writeTrace(arena: Allocator, reply: *Writer, prefix: []const u8, trace: anytype, nodes: *const microgpt.Graph) Error!void {
+    inline for (@typeInfo(@TypeOf(trace)).@"struct".field_names) |name| {
+        const field = @field(trace, name);
+        if (@TypeOf(field) == microgpt.Span)
+            try wire.writeTensor(reply, prefix, name, 1, nodes.values(field))
+        else for (field, 0..) |part, i|
+            try writeTrace(arena, reply, try std.fmt.allocPrint(arena, "{s}{s}{d}.", .{ prefix, name, i }), part, nodes);
+    }
 }
 
 fn backward(arena: Allocator, request: *Request, reply: *Writer) Error!void {
-    const functions = try request.choice("math", Functions);
-    var model: Model = try .init(arena, try readConfig(arena, request), functions);
-    const document = try readDocument(arena, request, model.config);
-    try readMatrices(arena, request, &model, "", &model.tape.values);
-    try request.finish();
-    const loss = try model.documentLoss(document, Model.Unwatched{});
-    try model.tape.backward(loss);
-    try wire.writeDouble(reply, "loss", model.tape.value(loss)[0]);
-    try writeMatrices(reply, &model, "", model.gradients());
+    const head: Head = try .read(arena, request);
+    const document = try head.document(arena, request);
+    var model = try head.model(arena, request);
+    const loss = try model.documentLoss(document);
+    try model.graph.backward(loss);
+    try wire.writeDoubles(reply, "loss", &.{model.graph.value(loss)});
+    try writeMatrices(reply, "", model.matrices, model.gradients());
 }
 
 fn adam(arena: Allocator, request: *Request, reply: *Writer) Error!void {
-    const functions = try request.choice("math", Functions);
-    const optimizer = try readOptimizer(request);
+    _ = try request.fields(struct { math: Math });
+    const optimizer = try request.fields(microgpt.Optimizer);
     const step = try request.integer("step", 0, optimizer.steps - 1);
-    const rows, const columns = try request.nextShape();
+    var shape = try request.values("tensor", 3, 3);
+    request.next -= 1;
+    _ = shape.words.next();
+    const rows, const columns = .{ try shape.integer(1, 2048), try shape.integer(1, 2048) };
     var lists: [4]std.ArrayList(f64) = @splat(.empty);
     for (&lists, [_][]const u8{ "parameters", "gradients", "m", "v" }) |*list, name|
-        try request.tensor(arena, list, "{s}", .{name}, rows, columns);
-    try request.finish();
-    const numbers: Optimizer.Numbers = .{
-        .parameters = lists[0].items,
-        .gradients = lists[1].items,
-        .m = lists[2].items,
-        .v = lists[3].items,
-    };
-    try wire.writeDouble(reply, "rate", optimizer.rate(step, functions));
-    for (optimizer.corrections(step, functions), 1..) |correction, i| {
-        try reply.print("correction{d}", .{i});
-        try wire.writeDouble(reply, "", correction);
-    }
-    optimizer.update(step, functions, numbers);
-    try wire.writeTensor(reply, "m", .{}, rows, numbers.m);
-    try wire.writeTensor(reply, "v", .{}, rows, numbers.v);
-    try wire.writeTensor(reply, "parameters", .{}, rows, numbers.parameters);
+        try request.tensor(arena, list, name, rows, columns);
+    const p, const g, const m, const v = .{ lists[0].items, lists[1].items, lists[2].items, lists[3].items };
+    optimizer.update(step, p, g, m, v);
+    const corrections = optimizer.corrections(step);
+    try wire.writeDoubles(reply, "rate", &.{optimizer.rate(step)});
+    try wire.writeDoubles(reply, "correction1", corrections[0..1]);
+    try wire.writeDoubles(reply, "correction2", corrections[1..2]);
+    inline for (.{ "m", "v", "parameters" }, .{ m, v, p }) |name, list| try wire.writeTensor(reply, "", name, rows, list);
 }
 
 fn train(arena: Allocator, request: *Request, reply: *Writer) Error!void {
-    const functions = try request.choice("math", Functions);
-    var model: Model = try .init(arena, try readConfig(arena, request), functions);
-    const optimizer = try readOptimizer(request);
+    const head: Head = try .read(arena, request);
+    const optimizer = try request.fields(microgpt.Optimizer);
     const first = try request.integer("from", 0, optimizer.steps - 1);
     const count = try request.integer("count", 1, optimizer.steps - first);
     const full = try request.integers(arena, "full", 0, first, first + count - 1);
     if (!increasing(full)) return request.fail("the steps of full must increase", .{});
     var documents: std.ArrayList([]const u32) = .empty;
-    while (true) {
-        try documents.append(arena, try readDocument(arena, request, model.config));
-        const key = try request.nextKey() orelse break;
-        if (!std.mem.eql(u8, key, "tokens")) break;
-    }
-    try readMatrices(arena, request, &model, "", &model.tape.values);
-    var training: Training = undefined;
-    if (first == 0) {
-        try request.finish();
-        training = try .init(arena, &model, optimizer);
-    } else {
-        var m: std.ArrayList(f64) = .empty;
-        var v: std.ArrayList(f64) = .empty;
-        try readMatrices(arena, request, &model, "m.", &m);
-        try readMatrices(arena, request, &model, "v.", &v);
-        try request.finish();
-        training = .{ .model = &model, .optimizer = optimizer, .m = m.items, .v = v.items, .step = first };
+    while (documents.items.len == 0 or request.isNext("tokens"))
+        try documents.append(arena, try head.document(arena, request));
+    var training: microgpt.Training = try .init(arena, try head.model(arena, request), optimizer);
+    const model = &training.model;
+    if (first > 0) {
+        training.step = first;
+        training.m = try readMatrices(arena, request, "m.", model.matrices);
+        training.v = try readMatrices(arena, request, "v.", model.matrices);
     }
     for (first..first + count) |step| {
-        const loss = try training.advance(documents.items[step % documents.items.len]);
+        const loss = try training.advance(documents.items);
         try reply.print("step {d}\n", .{step});
-        try wire.writeDouble(reply, "loss", loss);
+        try wire.writeDoubles(reply, "loss", &.{loss});
         const names = .{ "gradients", "m", "v", "parameters" };
         const lists = [_][]const f64{ model.gradients(), training.m, training.v, model.parameters() };
         inline for (names, lists) |name, list| try wire.writeChecksum(reply, name, list);
         if (std.mem.findScalar(u32, full, @intCast(step)) == null) continue;
-        inline for (names, lists) |name, list| try writeMatrices(reply, &model, name ++ ".", list);
+        inline for (names, lists) |name, list| try writeMatrices(reply, name ++ ".", model.matrices, list);
     }
 }
 
 fn sample(arena: Allocator, request: *Request, reply: *Writer) Error!void {
-    const functions = try request.choice("math", Functions);
-    var model: Model = try .init(arena, try readConfig(arena, request), functions);
-    const temperature = try request.double("temperature");
-    const count = try request.integer("samples", 0, 1000);
-    try readMatrices(arena, request, &model, "", &model.tape.values);
-    var generator = try readGenerator(request);
-    try request.finish();
-    const room = try arena.alloc(f64, model.config.vocabulary);
-    for (0..count) |number| {
+    const head: Head = try .read(arena, request);
+    const wanted = try request.fields(struct { temperature: f64, samples: u32 });
+    var model = try head.model(arena, request);
+    var generator: microgpt.Generator = undefined;
+    var state = try request.values("state", 625, 625);
+    generator.index = try state.integer(0, generator.words.len);
+    for (&generator.words) |*word| word.* = try state.integer(0, wire.word_limit);
+    var kept = try request.values("kept", 1, 1);
+    generator.kept = if (std.mem.eql(u8, kept.words.rest(), "none")) null else try kept.double();
+    for (0..wanted.samples) |number| {
         try reply.print("sample {d}\n", .{number});
-        var sampler: Model.Sampler = try .init(&model, &generator, temperature, room);
-        while (sampler.next() catch |err| switch (err) {
-            error.NoProbabilities => |e| return noProbabilities(request, e),
-            else => |e| return e,
-        }) |draw| {
+        var sampler: microgpt.Sampler = .{ .model = &model, .generator = &generator, .temperature = wanted.temperature };
+        while (try sampler.next()) |draw| {
             try wire.writeDoubles(reply, "probabilities", draw.probabilities);
             try reply.print("token {d}\n", .{draw.token});
         }
@@ -482,48 +378,23 @@ fn sample(arena: Allocator, request: *Request, reply: *Writer) Error!void {
     try reply.print("word {d}\n", .{generator.word()});
 }
 
-fn readGenerator(request: *Request) Error!Generator {
-    var generator: Generator = undefined;
-    var state = try request.values("state", 1 + Generator.word_count, 1 + Generator.word_count);
-    generator.index = try state.integer(0, Generator.word_count);
-    for (&generator.words) |*word| word.* = try state.integer(0, std.math.maxInt(u32));
-    var kept = try request.values("kept", 1, 1);
-    generator.kept = if (std.mem.eql(u8, kept.words.rest(), "none")) null else try kept.double();
-    return generator;
-}
-
 fn run(arena: Allocator, request: *Request, reply: *Writer) Error!void {
-    const functions = try request.choice("math", Functions);
-    var preset: Run.Preset = .named(try request.choice("preset", Run.Preset.Name));
-    preset.optimizer.steps = try request.integer("steps", 1, 4096);
-    preset.samples = try request.integer("samples", 0, 1000);
-    const lines = try readLines(arena, request);
-    try request.finish();
-    const whole = Run.create(arena, preset, lines, functions) catch |err| switch (err) {
-        error.NoDocuments, error.TooManyCharacters => |e| return noDataset(request, e),
-        else => |e| return e,
-    };
-    whole.perform(PrintLines{ .arena = arena, .reply = reply }) catch |err| switch (err) {
-        error.NoProbabilities => |e| return noProbabilities(request, e),
-        else => |e| return e,
-    };
-    try wire.writeChecksum(reply, "parameters", whole.model.parameters());
+    const head = try request.fields(struct { math: Math, preset: microgpt.PresetName, steps: u32, samples: u32 });
+    var preset = microgpt.presets.get(head.preset);
+    preset.optimizer.steps = head.steps;
+    preset.samples = head.samples;
+    var whole: microgpt.Run = try .init(arena, preset, try readLines(arena, request));
+    var text: Writer.Allocating = .init(arena);
+    try whole.perform(&text.writer);
+    var lines = std.mem.splitScalar(u8, text.written()[0 .. text.written().len - 1], '\n');
+    while (lines.next()) |line| {
+        try reply.writeAll("print");
+        var characters = std.unicode.Utf8View.initUnchecked(line).iterator();
+        while (characters.nextCodepoint()) |character| try reply.print(" {d}", .{character});
+        try reply.writeByte('\n');
+    }
+    try wire.writeChecksum(reply, "parameters", whole.training.model.parameters());
     try wire.writeChecksum(reply, "m", whole.training.m);
     try wire.writeChecksum(reply, "v", whole.training.v);
     try reply.print("word {d}\n", .{whole.generator.word()});
 }
-
-/// Each line of text becomes a line `print` of code points.
-const PrintLines = struct {
-    arena: Allocator,
-    reply: *Writer,
-
-    pub fn line(sink: PrintLines, comptime format: []const u8, arguments: anytype) !void {
-        const text = try std.fmt.allocPrint(sink.arena, format, arguments);
-        defer sink.arena.free(text);
-        try sink.reply.writeAll("print");
-        var characters = std.unicode.Utf8View.initUnchecked(text).iterator();
-        while (characters.nextCodepoint()) |character| try sink.reply.print(" {d}", .{character});
-        try sink.reply.writeByte('\n');
-    }
-};
