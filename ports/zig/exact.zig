@@ -173,9 +173,9 @@ fn nearest(number: anytype, exponent: i32, slack: comptime_int, middles: enum { 
     if (dropped < 1) return null;
     const half = @as(@TypeOf(size), 1) << @intCast(dropped - 1);
     const most = size + half + slack;
-    const middle = most & 2 * half - 1 <= 2 * slack;
+    const middle = most & (half | half - 1) <= 2 * slack;
     if (half <= slack or (middle and middles == .undecided)) return null;
-    const kept: u64 = @intCast(most >> @intCast(dropped));
+    const kept: u64 = @intCast(most >> @intCast(dropped - 1) >> 1);
     const field: u64 = @intCast(dropped + exponent + 1074);
     if (field > 2045) return inf;
     // The leading bit of a normal number adds 1 to the exponent's field.

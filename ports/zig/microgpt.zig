@@ -152,13 +152,18 @@ pub fn documentsOf(arena: Allocator, lines: []const Text) Error![]Text {
 
 pub const Id = u32;
 
-/// Nodes that were made one after the other: a vector, or the row of a matrix.
+/// A vector of nodes: those made one after the other, or with a stride of 0 one that stands for many.
 pub const Span = struct {
     first: Id,
     len: u32 = 1,
+    stride: u32 = 1,
 
-    fn part(span: Span, from: usize, len: usize) Span {
+    pub fn part(span: Span, from: usize, len: usize) Span {
         return .{ .first = span.first + @as(Id, @intCast(from)), .len = @intCast(len) };
+    }
+
+    fn repeated(span: Span, len: u32) Span {
+        return .{ .first = span.first, .len = len, .stride = 0 };
     }
 };
 
@@ -178,19 +183,14 @@ pub const Graph = struct {
     pub const Kind = enum { leaf, add, mul, pow, log, exp, relu, sum, dot };
 
     /// The children are a, b, a + 1, b + 1, ...: `count` pairs. Where there is but one list, b is a.
-    const Source = struct { kind: Kind, a: Id, b: Id, count: u32, exponent: f32 = 0 };
-
-    pub fn value(graph: *const Graph, id: Id) f64 {
-        return graph.nodes.items(.value)[id];
-    }
+    const Source = struct { kind: Kind, a: Id, b: Id, count: u32 = 1, exponent: f32 = 0 };
 
     pub fn values(graph: *const Graph, span: Span) []f64 {
         return graph.nodes.items(.value)[span.first..][0..span.len];
     }
 
-    inline fn append(graph: *Graph, number: f64, source: Source) Error!Id {
+    inline fn append(graph: *Graph, number: f64, source: Source) !Span {
         const id = std.math.cast(Id, graph.nodes.len) orelse return error.OutOfMemory;
-        const visited = source.kind == .leaf; // nothing is below it
         if (id == graph.nodes.capacity) {
             var longer = graph.nodes.toMultiArrayList();
             try longer.ensureUnusedCapacity(graph.arena, 1);
@@ -199,53 +199,86 @@ pub const Graph = struct {
         graph.nodes.len += 1;
         graph.nodes.items(.value)[id] = number;
         graph.nodes.items(.source)[id] = source;
-        graph.nodes.items(.visited)[id] = visited;
-        return id;
-    }
-
-    pub fn leaf(graph: *Graph, number: f64) Error!Id {
-        return graph.append(number, .{ .kind = .leaf, .a = 0, .b = 0, .count = 0 });
-    }
-
-    pub fn pow(graph: *Graph, a: Id, exponent: f32) Error!Id {
-        const source: Source = .{ .kind = .pow, .a = a, .b = a, .count = 1, .exponent = exponent };
-        return graph.append(exact.pow(graph.value(a), exponent), source);
-    }
-
-    /// A node of any other kind. Where there is but one list, b is a.
-    pub fn make(graph: *Graph, comptime kind: Kind, a: Span, b: Span) Error!Id {
-        const xs, const ys = .{ graph.values(a), graph.values(b) };
-        var number: f64 = 0;
-        switch (kind) {
-            .add => number = xs[0] + ys[0],
-            .mul => number = xs[0] * ys[0],
-            .log => number = exact.log(xs[0]),
-            .exp => number = exact.exp(xs[0]),
-            .relu => number = if (xs[0] > 0) xs[0] else 0,
-            .sum => for (xs) |x| {
-                number += x;
-            },
-            .dot => for (xs, ys) |x, y| {
-                number += x * y;
-            },
-            .leaf, .pow => comptime unreachable,
-        }
-        return graph.append(number, .{ .kind = kind, .a = a.first, .b = b.first, .count = a.len });
-    }
-
-    /// A node for each element of a, with that of b or the only one of b.
-    fn map(graph: *Graph, comptime kind: Kind, a: Span, b: Span) Error!Span {
-        const first = graph.nodes.len;
-        for (0..a.len) |i| _ = try graph.make(kind, a.part(i, 1), b.part(if (b.len > 1) i else 0, 1));
-        return graph.since(first);
+        graph.nodes.items(.visited)[id] = source.kind == .leaf; // nothing is below it
+        return .{ .first = id };
     }
 
     fn since(graph: *const Graph, first: usize) Span {
         return .{ .first = @intCast(first), .len = @intCast(graph.nodes.len - first) };
     }
 
+    pub fn leaf(graph: *Graph, number: f64) !Span {
+        return graph.append(number, .{ .kind = .leaf, .a = 0, .b = 0, .count = 0 });
+    }
+
+    /// A node for each element of a with that of b.
+    pub fn map(graph: *Graph, comptime kind: Kind, a: Span, b: Span) !Span {
+        const start = graph.nodes.len;
+        for (0..a.len) |i| {
+            const step: u32 = @intCast(i);
+            const source: Source = .{ .kind = kind, .a = a.first + a.stride * step, .b = b.first + b.stride * step };
+            const numbers = graph.nodes.items(.value);
+            const x, const y = .{ numbers[source.a], numbers[source.b] };
+            _ = try graph.append(switch (kind) {
+                .add => x + y,
+                .mul => x * y,
+                .log => exact.log(x),
+                .exp => exact.exp(x),
+                .relu => if (x > 0) x else 0,
+                else => comptime unreachable,
+            }, source);
+        }
+        return graph.since(start);
+    }
+
+    pub fn pow(graph: *Graph, a: Span, exponent: f32) !Span {
+        const start = graph.nodes.len;
+        for (0..a.len) |i| {
+            const id = a.first + a.stride * @as(u32, @intCast(i));
+            const number = exact.pow(graph.nodes.items(.value)[id], exponent);
+            _ = try graph.append(number, .{ .kind = .pow, .a = id, .b = id, .exponent = exponent });
+        }
+        return graph.since(start);
+    }
+
+    fn sum(graph: *Graph, a: Span) !Span {
+        var total: f64 = 0;
+        for (graph.values(a)) |x| total += x;
+        return graph.append(total, .{ .kind = .sum, .a = a.first, .b = a.first, .count = a.len });
+    }
+
+    fn dot(graph: *Graph, a: Span, b: Span) !Span {
+        var total: f64 = 0;
+        for (graph.values(a), graph.values(b)) |x, y| total += x * y;
+        return graph.append(total, .{ .kind = .dot, .a = a.first, .b = b.first, .count = a.len });
+    }
+
+    fn linear(graph: *Graph, x: Span, weights: Matrix) !Span {
+        const start = graph.nodes.len;
+        for (0..weights.rows) |i| _ = try graph.dot(weights.row(i), x);
+        return graph.since(start);
+    }
+
+    /// No gain. (Zhang and Sennrich, 2019)
+    fn rmsnorm(graph: *Graph, x: Span) !Span {
+        const share = try graph.leaf(exact.pow(@floatFromInt(x.len), -1));
+        const mean_square = try graph.map(.mul, try graph.dot(x, x), share);
+        const scale = try graph.pow(try graph.map(.add, mean_square, try graph.leaf(1e-5)), -0.5);
+        return graph.map(.mul, x, scale.repeated(x.len));
+    }
+
+    fn softmax(graph: *Graph, x: Span) !Span {
+        var top = graph.values(x)[0];
+        for (graph.values(x)) |number| top = if (number > top) number else top;
+        const shift = try graph.leaf(-top);
+        const shifted = try graph.map(.add, x, shift.repeated(x.len));
+        const exps = try graph.map(.exp, shifted, shifted);
+        const total = try graph.sum(exps);
+        return graph.map(.mul, exps, try graph.pow(total.repeated(x.len), -1));
+    }
+
     /// The gradient of every node: the derivative of the root by it. Once for each node that is made.
-    pub fn backward(graph: *Graph, root: Id) Error!void {
+    pub fn backward(graph: *Graph, root: Id) !void {
         try graph.sort(root);
         const nodes = graph.nodes;
         const numbers, const slopes, const sources = .{ nodes.items(.value), nodes.items(.gradient), nodes.items(.source) };
@@ -295,7 +328,7 @@ pub const Graph = struct {
         }
     }
 
-    fn sort(graph: *Graph, root: Id) Error!void {
+    fn sort(graph: *Graph, root: Id) !void {
         const sources, const visited = .{ graph.nodes.items(.source), graph.nodes.items(.visited) };
         graph.order.clearRetainingCapacity();
         try graph.order.ensureTotalCapacity(graph.arena, graph.nodes.len);
@@ -339,7 +372,7 @@ pub const Shape = struct {
     activation: enum { relu, squared_relu },
 
     /// In the order of their numbers, which are the first nodes.
-    pub fn matrices(shape: Shape, arena: Allocator) Error![]Matrix {
+    pub fn matrices(shape: Shape, arena: Allocator) ![]Matrix {
         const e = shape.embedding;
         var list: std.ArrayList(Matrix) = .empty;
         try list.append(arena, .{ .name = "wte", .rows = shape.vocabulary, .columns = e });
@@ -407,14 +440,15 @@ pub const Model = struct {
     attention: []const []const u32,
     matrices: []const Matrix,
     graph: Graph,
-    parameter_count: u32,
     pos: []Position,
     /// Room for a choice.
     cumulative: []f64,
+    /// Of the last document: its positions, and the last of its nodes.
+    filled: usize = 0,
+    loss: Span = undefined,
 
-    pub fn init(arena: Allocator, shape: Shape, attention: []const []const u32, matrices: []const Matrix, numbers: []const f64) Error!Model {
-        var graph: Graph = .{ .arena = arena, .parameters = @intCast(numbers.len) };
-        for (numbers) |number| _ = try graph.leaf(number);
+    /// Without parameters.
+    pub fn init(arena: Allocator, shape: Shape, attention: []const []const u32) !Model {
         const pos = try arena.alloc(Position, shape.block);
         for (pos) |*position| {
             position.layer = try arena.alloc(Layer, shape.layers);
@@ -423,137 +457,97 @@ pub const Model = struct {
         return .{
             .shape = shape,
             .attention = attention,
-            .matrices = matrices,
-            .graph = graph,
-            .parameter_count = @intCast(numbers.len),
+            .matrices = try shape.matrices(arena),
+            .graph = .{ .arena = arena },
             .pos = pos,
             .cumulative = try arena.alloc(f64, shape.vocabulary),
         };
     }
 
+    pub fn set(model: *Model, numbers: []const f64) !void {
+        for (numbers) |number| _ = try model.graph.leaf(number);
+        model.graph.parameters = @intCast(numbers.len);
+    }
+
     pub fn parameters(model: *const Model) []f64 {
-        return model.graph.nodes.items(.value)[0..model.parameter_count];
+        return model.graph.nodes.items(.value)[0..model.graph.parameters];
     }
 
     pub fn gradients(model: *const Model) []f64 {
-        return model.graph.nodes.items(.gradient)[0..model.parameter_count];
-    }
-
-    fn linear(model: *Model, x: Span, weights: Matrix) Error!Span {
-        const first = model.graph.nodes.len;
-        for (0..weights.rows) |i| _ = try model.graph.make(.dot, weights.row(i), x);
-        return model.graph.since(first);
-    }
-
-    fn plain(model: *Model, number: f64) Error!Span {
-        return .{ .first = try model.graph.leaf(number) };
-    }
-
-    /// No gain. (Zhang and Sennrich, 2019)
-    fn rmsnorm(model: *Model, x: Span) Error!Span {
-        const graph = &model.graph;
-        const total: Span = .{ .first = try graph.make(.dot, x, x) };
-        const mean = try graph.map(.mul, total, try model.plain(exact.pow(@floatFromInt(x.len), -1)));
-        const base = try graph.make(.add, mean, try model.plain(1e-5));
-        return graph.map(.mul, x, .{ .first = try graph.pow(base, -0.5) });
-    }
-
-    fn softmax(model: *Model, x: Span) Error!Span {
-        const graph = &model.graph;
-        var top = graph.value(x.first);
-        for (graph.values(x)) |number| top = if (number > top) number else top;
-        const shifted = try graph.map(.add, x, try model.plain(-top));
-        const exps = try graph.map(.exp, shifted, shifted);
-        const total = try graph.make(.sum, exps, exps);
-        const first = graph.nodes.len;
-        for (0..x.len) |_| _ = try graph.pow(total, -1);
-        return graph.map(.mul, exps, graph.since(first));
+        return model.graph.nodes.items(.gradient)[0..model.graph.parameters];
     }
 
     /// The heads' results side by side.
-    fn attend(model: *Model, t: usize, i: usize) Error!Span {
+    fn attend(model: *Model, t: usize, i: usize) !Span {
         const graph = &model.graph;
         const layer = model.pos[t].layer[i];
         const positions = model.attention[t];
         const size = model.shape.embedding / model.shape.heads;
-        const factor = try model.plain(exact.pow(exact.pow(@floatFromInt(size), 0.5), -1));
+        const factor = try graph.leaf(exact.pow(exact.pow(@floatFromInt(size), 0.5), -1));
         for (layer.head, 0..) |*head, h| {
-            const first = graph.nodes.len;
+            const start = graph.nodes.len;
             for (positions) |s|
-                _ = try graph.make(.dot, layer.q.part(h * size, size), model.pos[s].layer[i].k.part(h * size, size));
-            head.scores = try graph.map(.mul, graph.since(first), factor);
-            head.weights = try model.softmax(head.scores);
+                _ = try graph.dot(layer.q.part(h * size, size), model.pos[s].layer[i].k.part(h * size, size));
+            head.scores = try graph.map(.mul, graph.since(start), factor.repeated(@intCast(positions.len)));
+            head.weights = try graph.softmax(head.scores);
         }
         const products = graph.nodes.len;
         for (0..model.shape.embedding) |j| for (positions, 0..) |s, n| {
-            _ = try graph.make(.mul, layer.head[j / size].weights.part(n, 1), model.pos[s].layer[i].v.part(j, 1));
+            _ = try graph.map(.mul, layer.head[j / size].weights.part(n, 1), model.pos[s].layer[i].v.part(j, 1));
         };
-        const terms = graph.since(products);
-        const first = graph.nodes.len;
-        for (0..model.shape.embedding) |j| {
-            const own = terms.part(j * positions.len, positions.len);
-            _ = try graph.make(.sum, own, own);
-        }
-        const mixed = graph.since(first);
-        for (layer.head, 0..) |*head, h| head.mixed = mixed.part(h * size, size);
-        return mixed;
+        const mixed = graph.nodes.len;
+        for (0..model.shape.embedding) |j|
+            _ = try graph.sum(.{ .first = @intCast(products + j * positions.len), .len = @intCast(positions.len) });
+        for (layer.head, 0..) |*head, h| head.mixed = graph.since(mixed).part(h * size, size);
+        return graph.since(mixed);
     }
 
     /// The logits for what follows `token` at position t. A new document begins at 0.
-    fn forward(model: *Model, t: usize, token: u32) Error!Span {
+    fn forward(model: *Model, t: usize, token: u32) !Span {
         const graph = &model.graph;
-        if (t == 0) graph.nodes.len = model.parameter_count;
+        if (t == 0) graph.nodes.len = graph.parameters;
         const wte, const wpe, const lm_head = model.matrices[0..3].*;
         const position = &model.pos[t];
         position.embedded = try graph.map(.add, wte.row(token), wpe.row(t));
-        position.normed = try model.rmsnorm(position.embedded);
+        position.normed = try graph.rmsnorm(position.embedded);
         var x = position.normed;
         for (position.layer, 0..) |*layer, i| {
             const wq, const wk, const wv, const wo, const fc1, const fc2 = model.matrices[3 + 6 * i ..][0..6].*;
-            layer.attn_norm = try model.rmsnorm(x);
-            layer.q = try model.linear(layer.attn_norm, wq);
-            layer.k = try model.linear(layer.attn_norm, wk);
-            layer.v = try model.linear(layer.attn_norm, wv);
-            layer.attn_out = try model.linear(try model.attend(t, i), wo);
+            layer.attn_norm = try graph.rmsnorm(x);
+            layer.q = try graph.linear(layer.attn_norm, wq);
+            layer.k = try graph.linear(layer.attn_norm, wk);
+            layer.v = try graph.linear(layer.attn_norm, wv);
+            layer.attn_out = try graph.linear(try model.attend(t, i), wo);
             layer.attn_residual = try graph.map(.add, layer.attn_out, x);
 
-            layer.mlp_norm = try model.rmsnorm(layer.attn_residual);
-            layer.hidden = try model.linear(layer.mlp_norm, fc1);
-            const positive = try graph.map(.relu, layer.hidden, layer.hidden);
-            layer.activated = if (model.shape.activation == .relu) positive else try model.squared(positive);
-            layer.mlp_out = try model.linear(layer.activated, fc2);
+            layer.mlp_norm = try graph.rmsnorm(layer.attn_residual);
+            layer.hidden = try graph.linear(layer.mlp_norm, fc1);
+            layer.activated = try graph.map(.relu, layer.hidden, layer.hidden);
+            if (model.shape.activation == .squared_relu) layer.activated = try graph.pow(layer.activated, 2);
+            layer.mlp_out = try graph.linear(layer.activated, fc2);
             layer.mlp_residual = try graph.map(.add, layer.mlp_out, layer.attn_residual);
             x = layer.mlp_residual;
         }
-        position.logits = try model.linear(x, lm_head);
+        position.logits = try graph.linear(x, lm_head);
         return position.logits;
     }
 
-    fn squared(model: *Model, x: Span) Error!Span {
-        const first = model.graph.nodes.len;
-        for (x.first..x.first + x.len) |id| _ = try model.graph.pow(@intCast(id), 2);
-        return model.graph.since(first);
-    }
-
-    pub fn positionsOf(model: *const Model, document: []const u32) []Position {
-        return model.pos[0..@min(model.pos.len, document.len - 1)];
-    }
-
     /// The mean over a document's positions of -log p(next token).
-    pub fn documentLoss(model: *Model, document: []const u32) Error!Id {
+    pub fn documentLoss(model: *Model, document: []const u32) !f64 {
         const graph = &model.graph;
-        const positions = model.positionsOf(document);
-        for (positions, document[0..positions.len], document[1..][0..positions.len], 0..) |*position, token, target, t| {
-            position.probabilities = try model.softmax(try model.forward(t, token));
-            const likelihood = position.probabilities.part(target, 1);
+        model.filled = @min(model.pos.len, document.len - 1);
+        const positions = model.pos[0..model.filled];
+        for (positions, 0..) |*position, t| {
+            position.probabilities = try graph.softmax(try model.forward(t, document[t]));
+            const likelihood = position.probabilities.part(document[t + 1], 1);
             position.loss = try graph.map(.log, likelihood, likelihood);
         }
-        const minus_one = try model.plain(-1);
-        const first = graph.nodes.len;
+        const minus_one = try graph.leaf(-1);
+        const share = try graph.leaf(1 / @as(f64, @floatFromInt(positions.len)));
+        const start = graph.nodes.len;
         for (positions) |*position| position.loss = try graph.map(.mul, position.loss, minus_one);
-        const losses = graph.since(first);
-        const total: Span = .{ .first = try graph.make(.sum, losses, losses) };
-        return graph.make(.mul, total, try model.plain(1 / @as(f64, @floatFromInt(positions.len))));
+        model.loss = try graph.map(.mul, try graph.sum(graph.since(start)), share);
+        return graph.values(model.loss)[0];
     }
 };
 
@@ -566,13 +560,14 @@ pub const Sampler = struct {
     token: ?u32 = null,
 
     /// The probabilities are valid until the next draw.
-    pub fn next(sampler: *Sampler) Error!?struct { token: u32, probabilities: []const f64 } {
+    pub fn next(sampler: *Sampler) !?struct { token: u32, probabilities: []const f64 } {
         const model = sampler.model;
         const bos = model.shape.vocabulary - 1;
         if (sampler.position == model.pos.len or sampler.token == bos) return null;
         const logits = try model.forward(sampler.position, sampler.token orelse bos);
-        const cooled = try model.graph.map(.mul, logits, try model.plain(exact.pow(sampler.temperature, -1)));
-        const probabilities = model.graph.values(try model.softmax(cooled));
+        const factor = try model.graph.leaf(exact.pow(sampler.temperature, -1));
+        const cooled = try model.graph.map(.mul, logits, factor.repeated(logits.len));
+        const probabilities = model.graph.values(try model.graph.softmax(cooled));
         const token = try sampler.generator.choice(probabilities, model.cumulative);
         sampler.token = token;
         sampler.position += 1;
@@ -637,21 +632,21 @@ pub const Training = struct {
     v: []f64,
     step: u32 = 0,
 
-    pub fn init(arena: Allocator, model: Model, optimizer: Optimizer) Error!Training {
-        const m, const v = .{ try arena.alloc(f64, model.parameter_count), try arena.alloc(f64, model.parameter_count) };
+    pub fn init(arena: Allocator, model: Model, optimizer: Optimizer) !Training {
+        const m, const v = .{ try arena.alloc(f64, model.graph.parameters), try arena.alloc(f64, model.graph.parameters) };
         @memset(m, 0);
         @memset(v, 0);
         return .{ .model = model, .optimizer = optimizer, .m = m, .v = v };
     }
 
     /// One step on one of the documents. Returns the loss before it.
-    pub fn advance(training: *Training, documents: []const []const u32) Error!f64 {
+    pub fn advance(training: *Training, documents: []const []const u32) !f64 {
         const model = &training.model;
         const loss = try model.documentLoss(documents[training.step % documents.len]);
-        try model.graph.backward(loss);
+        try model.graph.backward(model.loss.first);
         training.optimizer.update(training.step, model.parameters(), model.gradients(), training.m, training.v);
         training.step += 1;
-        return model.graph.value(loss);
+        return loss;
     }
 };
 
@@ -692,7 +687,7 @@ pub const Run = struct {
     generator: Generator,
     training: Training,
 
-    pub fn init(arena: Allocator, preset: Preset, lines: []const Text) Error!Run {
+    pub fn init(arena: Allocator, preset: Preset, lines: []const Text) !Run {
         var generator: Generator = .seeded(42);
         const documents = try documentsOf(arena, lines);
         generator.shuffle(Text, documents);
@@ -708,14 +703,14 @@ pub const Run = struct {
             for (list, 0..) |*position, s| position.* = @intCast(s);
             positions.* = list;
         }
-        const matrices = try shape.matrices(arena);
+        var model: Model = try .init(arena, shape, attention);
         var numbers: std.ArrayList(f64) = .empty;
-        for (matrices) |matrix| {
+        for (model.matrices) |matrix| {
             const output = endsWith(u8, matrix.name, "attn_wo") or endsWith(u8, matrix.name, "mlp_fc2");
             for (try numbers.addManyAsSlice(arena, matrix.count())) |*number|
                 number.* = generator.gauss(if (output) preset.output_sigma else preset.sigma);
         }
-        const model: Model = try .init(arena, shape, attention, matrices, numbers.items);
+        try model.set(numbers.items);
         const training: Training = try .init(arena, model, preset.optimizer);
         return .{
             .samples = preset.samples,
@@ -730,7 +725,7 @@ pub const Run = struct {
     pub fn perform(run: *Run, writer: *Writer) (Error || Writer.Error)!void {
         const model = &run.training.model;
         const steps = run.training.optimizer.steps;
-        const sizes = .{ run.documents.len, model.shape.vocabulary, model.parameter_count };
+        const sizes = .{ run.documents.len, model.shape.vocabulary, model.graph.parameters };
         try writer.print("num docs: {d}\nvocab size: {d}\nnum params: {d}\n", sizes);
         for (1..steps + 1) |step| {
             const loss: Decimals = .{ .number = try run.training.advance(run.documents) };

@@ -9,6 +9,7 @@ const microgpt = @import("microgpt.zig");
 const wire = @import("wire.zig");
 const Math = wire.Math;
 const Request = wire.Request;
+const Span = microgpt.Span;
 
 const Verb = enum { hello, arith, math, random, tokens, graph, forward, backward, adam, train, sample, run };
 
@@ -168,61 +169,52 @@ fn readLines(arena: Allocator, request: *Request) Error![]const microgpt.Text {
 fn graph(arena: Allocator, request: *Request, reply: *Writer) Error!void {
     _ = try request.fields(struct { math: Math });
     var nodes: microgpt.Graph = .{ .arena = arena };
-    var expressions: std.ArrayList(microgpt.Id) = .empty;
-    const Key = enum { leaf, add, sub, mul, div, neg, pow, exp, log, relu, sum, add_number, sub_number, mul_number, div_number, number_sub, number_div, root };
-    while (try request.key(Key) != .root) {
-        const key = try request.key(Key);
+    var made: std.ArrayList(Span) = .empty;
+    while (true) {
+        const key = try request.key(enum { leaf, add, sub, mul, div, neg, pow, exp, log, relu, sum, add_number, sub_number, mul_number, div_number, number_sub, number_div, root });
         const least: usize, const most: usize = switch (key) {
-            .leaf, .neg, .exp, .log, .relu => .{ 1, 1 },
+            .leaf, .neg, .exp, .log, .relu, .root => .{ 1, 1 },
             .sum => .{ 1, wire.line_limit },
             else => .{ 2, 2 },
         };
         var line = try request.values(@tagName(key), least, most);
-        const number = if (key == .number_sub or key == .number_div) try line.double() else 0;
-        const first: microgpt.Span = .{ .first = if (key == .leaf) 0 else try readNode(&line, expressions.items) };
-        const second: microgpt.Span = .{ .first = switch (key) {
-            .leaf, .neg, .pow, .exp, .log, .relu, .sum => 0,
-            .add, .sub, .mul, .div => try readNode(&line, expressions.items),
-            .sub_number => try nodes.leaf(-try line.double()),
-            .div_number => try nodes.leaf(exact.pow(try line.double(), -1)),
-            .number_sub, .number_div => try nodes.leaf(number),
-            else => try nodes.leaf(try line.double()),
-        } };
-        try expressions.append(arena, switch (key) {
-            .root => unreachable,
-            .leaf => try nodes.leaf(try line.double()),
-            .neg => try negative(&nodes, first),
-            .sub => try nodes.make(.add, first, .{ .first = try negative(&nodes, second) }),
-            .div => try nodes.make(.mul, first, .{ .first = try nodes.pow(second.first, -1) }),
-            .pow => try nodes.pow(first.first, try readExponent(&line, 1024)),
+        const c = if (key == .number_sub or key == .number_div or key == .leaf) try line.double() else 0;
+        const a: Span = if (key == .leaf) undefined else try readNode(&line, made.items);
+        const minus = try nodes.leaf(-1);
+        try made.append(arena, switch (key) {
+            .leaf => try nodes.leaf(c),
+            .add => try nodes.map(.add, a, try readNode(&line, made.items)),
+            .sub => try nodes.map(.add, a, try nodes.map(.mul, try readNode(&line, made.items), minus)),
+            .mul => try nodes.map(.mul, a, try readNode(&line, made.items)),
+            .div => try nodes.map(.mul, a, try nodes.pow(try readNode(&line, made.items), -1)),
+            .neg => try nodes.map(.mul, a, minus),
+            .pow => try nodes.pow(a, try readExponent(&line, 1024)),
+            inline .exp, .log, .relu => |kind| try nodes.map(@field(microgpt.Graph.Kind, @tagName(kind)), a, a),
             .sum => sum: {
-                var total = try nodes.make(.add, first, .{ .first = try nodes.leaf(0) });
-                for (1..line.count) |_|
-                    total = try nodes.make(.add, .{ .first = total }, .{ .first = try readNode(&line, expressions.items) });
+                var total = try nodes.map(.add, a, try nodes.leaf(0));
+                for (1..line.count) |_| total = try nodes.map(.add, total, try readNode(&line, made.items));
                 break :sum total;
             },
-            .add, .add_number, .sub_number => try nodes.make(.add, first, second),
-            .mul, .mul_number, .div_number => try nodes.make(.mul, first, second),
-            .number_sub => try nodes.make(.add, .{ .first = try negative(&nodes, first) }, second),
-            .number_div => try nodes.make(.mul, .{ .first = try nodes.pow(first.first, -1) }, second),
-            .exp => try nodes.make(.exp, first, first),
-            .log => try nodes.make(.log, first, first),
-            .relu => try nodes.make(.relu, first, first),
+            .add_number => try nodes.map(.add, a, try nodes.leaf(try line.double())),
+            .sub_number => try nodes.map(.add, a, try nodes.leaf(-try line.double())),
+            .mul_number => try nodes.map(.mul, a, try nodes.leaf(try line.double())),
+            .div_number => try nodes.map(.mul, a, try nodes.leaf(exact.pow(try line.double(), -1))),
+            .number_sub => try nodes.map(.add, try nodes.map(.mul, a, minus), try nodes.leaf(c)),
+            .number_div => try nodes.map(.mul, try nodes.pow(a, -1), try nodes.leaf(c)),
+            .root => {
+                try nodes.backward(a.first);
+                for (made.items) |node| try wire.writeDoubles(reply, "value", nodes.values(node));
+                for (made.items) |node|
+                    try wire.writeDoubles(reply, "gradient", nodes.nodes.items(.gradient)[node.first..][0..1]);
+                return;
+            },
         });
     }
-    var line = try request.values("root", 1, 1);
-    try nodes.backward(try readNode(&line, expressions.items));
-    for (expressions.items) |id| try wire.writeDoubles(reply, "value", &.{nodes.value(id)});
-    for (expressions.items) |id| try wire.writeDoubles(reply, "gradient", &.{nodes.nodes.items(.gradient)[id]});
 }
 
-fn negative(nodes: *microgpt.Graph, a: microgpt.Span) Error!microgpt.Id {
-    return nodes.make(.mul, a, .{ .first = try nodes.leaf(-1) });
-}
-
-fn readNode(line: *wire.Values, expressions: []const microgpt.Id) Error!microgpt.Id {
-    if (expressions.len == 0) return line.request.fail("the first expression must be a leaf", .{});
-    return expressions[try line.integer(0, @intCast(expressions.len - 1))];
+fn readNode(line: *wire.Values, made: []const Span) Error!Span {
+    if (made.len == 0) return line.request.fail("the first expression must be a leaf", .{});
+    return made[try line.integer(0, @intCast(made.len - 1))];
 }
 
 // ---------------------------------------------------------------- models
@@ -251,8 +243,9 @@ const Head = struct {
     }
 
     fn model(head: Head, arena: Allocator, request: *Request) Error!microgpt.Model {
-        const matrices = try head.shape.matrices(arena);
-        return .init(arena, head.shape, head.attention, matrices, try readMatrices(arena, request, "", matrices));
+        var model_: microgpt.Model = try .init(arena, head.shape, head.attention);
+        try model_.set(try readMatrices(arena, request, "", model_.matrices));
+        return model_;
     }
 };
 
@@ -283,15 +276,15 @@ fn forward(arena: Allocator, request: *Request, reply: *Writer) Error!void {
     const document = try head.document(arena, request);
     var model = try head.model(arena, request);
     const loss = try model.documentLoss(document);
-    try writeTrace(arena, reply, "", .{ .pos = model.positionsOf(document) }, &model.graph);
-    try wire.writeDoubles(reply, "loss", &.{model.graph.value(loss)});
+    try writeTrace(arena, reply, "", .{ .pos = model.pos[0..model.filled] }, &model.graph);
+    try wire.writeDoubles(reply, "loss", &.{loss});
 }
 
 /// The fields' names are those of the tensors.
 fn writeTrace(arena: Allocator, reply: *Writer, prefix: []const u8, trace: anytype, nodes: *const microgpt.Graph) Error!void {
     inline for (@typeInfo(@TypeOf(trace)).@"struct".field_names) |name| {
         const field = @field(trace, name);
-        if (@TypeOf(field) == microgpt.Span)
+        if (@TypeOf(field) == Span)
             try wire.writeTensor(reply, prefix, name, 1, nodes.values(field))
         else for (field, 0..) |part, i|
             try writeTrace(arena, reply, try std.fmt.allocPrint(arena, "{s}{s}{d}.", .{ prefix, name, i }), part, nodes);
@@ -303,8 +296,8 @@ fn backward(arena: Allocator, request: *Request, reply: *Writer) Error!void {
     const document = try head.document(arena, request);
     var model = try head.model(arena, request);
     const loss = try model.documentLoss(document);
-    try model.graph.backward(loss);
-    try wire.writeDoubles(reply, "loss", &.{model.graph.value(loss)});
+    try model.graph.backward(model.loss.first);
+    try wire.writeDoubles(reply, "loss", &.{loss});
     try writeMatrices(reply, "", model.matrices, model.gradients());
 }
 
