@@ -284,7 +284,7 @@ pub const Graph = struct {
         const numbers, const slopes, const sources = .{ nodes.items(.value), nodes.items(.gradient), nodes.items(.source) };
         @memset(slopes, 0);
         slopes[root] = 1;
-        var last: [2]f64 = @splat(std.math.nan(f64)); // a softmax has many equal powers
+        var last: ?u128 = null; // the power of last time, since a softmax has many equal ones
         var slope: f64 = undefined;
         var i = graph.order.items.len;
         while (i > 0) {
@@ -302,9 +302,10 @@ pub const Graph = struct {
                     slopes[b] += numbers[a] * g;
                 },
                 .pow => {
-                    const power: [2]f64 = .{ numbers[a], sources[id].exponent };
-                    if (power[0] != last[0] or power[1] != last[1]) slope = power[1] * exact.pow(power[0], power[1] - 1);
-                    last = power;
+                    const power: @Vector(2, f64) = .{ numbers[a], sources[id].exponent };
+                    const bits: u128 = @bitCast(power); // zeros of both signs are equal, but not their powers
+                    if (bits != last) slope = power[1] * exact.pow(power[0], power[1] - 1);
+                    last = bits;
                     slopes[a] += slope * g;
                 },
                 .log => slopes[a] += 1 / numbers[a] * g,
