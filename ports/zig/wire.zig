@@ -150,7 +150,7 @@ pub const Values = struct {
     pub fn double(line: *Values) Error!f64 {
         const word = line.words.next().?;
         var bits: u64 = 0;
-        for (word) |byte| bits = bits << 4 | switch (if (word.len == 16) byte else 0) {
+        for (if (word.len == 16) word else "?") |byte| bits = bits << 4 | switch (byte) {
             '0'...'9' => byte - '0',
             'a'...'f' => byte - 'a' + 10,
             else => return line.request.fail("{s} takes doubles of 16 hex digits and not {f}", .{ line.key, excerpt(word) }),
