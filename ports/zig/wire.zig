@@ -1,227 +1,157 @@
-//! The text form of requests and replies: lines of words, doubles, tensors, checksums. SPEC, sections 11 and 13.
+//! The text form of requests and replies (SPEC, sections 11 and 13). The names of errors are the reasons in replies.
 
 const std = @import("std");
-const Allocator = std.mem.Allocator;
-const Reader = std.Io.Reader;
 const Writer = std.Io.Writer;
+const eql = std.mem.eql;
 
-pub const line_limit = 65536;
-pub const word_limit = std.math.maxInt(u32);
+pub const List = std.ArrayList(f64);
 
-/// SPEC's ranges of integers, by key.
-const ranges = .{
-    .layers = .{ 1, 16 },
-    .heads = .{ 1, 64 },
-    .embedding = .{ 1, 512 },
-    .block = .{ 1, 1024 },
-    .vocabulary = .{ 2, 2048 },
-    .steps = .{ 1, 4096 },
-    .samples = .{ 0, 1000 },
-    .seed = .{ 0, word_limit },
-};
+/// SPEC's ranges of integers.
+const least = .{ .layers = 1, .heads = 1, .embedding = 1, .block = 1, .vocabulary = 2, .steps = 1, .samples = 0 };
+const sizes = .{ .layers = 16, .heads = 64, .embedding = 512, .block = 1024, .vocabulary = 2048 };
+const counts = .{ .steps = 4096, .samples = 1000 };
 
-/// This port has only `exact`.
-pub const Math = enum { exact, native };
-
-pub const Error = error{ BadRequest, Unsupported, OutOfMemory };
-
-/// A request is read whole. `error.BadRequest` comes with a `reason`.
 pub const Request = struct {
-    lines: []const []const u8,
-    /// Whether the line `end` has come. It is not among the lines.
-    complete: bool,
-    next: usize = 0,
-    reason: []const u8 = "",
-    reason_buffer: [200]u8 = undefined,
+    arena: std.mem.Allocator,
+    /// What has not been read yet: each line after a LF, each other word after a space.
+    rest: []const u8 = "",
+    id: []const u8 = "-",
 
     /// Null at the end of the input, whose buffer holds a line and its LF.
-    pub fn read(arena: Allocator, input: *Reader) !?Request {
-        var lines: std.ArrayList([]const u8) = .empty;
+    pub fn read(arena: std.mem.Allocator, input: *std.Io.Reader) !?Request {
+        var text: std.ArrayList(u8) = .empty;
         while (true) {
             const line = input.takeDelimiter('\n') catch |err| too_long: {
                 if (err == error.ReadFailed) return err;
                 _ = input.discardDelimiterInclusive('\n') catch |e| if (e == error.ReadFailed) return e;
                 break :too_long ""; // no line is empty: whoever reads this one will refuse it
-            } orelse return if (lines.items.len > 0) .{ .lines = lines.items, .complete = false } else null;
-            const end = std.mem.eql(u8, line, "end");
-            if (!end or lines.items.len == 0) try lines.append(arena, try arena.dupe(u8, line));
-            if (end) return .{ .lines = lines.items, .complete = true };
+            } orelse if (text.items.len > 0) break else return null;
+            const end = eql(u8, line, "end");
+            if (!end or text.items.len == 0) try text.print(arena, "\n{s}", .{line});
+            if (end) return .{ .arena = arena, .rest = text.items };
         }
+        try text.append(arena, '\n'); // like an empty line, instead of `end`
+        return .{ .arena = arena, .rest = text.items };
     }
 
-    pub fn fail(request: *Request, comptime format: []const u8, arguments: anytype) error{BadRequest} {
-        var writer: Writer = .fixed(&request.reason_buffer);
-        writer.print(format, arguments) catch {}; // what does not fit is cut off
-        request.reason = writer.buffered();
-        return error.BadRequest;
-    }
-
-    /// The verb and the id of the first line.
-    pub fn header(request: *Request) Error!struct { []const u8, []const u8 } {
-        const verb, const id = std.mem.cutScalar(u8, request.lines[0], ' ') orelse .{ "", "" };
-        var valid = verb.len > 0 and id.len > 0 and id.len <= 64;
+    /// The verb. Keeps the id.
+    pub fn header(in: *Request) ![]const u8 {
+        const verb = in.peek('\n');
+        in.rest = in.rest[1 + verb.len ..];
+        const id = in.word();
+        var valid = verb.len > 0 and id.len > 0 and id.len <= 64 and !in.more();
         for (verb) |byte| valid = valid and std.ascii.isGraphical(byte);
-        for (id) |byte| valid = valid and (std.ascii.isAlphanumeric(byte) or std.mem.findScalar(u8, "._-", byte) != null);
-        if (!valid) return request.fail("expected a verb and an id of 1 to 64 letters digits . _ -", .{});
-        request.next = 1;
-        return .{ verb, id };
+        for (id) |c| valid = valid and (std.ascii.isAlphanumeric(c) or std.mem.findScalar(u8, "._-", c) != null);
+        if (!valid) return error.@"expected a verb and an id of 1 to 64 letters digits . _ -";
+        in.id = id;
+        return verb;
     }
 
-    pub fn more(request: *const Request) bool {
-        return request.next < request.lines.len;
+    /// The next word of the line after a space, or after a LF the first one of the next line, or nothing.
+    pub fn peek(in: *const Request, separator: u8) []const u8 {
+        if (in.rest.len == 0 or in.rest[0] != separator) return "";
+        return in.rest[1 .. std.mem.findAnyPos(u8, in.rest, 1, " \n") orelse in.rest.len];
     }
 
-    fn nextKey(request: *const Request) []const u8 {
-        return if (request.more()) std.mem.sliceTo(request.lines[request.next], ' ') else "end";
+    pub fn take(in: *Request, expected: []const u8) !void {
+        if (!eql(u8, in.peek('\n'), expected)) return error.@"expected another key or fewer values";
+        in.rest = in.rest[1 + expected.len ..];
     }
 
-    pub fn key(request: *Request, comptime Keys: type) Error!Keys {
-        return std.meta.stringToEnum(Keys, request.nextKey()) orelse
-            request.fail("expected one of{s} and not {f}", .{ comptime names(Keys), excerpt(request.nextKey()) });
+    /// One of these keys, or null at the end.
+    pub fn takeOne(in: *Request, Keys: type) !?Keys {
+        if (in.rest.len == 0) return null;
+        const found = std.meta.stringToEnum(Keys, in.peek('\n')) orelse return error.@"expected a key of this verb";
+        try in.take(in.peek('\n'));
+        return found;
     }
 
-    pub fn isNext(request: *const Request, expected: []const u8) bool {
-        return std.mem.eql(u8, request.nextKey(), expected);
+    /// Whether the line has more words.
+    pub fn more(in: *const Request) bool {
+        return std.mem.startsWith(u8, in.rest, " ");
     }
 
-    /// The values of the next line, which must have this key and so many values.
-    pub fn values(request: *Request, expected: []const u8, least: usize, most: usize) Error!Values {
-        if (!request.isNext(expected) or !request.more())
-            return request.fail("expected {s} and not {f}", .{ expected, excerpt(request.nextKey()) });
-        const line = request.lines[request.next];
-        const count = std.mem.countScalar(u8, line, ' ');
-        if (count < least or count > most)
-            return request.fail("{s} takes {d} to {d} values and not {d}", .{ expected, least, most, count });
-        request.next += 1;
-        var words = std.mem.splitScalar(u8, line, ' ');
-        _ = words.next();
-        return .{ .request = request, .key = expected, .count = count, .words = words };
+    pub fn word(in: *Request) []const u8 {
+        const text = in.peek(' ');
+        if (in.more()) in.rest = in.rest[1 + text.len ..];
+        return text;
     }
 
-    /// A line for each field of T, with the field's name as key.
-    pub fn fields(request: *Request, comptime T: type) Error!T {
-        var result: T = undefined;
-        inline for (@typeInfo(T).@"struct".field_names) |name| {
-            const Field = @FieldType(T, name);
-            var line = try request.values(name, 1, 1);
-            @field(result, name) = switch (@typeInfo(Field)) {
-                .float => try line.double(),
-                .int => try line.integer(@field(ranges, name)[0], @field(ranges, name)[1]),
-                else => std.meta.stringToEnum(Field, line.words.rest()) orelse
-                    return request.fail("{s} is one of{s}", .{ name, comptime names(Field) }),
-            };
-            if (Field == Math and @field(result, name) == .native) return error.Unsupported;
-        }
-        return result;
-    }
-
-    pub fn integer(request: *Request, expected: []const u8, low: u32, high: u32) Error!u32 {
-        var line = try request.values(expected, 1, 1);
-        return line.integer(low, high);
-    }
-
-    pub fn integers(request: *Request, arena: Allocator, expected: []const u8, least: usize, low: u32, high: u32) Error![]u32 {
-        var line = try request.values(expected, least, line_limit);
-        const list = try arena.alloc(u32, line.count);
-        for (list) |*number| number.* = try line.integer(low, high);
-        return list;
-    }
-
-    /// Appends the numbers of a tensor of this name and shape.
-    pub fn tensor(request: *Request, arena: Allocator, list: *std.ArrayList(f64), name: []const u8, rows: usize, columns: usize) Error!void {
-        const expected = try std.fmt.allocPrint(arena, "tensor {s} {d} {d}", .{ name, rows, columns });
-        if (!request.more() or !std.mem.eql(u8, request.lines[request.next], expected))
-            return request.fail("expected {s}", .{expected});
-        request.next += 1;
-        for (0..rows) |_| {
-            var row = try request.values("row", columns, columns);
-            for (try list.addManyAsSlice(arena, columns)) |*number| number.* = try row.double();
-        }
-    }
-};
-
-/// The values of one line, taken one by one: never more than its `count`.
-pub const Values = struct {
-    request: *Request,
-    key: []const u8,
-    count: usize,
-    words: std.mem.SplitIterator(u8, .scalar),
-
-    pub fn double(line: *Values) Error!f64 {
-        const word = line.words.next().?;
-        var bits: u64 = 0;
-        for (if (word.len == 16) word else "?") |byte| bits = bits << 4 | switch (byte) {
-            '0'...'9' => byte - '0',
-            'a'...'f' => byte - 'a' + 10,
-            else => return line.request.fail("{s} takes doubles of 16 hex digits and not {f}", .{ line.key, excerpt(word) }),
-        };
-        const number: f64 = @bitCast(bits);
+    pub fn double(in: *Request) !f64 {
+        const text = in.word();
+        if (text.len != 16 or std.mem.findNone(u8, text, "0123456789abcdef") != null)
+            return error.@"expected a double of 16 hex digits";
+        const number: f64 = @bitCast(try std.fmt.parseInt(u64, text, 16));
         return if (std.math.isNan(number)) std.math.nan(f64) else number;
     }
 
-    pub fn integer(line: *Values, low: u32, high: u32) Error!u32 {
-        const word = line.words.next().?;
-        const number = std.fmt.parseInt(u32, word, 10) catch null;
-        const plain = word.len > 0 and std.mem.findNone(u8, word, "0123456789") == null and (word[0] != '0' or word.len == 1);
-        if (plain and number != null and number.? >= low and number.? <= high) return number.?;
-        return line.request.fail("{s} takes integers from {d} to {d} and not {f}", .{ line.key, low, high, excerpt(word) });
+    pub fn integer(in: *Request, low: usize, high: usize) !u32 {
+        const text = in.word();
+        const number = std.fmt.parseInt(u32, text, 10) catch high +| 1;
+        const plain = std.mem.findNone(u8, text, "0123456789") == null and (text.len < 2 or text[0] != '0');
+        if (!plain or number < low or number > high) return error.@"expected an integer in its range";
+        return @intCast(number);
+    }
+
+    /// The rest of the line.
+    pub fn integers(in: *Request, T: type, low: usize, high: usize) ![]T {
+        var list: std.ArrayList(T) = .empty;
+        while (in.more()) try list.append(in.arena, @intCast(try in.integer(low, high)));
+        return list.items;
+    }
+
+    /// A line for each field of T.
+    pub fn fields(in: *Request, T: type) !T {
+        var all: T = undefined;
+        inline for (@typeInfo(T).@"struct".field_names) |name| {
+            try in.take(name);
+            const Value = @FieldType(T, name);
+            const most = if (@hasField(@TypeOf(sizes), name)) sizes else counts;
+            @field(all, name) = switch (@typeInfo(Value)) {
+                .float => try in.double(),
+                .int => try in.integer(@field(least, name), @field(most, name)),
+                else => std.meta.stringToEnum(Value, in.word()) orelse return error.@"expected another value",
+            };
+        }
+        return all;
+    }
+
+    /// Appends a tensor's numbers. Returns its rows and columns.
+    pub fn tensor(in: *Request, list: *List, name: []const u8, low: [2]u32, high: [2]u32) ![2]u32 {
+        try in.take("tensor");
+        if (!eql(u8, in.word(), name)) return error.@"expected a tensor of another name";
+        const rows, const columns = .{ try in.integer(low[0], high[0]), try in.integer(low[1], high[1]) };
+        for (try list.addManyAsSlice(in.arena, rows * columns), 0..) |*number, i| {
+            if (i % columns == 0) try in.take("row");
+            number.* = try in.double();
+        }
+        return .{ rows, columns };
     }
 };
 
-/// The names of an enum's fields, each after a space.
-fn names(comptime Enum: type) []const u8 {
-    var text: []const u8 = "";
-    for (@typeInfo(Enum).@"enum".field_names) |name| text = text ++ " " ++ name;
-    return text;
+/// A line with doubles or integers.
+pub fn write(out: *Writer, key: []const u8, numbers: anytype) !void {
+    try out.writeAll(key);
+    for (numbers) |x| if (@TypeOf(x) == f64) try out.print(" {x:0>16}", .{bitsOf(x)}) else try out.print(" {d}", .{x});
+    try out.writeByte('\n');
 }
-
-/// A word that came, if it is fit to be shown.
-fn excerpt(word: []const u8) std.fmt.Alt([]const u8, writeExcerpt) {
-    return .{ .data = word };
-}
-
-fn writeExcerpt(word: []const u8, writer: *Writer) Writer.Error!void {
-    const fit = word.len <= 30 and for (word) |byte| {
-        if (!std.ascii.isGraphical(byte)) break false;
-    } else true;
-    try writer.print("'{s}'", .{if (fit) word else "..."});
-}
-
-// ---------------------------------------------------------------- replies
 
 fn bitsOf(number: f64) u64 {
     return @bitCast(if (std.math.isNan(number)) std.math.nan(f64) else number);
 }
 
-pub fn writeDoubles(writer: *Writer, key: []const u8, numbers: []const f64) !void {
-    try writer.writeAll(key);
-    for (numbers) |number| try writer.print(" {x:0>16}", .{bitsOf(number)});
-    try writer.writeByte('\n');
-}
-
-/// Of any integer type.
-pub fn writeIntegers(writer: *Writer, key: []const u8, numbers: anytype) !void {
-    try writer.writeAll(key);
-    for (numbers) |number| try writer.print(" {d}", .{number});
-    try writer.writeByte('\n');
-}
-
-pub fn writeTensor(writer: *Writer, prefix: []const u8, name: []const u8, rows: usize, numbers: []const f64) !void {
-    const columns = numbers.len / rows;
-    try writer.print("tensor {s}{s} {d} {d}\n", .{ prefix, name, rows, columns });
-    for (0..rows) |row| try writeDoubles(writer, "row", numbers[row * columns ..][0..columns]);
+pub fn writeTensor(out: *Writer, prefix: []const u8, name: []const u8, columns: usize, numbers: []const f64) !void {
+    try out.print("tensor {s}{s} {d} {d}\n", .{ prefix, name, numbers.len / columns, columns });
+    var rows = std.mem.window(f64, numbers, columns, columns);
+    while (rows.next()) |row| try write(out, "row", row);
 }
 
 /// The sums have room enough to wait for their modulus.
-pub fn writeChecksum(writer: *Writer, key: []const u8, numbers: []const f64) !void {
-    var a: u64 = 1;
-    var b: u128 = 0;
-    for (numbers) |number| {
-        const bits = bitsOf(number);
-        for ([_]u64{ bits >> 32, bits & 0xffff_ffff }) |half| {
-            a += half;
-            b += a;
-        }
-    }
-    try writer.print("{s} {x:0>8} {x:0>8}\n", .{ key, a % 4294967291, b % 4294967291 });
+pub fn writeChecksum(out: *Writer, key: []const u8, numbers: []const f64) !void {
+    var a: u64, var b: u128 = .{ 1, 0 };
+    for (numbers) |number| for ([_]u64{ bitsOf(number) >> 32, bitsOf(number) & 0xffff_ffff }) |half| {
+        a += half;
+        b += a;
+    };
+    try out.print("{s} {x:0>8} {x:0>8}\n", .{ key, a % 4294967291, b % 4294967291 });
 }
