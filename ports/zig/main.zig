@@ -1,189 +1,336 @@
-//! The program: without arguments it answers requests from standard input until that ends; `microgpt run
-//! [seed|classic] < names.txt` trains on names, one a line, and makes new ones.
+//! The program: without arguments it answers requests from standard input until that ends (SPEC, sections 11 and 12);
+//! `microgpt run [seed|classic] < names.txt` trains on names, one a line, and makes new ones.
 
 const std = @import("std");
-const Allocator = std.mem.Allocator;
-const Reader = std.Io.Reader;
 const Writer = std.Io.Writer;
-const Run = @import("Run.zig");
-const Tokenizer = @import("Tokenizer.zig");
-const verbs = @import("verbs.zig");
+const exact = @import("exact.zig");
+const graphs = @import("graph.zig");
+const microgpt = @import("microgpt.zig");
 const wire = @import("wire.zig");
+const Request = wire.Request;
+const write = wire.write;
 
-const usage =
-    \\usage: microgpt                                 answer requests from standard input
-    \\       microgpt run [seed|classic] < names.txt  train on the names and make new ones
-    \\
-;
-
-/// Exit statuses: what was typed or read cannot be used; the machine has failed.
-const refused = 2;
-const failed = 1;
-
-pub fn main(init: std.process.Init) u8 {
-    var input_buffer: [wire.line_limit + 1]u8 = undefined; // a line and its LF
+pub fn main(init: std.process.Init) !void {
+    var input_buffer: [65536 + 1]u8 = undefined;
     var output_buffer: [1 << 16]u8 = undefined;
     var input = std.Io.File.stdin().readerStreaming(init.io, &input_buffer);
     var output = std.Io.File.stdout().writerStreaming(init.io, &output_buffer);
-    obey(init, &input.interface, &output.interface) catch |err| switch (err) {
-        error.WriteFailed => if (output.err) |cause| switch (cause) {
-            error.BrokenPipe => return 0, // whoever reads has had enough
-            else => return complain(failed, "standard output has failed: {t}", .{cause}),
-        },
-        error.ReadFailed => return complain(failed, "standard input has failed: {t}", .{input.err.?}),
-        error.OutOfMemory => return complain(failed, "there is not enough memory", .{}),
-        error.NoDocuments => return complain(refused, "the dataset has no documents: every line is empty", .{}),
-        error.TooManyCharacters => return complain(refused, "the dataset has more than 2047 distinct characters", .{}),
-        error.NotUtf8 => return complain(refused, "standard input is not text in UTF-8", .{}),
-        error.NoProbabilities => return complain(refused, "training has diverged: probabilities are not finite", .{}),
-        error.Usage => return refused,
-    };
-    return 0;
-}
-
-fn complain(status: u8, comptime format: []const u8, arguments: anytype) u8 {
-    std.debug.print("microgpt: " ++ format ++ "\n", arguments);
-    return status;
-}
-
-fn obey(init: std.process.Init, input: *Reader, output: *Writer) !void {
+    const arena = init.arena.allocator();
     var arguments = init.minimal.args.iterate();
     _ = arguments.skip();
-    const command = arguments.next() orelse return answerAll(init.gpa, input, output);
-    const name = arguments.next() orelse "seed";
-    const preset = std.meta.stringToEnum(Run.Preset.Name, name);
-    if (!std.mem.eql(u8, command, "run")) {
-        std.debug.print("microgpt: there is no command '{s}'\n{s}", .{ command, usage });
-    } else if (preset == null) {
-        std.debug.print("microgpt: there is no preset '{s}'\n{s}", .{ name, usage });
-    } else if (arguments.next()) |superfluous| {
-        std.debug.print("microgpt: one preset is enough, '{s}' is too much\n{s}", .{ superfluous, usage });
-    } else {
-        return trainAndSample(init.arena.allocator(), .named(preset.?), input, output);
-    }
-    return error.Usage;
-}
-
-// ---------------------------------------------------------------- for people
-
-fn trainAndSample(arena: Allocator, preset: Run.Preset, input: *Reader, output: *Writer) !void {
-    const bytes = input.allocRemaining(arena, .unlimited) catch |err| switch (err) {
-        error.StreamTooLong => unreachable,
-        else => |e| return e,
-    };
-    const text = std.unicode.Utf8View.init(bytes) catch return error.NotUtf8;
-    var lines: std.ArrayList([]const u21) = .empty;
+    const command = arguments.next() orelse return answerAll(init.arena, &input.interface, &output.interface);
+    const preset = std.meta.stringToEnum(microgpt.PresetName, arguments.next() orelse "seed");
+    if (!std.mem.eql(u8, command, "run") or preset == null or arguments.next() != null)
+        return error.@"usage: microgpt, or microgpt run [seed|classic] < names.txt";
+    const text = try input.interface.allocRemaining(arena, .unlimited);
+    const view = std.unicode.Utf8View.init(text) catch return error.@"standard input is not text in UTF-8";
+    var characters = view.iterator();
+    var lines: std.ArrayList(microgpt.Text) = .empty;
     var line: std.ArrayList(u21) = .empty;
-    var characters = text.iterator();
-    while (characters.nextCodepoint()) |character| {
-        if (character == '\n')
-            try lines.append(arena, try line.toOwnedSlice(arena))
-        else
-            try line.append(arena, character);
-    }
+    while (characters.nextCodepoint()) |c|
+        if (c == '\n') try lines.append(arena, try line.toOwnedSlice(arena)) else try line.append(arena, c);
     try lines.append(arena, line.items);
-    const run: *Run = try .create(arena, preset, lines.items, .exact);
-    try run.perform(Lines{ .output = output });
+    _ = try microgpt.run(arena, microgpt.presets.get(preset.?), lines.items, &output.interface);
 }
 
-const Lines = struct {
-    output: *Writer,
-
-    pub fn line(sink: Lines, comptime format: []const u8, arguments: anytype) !void {
-        try sink.output.print(format ++ "\n", arguments);
-        try sink.output.flush();
-    }
-};
-
-// ---------------------------------------------------------------- for other programs
-
-/// What one request may leave in memory for the next.
-const retained = 1 << 24;
-
-fn answerAll(gpa: Allocator, input: *Reader, output: *Writer) !void {
-    var arena: std.heap.ArenaAllocator = .init(gpa);
-    defer arena.deinit();
-    var request: wire.Request = .{ .input = input };
-    while (try request.begin()) {
-        try answer(arena.allocator(), &request, output);
+fn answerAll(memory: *std.heap.ArenaAllocator, input: *std.Io.Reader, output: *Writer) !void {
+    while (try Request.read(memory.allocator(), input)) |read| : (_ = memory.reset(.{ .retain_with_limit = 1 << 24 })) {
+        var request = read;
+        var reply: Writer.Allocating = .init(memory.allocator());
+        if (answer(&request, &reply.writer)) {
+            try output.print("ok {s}\n{s}end\n", .{ request.id, reply.written() });
+        } else |err| try output.print("error {s} {s}\nend\n", .{ request.id, @errorName(err) });
         try output.flush();
-        _ = arena.reset(.{ .retain_with_limit = retained });
     }
 }
 
-/// Nothing of the reply is written before it is sure that there will be no error.
-fn answer(arena: Allocator, request: *wire.Request, output: *Writer) !void {
-    var id: []const u8 = "-";
-    var reply: Writer.Allocating = .init(arena);
-    const outcome = attempt(arena, request, &id, &reply.writer);
-    const complete = try request.skip();
-    if (outcome) |_| {
-        try output.print("ok {s}\n", .{id});
-        try output.writeAll(reply.written());
-    } else |err| switch (err) {
-        error.ReadFailed => return error.ReadFailed,
-        error.BadRequest => try output.print("error {s} {s}\n", .{ id, request.reason }),
-        error.Unsupported => {
-            const reason = if (complete) "unsupported" else "the input ended before the line 'end'";
-            try output.print("error {s} {s}\n", .{ id, reason });
-        },
-        // The reply is written to memory, too.
-        error.OutOfMemory, error.WriteFailed => try output.print("error {s} this takes too much memory\n", .{id}),
+const Verb = enum { hello, arith, math, random, tokens, graph, forward, backward, adam, train, sample, run };
+
+/// The function with the verb's name reads the rest of the request and writes the reply.
+fn answer(in: *Request, out: *Writer) !void {
+    const verb = try in.header();
+    switch (std.meta.stringToEnum(Verb, verb) orelse return error.unsupported) {
+        inline else => |known| try @field(@This(), @tagName(known))(in, out),
     }
-    try output.writeAll("end\n");
+    if (in.rest.len > 0 or out.end == 0) return error.@"expected end after one line or more";
 }
 
-fn attempt(arena: Allocator, request: *wire.Request, id: *[]const u8, reply: *Writer) !void {
-    const header = try request.header(arena);
-    id.* = header.id;
-    const verb = std.meta.stringToEnum(verbs.Verb, header.verb) orelse return error.Unsupported;
-    try verbs.answer(verb, arena, request, reply);
+fn hello(_: *Request, out: *Writer) !void {
+    try out.writeAll("name zig\nprotocol 1\nverbs");
+    for (std.enums.values(Verb)) |verb| try out.print(" {t}", .{verb});
+    try out.writeAll("\nmath exact\n");
 }
 
-fn expectReplies(requests: []const u8, expected: []const u8) !void {
-    var input: Reader = .fixed(requests);
-    var output: Writer.Allocating = .init(std.testing.allocator);
-    defer output.deinit();
-    try answerAll(std.testing.allocator, &input, &output.writer);
-    try std.testing.expectEqualStrings(expected, output.written());
+fn arith(in: *Request, out: *Writer) !void {
+    while (try in.takeOne(enum { add, sub, mul, div, sqrt, muladd, sum, dot, decimals })) |key| {
+        const x = try in.double();
+        var total: f64 = 0;
+        switch (key) {
+            .add => total = x + try in.double(),
+            .sub => total = x - try in.double(),
+            .mul => total = x * try in.double(),
+            .div => total = x / try in.double(),
+            .sqrt => total = @sqrt(x),
+            .muladd => total = x * try in.double() + try in.double(),
+            .sum, .dot => {
+                total += x * if (key == .dot) try in.double() else 1;
+                while (in.more()) total += try in.double() * if (key == .dot) try in.double() else 1;
+            },
+            .decimals => if (@abs(x) > 0x1p53 and !std.math.isInf(x)) return error.@"expected a size up to 2^53",
+        }
+        if (key == .decimals) try write(out, "decimals", try microgpt.decimals(in.arena, x));
+        if (key != .decimals) try write(out, @tagName(key), [_]f64{total});
+    }
 }
 
-test "a request that breaks the protocol is answered once, and the next one as usual" {
-    try expectReplies(
-        \\arith a
-        \\add 3ff0000000000000
-        \\add 3ff0000000000000 3ff0000000000000
-        \\end
-        \\arith b
-        \\add 3ff0000000000000 3ff0000000000000
-        \\end
-        \\
-    ,
-        \\error a add takes 2 values and not 1
-        \\end
-        \\ok b
-        \\add 4000000000000000
-        \\end
-        \\
-    );
+/// Every `math` but exact is refused.
+fn readMath(in: *Request) !void {
+    const head = try in.fields(struct { math: enum { exact, native } });
+    if (head.math == .native) return error.unsupported;
 }
 
-test "an unknown verb is unsupported" {
-    try expectReplies("sing a\nloudly\nend\n", "error a unsupported\nend\n");
+fn math(in: *Request, out: *Writer) !void {
+    try readMath(in);
+    while (try in.takeOne(enum { exp, log, sin, cos, pow })) |key| {
+        const x = try in.double();
+        if ((key == .sin or key == .cos) and @abs(x) > 8) return error.@"expected a size up to 8";
+        try write(out, @tagName(key), [_]f64{switch (key) {
+            .pow => exact.pow(x, try readExponent(in, 4096)),
+            inline else => |function| @field(exact, @tagName(function))(x),
+        }});
+    }
 }
 
-test "the input may end anywhere" {
-    try expectReplies("hello a\n", "error a the input ended before the line 'end'\nend\n");
-    try expectReplies("sing a\nen", "error a the input ended before the line 'end'\nend\n");
-    try expectReplies("", "");
+fn readExponent(in: *Request, limit: f64) !f64 {
+    const y = try in.double();
+    if (!(@abs(y) <= limit and @mod(2 * y, 1) == 0)) return error.@"expected an integer or half-integer in its range";
+    return y;
 }
 
-test {
-    _ = @import("by_the_rule.zig");
-    _ = @import("exact.zig");
-    _ = @import("Generator.zig");
-    _ = @import("Graph.zig");
-    _ = Run;
-    _ = Tokenizer;
-    _ = wire;
+fn random(in: *Request, out: *Writer) !void {
+    try readMath(in);
+    try in.take("seed");
+    var generator: microgpt.Generator = .seeded(try in.integer(0, 0xffff_ffff));
+    while (try in.takeOne(enum { words, random, gauss, shuffle, choices, state })) |key| {
+        const n = if (key == .state) 0 else try in.integer(0, if (key == .shuffle) 10000 else 1000);
+        const doubles, const integers = .{ try in.arena.alloc(f64, n), try in.arena.alloc(u32, n) };
+        var numbers: wire.List = .empty;
+        if (key == .gauss or key == .choices) try numbers.append(in.arena, try in.double());
+        while (key == .choices and in.more()) try numbers.append(in.arena, try in.double());
+        if (numbers.items.len > 1000) return error.@"expected at most 1000 weights";
+        for (doubles, integers, 0..) |*double, *integer, i| switch (key) {
+            .words => integer.* = generator.word(),
+            .random => double.* = generator.random(),
+            .gauss => double.* = generator.gauss(numbers.items[0]),
+            .choices => integer.* = try generator.choice(numbers.items),
+            .shuffle, .state => integer.* = @intCast(i),
+        };
+        if (key == .shuffle) generator.shuffle(u32, integers);
+        if (key == .random or key == .gauss) try write(out, @tagName(key), doubles);
+        if (key == .words or key == .choices or key == .shuffle) try write(out, @tagName(key), integers);
+        if (key != .state) continue;
+        try out.print("state {d}", .{generator.index});
+        try write(out, "", generator.words);
+        if (generator.kept) |z| try write(out, "kept", [_]f64{z}) else try out.writeAll("kept none\n");
+    }
+}
+
+fn tokens(in: *Request, out: *Writer) !void {
+    const characters, const documents = try microgpt.tokenize(in.arena, try readLines(in));
+    try write(out, "documents", [_]usize{documents.len});
+    try write(out, "vocabulary", characters);
+    try write(out, "bos", [_]usize{characters.len});
+    for (documents) |document| try write(out, "encoded", document);
+}
+
+fn readLines(in: *Request) ![]microgpt.Text {
+    const lines = try in.arena.alloc(microgpt.Text, @max(1, std.mem.countScalar(u8, in.rest, '\n')));
+    for (lines) |*line| {
+        try in.take("line");
+        line.* = try in.integers(u21, 0, 0x10ffff);
+        if (line.len > 10000) return error.@"expected at most 10000 code points";
+        for (line.*) |c| if (std.unicode.isSurrogateCodepoint(c)) return error.@"expected no surrogates";
+    }
+    return lines;
+}
+
+fn graph(in: *Request, out: *Writer) !void {
+    try readMath(in);
+    var nodes: graphs.Graph = .{ .arena = in.arena };
+    var made: std.ArrayList(graphs.Span) = .empty;
+    const zero, const minus_one = .{ try nodes.leaf(0), try nodes.leaf(-1) };
+    while (true) {
+        const name = in.peek('\n');
+        const first = std.mem.startsWith(u8, name, "number_"); // Which operand is a number? It becomes a leaf.
+        const second = std.mem.endsWith(u8, name, "_number");
+        const plain = if (first) name[7..] else if (second) name[0 .. name.len - 7] else name;
+        const Key = enum { add, sub, mul, div, leaf, neg, pow, exp, log, relu, sum, root };
+        const key = std.meta.stringToEnum(Key, plain) orelse return error.@"expected a key of this verb";
+        const two = key == .add or key == .sub or key == .mul or key == .div;
+        if ((first and key != .sub and key != .div) or (second and !two)) return error.@"expected a key of this verb";
+        try in.take(name);
+        const a = if (first or key == .leaf) try nodes.leaf(try in.double()) else try readNode(in, made.items);
+        var b = if (second) try nodes.leaf(try in.double()) else if (two) try readNode(in, made.items) else zero;
+        if (key == .neg) b = minus_one;
+        if (key == .pow) b = try nodes.leaf(try readExponent(in, 1024));
+        if (key == .sub) b = try nodes.map(.mul, b, minus_one);
+        if (key == .div) b = try nodes.map(.pow, b, minus_one);
+        if (key == .root) break try nodes.backward(a);
+        var result = switch (key) {
+            .leaf, .root => a,
+            .add, .sub, .sum => try nodes.map(.add, a, b),
+            .mul, .div, .neg => try nodes.map(.mul, a, b),
+            inline .pow, .exp, .log, .relu => |kind| try nodes.map(@field(graphs.Kind, @tagName(kind)), a, b),
+        };
+        while (key == .sum and in.more()) result = try nodes.map(.add, result, try readNode(in, made.items));
+        try made.append(in.arena, result);
+    }
+    for (made.items) |node| try write(out, "value", nodes.values(node));
+    for (made.items) |node| try write(out, "gradient", nodes.gradients(node));
+}
+
+fn readNode(in: *Request, made: []const graphs.Span) !graphs.Span {
+    return if (made.len > 0) made[try in.integer(0, made.len - 1)] else error.@"expected a leaf";
+}
+
+/// The lines with which all requests for a model begin.
+fn readModel(in: *Request) !microgpt.Model {
+    try readMath(in);
+    const shape = try in.fields(microgpt.Shape);
+    if (shape.embedding % shape.heads != 0) return error.@"expected an embedding that is a multiple of heads";
+    const attention = try in.arena.alloc([]const u32, shape.block);
+    for (attention, 0..) |*list, t| {
+        list.* = try readIncreasing(in, "attend", 0, t);
+        if (list.len == 0 or list.*[list.len - 1] != t) return error.@"expected the position itself as the last one";
+    }
+    return .init(in.arena, shape, attention);
+}
+
+fn readIncreasing(in: *Request, key: []const u8, low: usize, high: usize) ![]u32 {
+    try in.take(key);
+    const list = try in.integers(u32, low, high);
+    for (1..@max(list.len, 1)) |i| if (list[i - 1] >= list[i]) return error.@"expected integers that increase";
+    return list;
+}
+
+fn readDocument(in: *Request, model: microgpt.Model) ![]u32 {
+    try in.take("tokens");
+    const document = try in.integers(u32, 0, model.shape.vocabulary - 1);
+    return if (document.len >= 2) document else error.@"expected two or more tokens";
+}
+
+fn readMatrices(in: *Request, prefix: []const u8, model: microgpt.Model) ![]f64 {
+    var numbers: wire.List = .empty;
+    for (model.matrices) |matrix| {
+        const name = try std.mem.concat(in.arena, u8, &.{ prefix, matrix.name });
+        const size: [2]u32 = .{ matrix.span.len / matrix.columns, matrix.columns };
+        _ = try in.tensor(&numbers, name, size, size);
+    }
+    return numbers.items;
+}
+
+fn writeMatrices(out: *Writer, prefix: []const u8, model: microgpt.Model, numbers: []const f64) !void {
+    for (model.matrices) |w|
+        try wire.writeTensor(out, prefix, w.name, w.columns, numbers[w.span.first..][0..w.span.len]);
+}
+
+fn forward(in: *Request, out: *Writer) !void {
+    var model = try readModel(in);
+    const document = try readDocument(in, model);
+    try model.set(try readMatrices(in, "", model));
+    model.trace = .empty;
+    const loss = model.graph.values(try model.loss(document));
+    for (model.trace.?.items) |kept| try wire.writeTensor(out, "", kept[0], kept[1].len, model.graph.values(kept[1]));
+    try write(out, "loss", loss);
+}
+
+fn backward(in: *Request, out: *Writer) !void {
+    var model = try readModel(in);
+    const document = try readDocument(in, model);
+    try model.set(try readMatrices(in, "", model));
+    const loss = try model.loss(document);
+    try model.graph.backward(loss);
+    try write(out, "loss", model.graph.values(loss));
+    try writeMatrices(out, "", model, model.graph.gradients(model.parameters));
+}
+
+fn adam(in: *Request, out: *Writer) !void {
+    try readMath(in);
+    const optimizer = try in.fields(microgpt.Optimizer);
+    try in.take("step");
+    const step = try in.integer(0, optimizer.steps - 1);
+    const names = .{ "parameters", "gradients", "m", "v" };
+    var lists: [4]wire.List = @splat(.empty);
+    var size: [2]u32 = try in.tensor(&lists[0], names[0], .{ 1, 1 }, .{ 2048, 2048 });
+    inline for (1..4) |i| size = try in.tensor(&lists[i], names[i], size, size);
+    const factors = optimizer.update(step, lists[0].items, lists[1].items, lists[2].items, lists[3].items);
+    inline for (.{ "rate", "correction1", "correction2" }, factors) |name, factor| try write(out, name, [_]f64{factor});
+    inline for (.{ 2, 3, 0 }) |i| try wire.writeTensor(out, "", names[i], size[1], lists[i].items);
+}
+
+fn train(in: *Request, out: *Writer) !void {
+    var model = try readModel(in);
+    const optimizer = try in.fields(microgpt.Optimizer);
+    try in.take("from");
+    const first = try in.integer(0, optimizer.steps - 1);
+    try in.take("count");
+    const end = first + try in.integer(1, optimizer.steps - first);
+    const full = try readIncreasing(in, "full", first, end - 1);
+    var documents: std.ArrayList([]const u32) = .empty;
+    while (documents.items.len == 0 or std.mem.eql(u8, in.peek('\n'), "tokens"))
+        try documents.append(in.arena, try readDocument(in, model));
+    try model.set(try readMatrices(in, "", model));
+    if (first > 0) model.m = try readMatrices(in, "m.", model);
+    if (first > 0) model.v = try readMatrices(in, "v.", model);
+    for (first..end) |step| {
+        const loss = try model.train(optimizer, step, documents.items[step % documents.items.len]);
+        try write(out, "step", [_]usize{step});
+        try write(out, "loss", [_]f64{loss});
+        const names = .{ "gradients", "m", "v", "parameters" };
+        const nodes, const all = .{ &model.graph, model.parameters };
+        const lists = .{ nodes.gradients(all), model.m, model.v, nodes.values(all) };
+        inline for (names, lists) |name, list| try wire.writeChecksum(out, name, list);
+        if (std.mem.findScalar(u32, full, @intCast(step)) == null) continue;
+        inline for (names, lists) |name, list| try writeMatrices(out, name ++ ".", model, list);
+    }
+}
+
+fn sample(in: *Request, out: *Writer) !void {
+    var model = try readModel(in);
+    const head = try in.fields(struct { temperature: f64, samples: u32 });
+    try model.set(try readMatrices(in, "", model));
+    try in.take("state");
+    var generator: microgpt.Generator = .{ .words = undefined, .index = try in.integer(0, 624) };
+    for (&generator.words) |*word| word.* = try in.integer(0, 0xffff_ffff);
+    try in.take("kept");
+    if (std.mem.eql(u8, in.rest, " none")) _ = in.word() else generator.kept = try in.double();
+    const bos = model.shape.vocabulary - 1;
+    for (0..head.samples) |number| {
+        try write(out, "sample", [_]usize{number});
+        var token = bos;
+        for (0..model.shape.block) |t| {
+            const probabilities = try model.predict(t, token, head.temperature);
+            token = try generator.choice(probabilities);
+            try write(out, "probabilities", probabilities);
+            try write(out, "token", [_]u32{token});
+            if (token == bos) break;
+        }
+    }
+    try write(out, "word", [_]u32{generator.word()});
+}
+
+fn run(in: *Request, out: *Writer) !void {
+    try readMath(in);
+    const head = try in.fields(struct { preset: microgpt.PresetName, steps: u32, samples: u32 });
+    var preset = microgpt.presets.get(head.preset);
+    preset.optimizer.steps, preset.samples = .{ head.steps, head.samples };
+    var text: Writer.Allocating = .init(in.arena);
+    const model, var generator = try microgpt.run(in.arena, preset, try readLines(in), &text.writer);
+    var characters = std.unicode.Utf8View.initUnchecked(text.written()[0 .. text.written().len - 1]).iterator();
+    try out.writeAll("print");
+    while (characters.nextCodepoint()) |c| if (c == '\n') try out.writeAll("\nprint") else try out.print(" {d}", .{c});
+    try out.writeByte('\n');
+    const lists = .{ model.graph.values(model.parameters), model.m, model.v };
+    inline for (.{ "parameters", "m", "v" }, lists) |name, list| try wire.writeChecksum(out, name, list);
+    try write(out, "word", [_]u32{generator.word()});
 }
