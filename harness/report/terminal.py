@@ -62,8 +62,7 @@ def show(record: Record, console: Console, repeat: str = "") -> None:
     if failure is not None:
         console.print(failure_panel(record, *failure, repeat or make_command(record)))
     elif record.fault is not None:
-        console.print(safe("
-".join(record.fault.log), "dim"))
+        console.print(safe("\n".join(record.fault.log), "dim"))
         console.print(safe(record.fault.hint), soft_wrap=True)
 
 
