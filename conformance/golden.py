@@ -6,8 +6,8 @@
 
 The requests come from `conformance/cases/`: those of a level go to `levels/`, those that test nothing but the
 protocol to `robust/`; of large ones, only hashes are stored, in `large.json`. `command_line/` comes with
-level 12. What is in `found/` is kept, with new replies; the sums of all files stand in `suite.sha256`. Running
-it twice gives the same bytes, on every machine.
+level 12. What is in `found/` is kept, with new replies; the sums of all files stand in `suite.sha256`.
+Running it twice gives the same bytes, on every machine.
 """
 
 import argparse

@@ -16,7 +16,7 @@ PACKAGES = ("reference", "conformance", "harness", "science")
 ROOMS = ("run", "build", "judge", "explain", "measure", "report", "fuzz", "fleet", "cli")
 """The rooms of harness/, each of which may import those before it. The shared files serve all."""
 SHARED = ("crash", "errors", "files", "locks", "paths")
-LONGEST = 400
+LONGEST = 420
 EXEMPT = {"reference/microgpt.py"}
 """One readable file by intention."""
 

@@ -103,7 +103,7 @@ def run(
 
 
 def _other_name(found: Record) -> str:
-    """What to do about a port that calls itself otherwise than its folder; '' where that is not the matter."""
+    """What to do about a port that calls itself otherwise than its folder; '' if it does not."""
     failure = found.first_failure
     difference = failure[1].difference if failure else None
     if (

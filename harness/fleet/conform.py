@@ -222,7 +222,7 @@ def _search(
     listener: Listener,
     judge_by: Compare,
 ) -> _Told:
-    """Clues to the first failure where no known mistake explains it, and the smallest request that shows it."""
+    """Clues to the first failure that no known mistake explains, and the smallest request that shows it."""
     first = _first_failure(found)
     if first is None or first.difference is None or first.reply is None or first.case.request.verb == "hello":
         return _Told()

@@ -34,6 +34,7 @@ Outcome = (
         "fails fresh questions",
         "disagrees with itself",
         "not robust",
+        "wrong on the command line",
     ]
 )
 

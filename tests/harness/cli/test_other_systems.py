@@ -1,4 +1,4 @@
-"""Claims on macOS and Windows, as far as they can be tried here: what needs no container needs no Unix either."""
+"""Claims on macOS and Windows, as far as they can be tried here: what needs no container needs no Unix."""
 
 from __future__ import annotations
 

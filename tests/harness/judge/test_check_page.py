@@ -15,12 +15,15 @@ LOSS = 3.25
 PROGRAMS = {
     "c": (
         "a.c",
-        '#include <stdio.h>\n{code}\nint main(void) {{ double x = {x}; trace("step0.loss", &x, 1); return 0; }}',
+        "#include <stdio.h>\n{code}\n"
+        'int main(void) {{ double x = {x}; trace("step0.loss", &x, 1); return 0; }}',
         "gcc -o a a.c && ./a",
     ),
     "rust": (
         "a.rs",
-        'use std::io::Write;\n{code}\nfn main() {{ trace(&mut std::fs::File::create("trace.txt").unwrap(), "step0.loss", &[{x}]); }}',
+        "use std::io::Write;\n{code}\n"
+        'fn main() {{ let mut file = std::fs::File::create("trace.txt").unwrap();'
+        ' trace(&mut file, "step0.loss", &[{x}]); }}',
         "rustc -o a a.rs && ./a",
     ),
     "js": (
