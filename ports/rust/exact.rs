@@ -1,10 +1,8 @@
 //! Correctly rounded exp, log, sin, cos and pow (SPEC.md, sections 2 and 15), in fixed point with 192 places. Results
-//! are less than 2^17 units of the last place off, or 2^-175. No true value is known to come nearer to a middle between
-//! two doubles than 2^-120 of itself, or 2^-173 for the least logarithms and sines. So what these places cannot tell
-//! from a middle is one, as only a power can be.
+//! are less than 2^17 units of the last place off, or 2^-175. No true value is known to come so near to a middle of two
+//! doubles, not even among the least logarithms and sines, unless it is one, as only a power can be.
 use std::array::from_fn;
 use std::f64::consts::{FRAC_2_PI, LN_2};
-use std::iter::successors;
 use std::ops::{Add, Mul};
 use std::sync::LazyLock;
 
@@ -20,20 +18,17 @@ impl Default for &Math {
     fn default() -> Self { &EXACT }
 }
 
-/// Two's complement, the top word first. It stands before the point.
+/// Two's complement, the top word first, which stands before the point. Products are cut off at the last place.
 #[derive(Clone, Copy)]
 struct Fixed([u64; 4]);
-
-const ONE: Fixed = Fixed([1, 0, 0, 0]);
 const LN2: Fixed = Fixed([0, 0xb17217f7d1cf79ab, 0xc9e3b39803f2f6af, 0x40f343267298b62d]);
 const HALF_PI: Fixed = Fixed([1, 0x921fb54442d18469, 0x898cc51701b839a2, 0x52049c1114cf98e8]);
 static INVERSE_FACTORIALS: LazyLock<Vec<Fixed>> = LazyLock::new(|| {
     let next = |&(k, term): &(f64, Fixed)| Some((k + 1.0, term * reciprocal(k)));
-    successors(Some((1.0, ONE)), next).map(|(_, term)| term).take(48).collect()
+    std::iter::successors(Some((1.0, Fixed::from(1.0))), next).map(|(_, term)| term).take(48).collect()
 });
 static ROOTS: LazyLock<[Fixed; 256]> = // 2^(j/256)
     LazyLock::new(|| from_fn(|j| series(LN2 * Fixed::from(j as f64 / 256.0), INVERSE_FACTORIALS.iter())));
-
 impl Fixed {
     fn from(x: f64) -> Fixed {
         let word = |i: i32| (x.abs() * 2_f64.powi(64 * i)) % 2_f64.powi(64);
@@ -57,7 +52,6 @@ impl Add for Fixed {
 }
 impl Mul for Fixed {
     type Output = Fixed;
-    /// Cut off at the last place, towards zero.
     fn mul(self, other: Fixed) -> Fixed {
         let [a, b] = [self, other].map(|factor| factor.signed(factor.is_negative()).0);
         let mut product = [0; 8];
@@ -74,8 +68,9 @@ impl Mul for Fixed {
 }
 
 /// Newton's method: each round doubles the right bits.
-fn reciprocal(x: f64) -> Fixed { (0..2).fold(Fixed::from(1.0 / x), |r, _| r + r * (ONE + r * Fixed::from(-x))) }
-
+fn reciprocal(x: f64) -> Fixed {
+    (0..2).fold(Fixed::from(1.0 / x), |r, _| r + r * (Fixed::from(1.0) + r * Fixed::from(-x)))
+}
 /// The first term + the second * s + the third * s^2 ...
 fn series<'a>(s: Fixed, terms: impl DoubleEndedIterator<Item = &'a Fixed>) -> Fixed {
     terms.rev().fold(Fixed([0; 4]), |sum, &term| sum * s + term)
@@ -118,7 +113,6 @@ fn sine(x: f64, quarters: i32) -> f64 {
     let value = series(r * r.signed(true), INVERSE_FACTORIALS[usize::from(is_sine)..].iter().step_by(2));
     nearest(((if is_sine { r * value } else { value }).signed(quadrant & 2 == 2), 0))
 }
-
 fn exp(x: f64) -> f64 { if x.is_nan() { x } else { nearest(power(Fixed::from(x.clamp(-800.0, 800.0)))) } }
 fn log(x: f64) -> f64 { if x > 0.0 && x < f64::INFINITY { nearest((logarithm(x), 0)) } else { x.ln() } }
 /// For |x| <= 8. That of a small x is x: x^3/6 is less than half an ulp.

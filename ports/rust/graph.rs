@@ -4,7 +4,6 @@ use crate::exact::Math;
 use std::ops::Range;
 
 pub type Node = usize; // a place in the arena; those of a vector are consecutive
-
 #[derive(Clone, Copy)]
 #[rustfmt::skip]
 pub struct Vector { pub first: Node, pub length: usize }
@@ -12,7 +11,6 @@ impl Vector {
     pub fn nodes(self) -> Range<Node> { self.first..self.first + self.length }
     pub fn part(self, start: usize, length: usize) -> Vector { Vector { first: self.first + start, length } }
 }
-
 /// How a node passes its gradient on.
 #[derive(Clone, Copy)]
 enum Rule {
@@ -22,7 +20,6 @@ enum Rule {
 }
 /// Left, right, pairs, rule: the children are left, right, left + 1, right + 1 ... An only one stands on both sides.
 type Origin = (Node, Node, usize, Rule);
-
 #[derive(Default)]
 pub struct Graph {
     pub math: &'static Math,

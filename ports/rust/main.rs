@@ -4,7 +4,6 @@ mod exact;
 mod graph;
 mod microgpt;
 mod protocol;
-
 use exact::{EXACT, Math, NATIVE};
 use graph::{Graph, Node};
 use microgpt::{Generator, Model, Settings, WORDS, documents, encode, four_decimals, preset};
@@ -25,8 +24,8 @@ fn main() -> ExitCode {
     ExitCode::FAILURE
 }
 fn run_preset(name: &str) -> Result<()> {
-    let (settings, text) = (preset(name)?, read_to_string(stdin())?);
-    let (lines, ..) = microgpt::run(settings, 20, &Vec::from_iter(text.split('\n').map(String::from)))?;
+    let text = Vec::from_iter(read_to_string(stdin())?.split('\n').map(String::from));
+    let (lines, ..) = microgpt::run(preset(name)?, 20, &text)?;
     Ok(writeln!(stdout(), "{}", lines.join("\n"))?)
 }
 
@@ -61,10 +60,8 @@ fn answer_verb(verb: &str, lines: &[String]) -> Result<Reply> {
     if request.0.is_empty() { Ok(reply) } else { expected("end", request.key()) }
 }
 
-type Verb = fn(&mut Request, &mut Reply) -> Result<()>;
-
 #[rustfmt::skip]
-const VERBS: [(&str, Verb); 12] = [
+const VERBS: [(&str, fn(&mut Request, &mut Reply) -> Result<()>); 12] = [
     ("hello", hello), ("arith", arith), ("math", math), ("random", random), ("tokens", tokens), ("graph", graph),
     ("forward", forward), ("backward", backward), ("adam", adam), ("train", train), ("sample", sample), ("run", run),
 ];
@@ -78,7 +75,6 @@ fn read_math(request: &mut Request) -> Result<&'static Math> {
 }
 fn arith(request: &mut Request, reply: &mut Reply) -> Result<()> { calculate(None, request, reply) }
 fn math(request: &mut Request, reply: &mut Reply) -> Result<()> { calculate(Some(read_math(request)?), request, reply) }
-
 fn calculate(math: Option<&Math>, request: &mut Request, reply: &mut Reply) -> Result<()> {
     for line in request.rest()? {
         let numbers = all(&line[1..], double)?;
@@ -90,8 +86,8 @@ fn calculate(math: Option<&Math>, request: &mut Request, reply: &mut Reply) -> R
             (None, "sqrt", [x]) => x.sqrt(),
             (None, "muladd", [x, y, z]) => x * y + z,
             (None, "sum", [_, ..]) => numbers.iter().fold(0.0, |sum, x| sum + x),
-            (None, "dot", [_, .., _]) if numbers.len() % 2 == 0 => {
-                numbers.chunks(2).fold(0.0, |sum, xy| sum + xy[0] * xy[1])
+            (None, "dot", [_, _, ..]) if numbers.len() % 2 == 0 => {
+                numbers.chunks(2).fold(0.0, |s, xy| s + xy[0] * xy[1])
             }
             (None, "decimals", [x]) if x.abs() <= 2_f64.powi(53) || !x.is_finite() => *x,
             (Some(math), "exp", [x]) => (math.exp)(*x),
@@ -153,10 +149,8 @@ fn graph(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let mut graph = Graph::new(read_math(request)?);
     let (mut nodes, mut root): (Vec<Node>, Option<Node>) = Default::default();
     for line in request.rest()? {
-        let node = |word: &str| match nodes.len() {
-            0 => expected("a leaf first", word),
-            count => Ok(nodes[integer(0..=count - 1)(word)?]),
-        };
+        let node =
+            |word: &str| Ok(*nodes.get(integer(0..=usize::MAX)(word)?).ok_or("expected an earlier expression")?);
         ensure(root.is_none(), "expected end after root")?;
         #[rustfmt::skip]
         let next = match line[..] {
@@ -238,9 +232,9 @@ fn forward(request: &mut Request, reply: &mut Reply) -> Result<()> {
     let mut trace = graph.trace.iter();
     for t in 0..settings.block {
         let mut write = |prefix: &str, names: &[&str]| {
-            for (name, x) in names.iter().zip(trace.by_ref()) {
+            names.iter().zip(trace.by_ref()).for_each(|(name, x)| {
                 reply.tensor(&format!("pos{t}.{prefix}{name}"), x.length, &graph.values[x.nodes()]);
-            }
+            })
         };
         write("", &["embedded", "normed"]);
         for layer in (0..settings.layers).map(|i| format!("layer{i}.")) {

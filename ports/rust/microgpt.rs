@@ -2,12 +2,9 @@
 use crate::exact::{Math, root};
 use crate::graph::{Graph, Node, Vector};
 use crate::protocol::{Result, ensure, expected};
-use std::collections::BTreeSet;
 use std::f64::consts::{PI, TAU};
-use std::iter::once;
 
 pub const WORDS: usize = 624;
-
 /// Python's Mersenne Twister, MT19937 (Matsumoto and Nishimura, 1998), and what is drawn from it.
 #[rustfmt::skip]
 pub struct Generator { pub words: [u32; WORDS], pub index: usize, pub kept: Option<f64> }
@@ -83,13 +80,13 @@ impl Generator {
 pub fn documents(lines: &[String]) -> Result<(Vec<&str>, Vec<char>)> {
     let stripped = lines.iter().map(|line| line.trim_matches(|c| matches!(c, '\t'..='\r' | ' ')));
     let documents: Vec<&str> = stripped.filter(|line| !line.is_empty()).collect();
-    let characters = BTreeSet::from_iter(documents.iter().flat_map(|document| document.chars()));
+    let characters = std::collections::BTreeSet::from_iter(documents.iter().flat_map(|document| document.chars()));
     ensure((1..=2047).contains(&characters.len()), "expected documents with 1 to 2047 distinct characters")?;
     Ok((documents, characters.into_iter().collect()))
 }
 pub fn encode(document: &str, characters: &[char]) -> Vec<usize> {
     let (known, bos) = (document.chars().filter_map(|c| characters.binary_search(&c).ok()), characters.len());
-    once(bos).chain(known).chain(once(bos)).collect()
+    [bos].into_iter().chain(known).chain([bos]).collect()
 }
 
 /// The shape of a model and how it is trained. `attention` lists for each position those that it attends to, itself
@@ -99,25 +96,21 @@ pub fn encode(document: &str, characters: &[char]) -> Vec<usize> {
 pub struct Settings {
     pub math: &'static Math,
     pub layers: usize, pub heads: usize, pub embedding: usize, pub block: usize, pub vocabulary: usize,
-    pub squared_relu: bool, // or relu
-    pub attention: Vec<Vec<usize>>,
-    pub learning_rate: f64, pub beta1: f64, pub beta2: f64, pub epsilon: f64,
-    pub cosine: bool, // or linear
-    pub steps: usize,
+    pub squared_relu: bool, pub attention: Vec<Vec<usize>>,
+    pub learning_rate: f64, pub beta1: f64, pub beta2: f64, pub epsilon: f64, pub cosine: bool, pub steps: usize,
     pub sigma: f64, pub output_sigma: f64,
 }
 #[rustfmt::skip]
 pub fn preset(name: &str) -> Result<Settings> {
-    let common = Settings { layers: 1, heads: 4, embedding: 16, learning_rate: 0.01, epsilon: 1e-8, ..Default::default() };
+    let all = Settings { layers: 1, heads: 4, embedding: 16, learning_rate: 0.01, epsilon: 1e-8, ..Default::default() };
     match name {
         "seed" => Ok(Settings { block: 8, squared_relu: true, sigma: 0.02, output_sigma: 0.0,
-                                beta1: 0.9, beta2: 0.95, cosine: true, steps: 500, ..common }),
+                                beta1: 0.9, beta2: 0.95, cosine: true, steps: 500, ..all }),
         "classic" => Ok(Settings { block: 16, squared_relu: false, sigma: 0.08, output_sigma: 0.08,
-                                   beta1: 0.85, beta2: 0.99, cosine: false, steps: 1000, ..common }),
+                                   beta1: 0.85, beta2: 0.99, cosine: false, steps: 1000, ..all }),
         _ => expected("seed or classic", name),
     }
 }
-
 impl Settings {
     /// The names, rows and columns of all parameter matrices: three, and then six for each layer.
     pub fn matrices(&self) -> Vec<(String, usize, usize)> {
@@ -169,8 +162,8 @@ impl Graph {
         self.noted(x.nodes(), |graph, x| graph.mul(x, scale))
     }
     fn softmax(&mut self, logits: Vector) -> Vector {
-        let values = self.values[logits.nodes()].iter();
-        let top = values.copied().reduce(|top, x| if x > top { x } else { top }).unwrap_or(0.0);
+        let logit_values = self.values[logits.nodes()].iter().copied();
+        let top = logit_values.reduce(|top, x| if x > top { x } else { top }).unwrap_or(0.0);
         let shifted = self.vector(logits.nodes(), |graph, x| graph.add_number(x, -top));
         let exps = self.vector(shifted.nodes(), Graph::exp);
         let total = self.sum(exps);
@@ -182,36 +175,33 @@ impl Graph {
     fn attend(&mut self, heads: usize, q: Vector, keys: &[Vector], values: &[Vector]) -> Vector {
         let size = q.length / heads;
         let root = (self.math.pow)(size as f64, 0.5);
-        let (mut results, mut products) = (Vec::new(), Vec::new());
+        let (mut heads, mut products) = (Vec::new(), Vec::new());
         for start in (0..q.length).step_by(size) {
             let part = |x: Vector| x.part(start, size);
             let dots = self.vector(keys, |graph, &key| graph.dot(part(q), part(key)));
             let scores = self.vector(dots.nodes(), |graph, x| graph.div_number(x, root));
             let weights = self.softmax(scores);
-            results.push([scores, weights]);
+            heads.push((scores, weights, start));
             let weighted = |graph: &mut Graph, (weight, value)| graph.mul(weight, value);
             let product = |j| self.vector(weights.nodes().zip(values.iter().map(|value| value.first + j)), weighted);
             products.extend((start..start + size).map(product));
         }
         let mixed = self.vector(products, Graph::sum);
-        for (h, [scores, weights]) in results.into_iter().enumerate() {
-            self.trace.extend([scores, weights, mixed.part(h * size, size)]);
-        }
+        let notes = |(scores, weights, start)| [scores, weights, mixed.part(start, size)];
+        self.trace.extend(heads.into_iter().flat_map(notes));
         mixed
     }
 }
 
 /// A model in training. Its parameters are the first nodes of its graph, which is made anew for each document.
 #[derive(Default)]
+#[rustfmt::skip]
 pub struct Model {
-    pub settings: Settings,
+    pub settings: Settings, pub graph: Graph,
+    pub parameters: Vec<f64>, pub m: Vec<f64>, pub v: Vec<f64>, // and Adam's moments
     matrices: Vec<Vector>,
-    pub parameters: Vec<f64>,
-    pub m: Vec<f64>, // Adam's moments
-    pub v: Vec<f64>,
-    pub graph: Graph,
     caches: Vec<[Vec<Vector>; 2]>, // of each layer: the keys and the values of the positions so far
-    orders: Vec<Vec<Node>>,        // of each position: how the graph's nodes are visited
+    orders: Vec<Vec<Node>>, // of each position: how the graph's nodes are visited
 }
 impl Model {
     pub fn new(parameters: Vec<f64>, settings: Settings) -> Model {

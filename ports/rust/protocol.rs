@@ -7,7 +7,6 @@ pub type Range = std::ops::RangeInclusive<usize>;
 
 pub fn ensure(condition: bool, sentence: &str) -> Result<()> { if condition { Ok(()) } else { Err(sentence.into()) } }
 pub fn expected<T>(what: &str, came: &str) -> Result<T> { Err(format!("expected {what}, got {came:.40}").into()) }
-
 pub fn words(line: &str) -> Result<Vec<&str>> {
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic());
     ensure(line.len() <= 65536 && line.split(' ').all(is_word), "expected up to 65536 bytes of ASCII in single words")?;
@@ -38,7 +37,6 @@ pub fn all<T>(words: &[&str], parse: impl Fn(&str) -> Result<T>) -> Result<Vec<T
 
 /// The lines that are still to be read, in words.
 pub struct Request<'a>(pub &'a [Vec<&'a str>]);
-
 impl<'a> Request<'a> {
     /// The key of the next line; `end` after the last one.
     pub fn key(&self) -> &'a str { self.0.first().map_or("end", |line| line[0]) }
@@ -63,13 +61,11 @@ impl<'a> Request<'a> {
     }
 }
 
-/// A double as hex digits. All NaNs are one.
+fn bits(x: f64) -> u64 { if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() } } // all NaNs are one
 pub fn hex(x: f64) -> String { format!("{:016x}", bits(x)) }
-fn bits(x: f64) -> u64 { if x.is_nan() { f64::NAN.to_bits() } else { x.to_bits() } }
 
 #[derive(Default)]
 pub struct Reply(pub String);
-
 impl Reply {
     pub fn line<T: Display>(&mut self, key: &str, values: impl IntoIterator<Item = T>) {
         self.0.push_str(key);
