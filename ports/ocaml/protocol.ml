@@ -1,102 +1,89 @@
-(* Requests and replies: lines of words. *)
+(* Requests and replies: lines of words. Whatever is wrong with a request is a Failure with the reason. *)
 
-exception Refused of string
-exception Unsupported
+let refuse format = Printf.ksprintf failwith format
 
-let refuse format = Printf.ksprintf (fun reason -> raise (Refused reason)) format
+(* The lines of one request that are still to be read. *)
+type request = string list ref
+
 let longest = 65536
-
-(* The lines of one request that are still to be read, and the number of the first of them. *)
-type request = { mutable rest : string list; mutable number : int }
-
 let words line = if String.length line > longest then refuse "a line is too long" else String.split_on_char ' ' line
 
-(* The key of the next line, or the empty text. *)
-let peek request = match request.rest with [] -> "" | line :: _ -> List.hd (words line)
-
-let next request =
-  match request.rest with
-  | [] -> refuse "line %d: the request ends too early" request.number
-  | line :: rest ->
-      request.rest <- rest;
-      request.number <- request.number + 1;
-      (match words line with key :: values -> (key, values) | [] -> assert false)
+let next (request : request) =
+  match !request with
+  | [] -> refuse "the request ends too early"
+  | line :: rest -> request := rest; (List.hd (words line), List.tl (words line))
 
 (* The values of the next line, which must have this key. *)
 let take request key =
   let found, values = next request in
-  if found <> key then refuse "line %d: expected %s" (request.number - 1) key;
-  values
+  if found = key then values else refuse "expected a line %s" key
 
-let one request key =
-  match take request key with [ value ] -> value | values -> refuse "%s takes 1 value, not %d" key (List.length values)
+(* What [read] makes of the one value of that line. *)
+let one request key read = match take request key with [ value ] -> read value | _ -> refuse "%s takes 1 value" key
 
-(* What [read] makes of the lines with this key; there may be none of them. *)
+(* What [read] makes of the lines with this key, none or more. *)
 let rec while_key request key read =
-  if request.rest <> [] && peek request = key then
-    let item = read (take request key) in
-    item :: while_key request key read
-  else []
+  match !request with
+  | line :: _ when List.hd (words line) = key -> let item = read (take request key) in item :: while_key request key read
+  | _ -> []
 
-let finish request = if request.rest <> [] then refuse "line %d: expected the end" request.number
+(* Hands key and values of all lines that are left to [read]; there must be one. *)
+let rec each_line request read =
+  let key, values = next request in
+  read key values;
+  if !request <> [] then each_line request read
+
+let finish request = if !request <> [] then refuse "expected the end"
 
 let integer low high word =
-  let digits = String.length word in
-  let decimal = String.for_all (function '0' .. '9' -> true | _ -> false) word in
-  if digits = 0 || digits > 10 || (not decimal) || (digits > 1 && word.[0] = '0') then refuse "expected an integer";
+  let decimal = word <> "" && String.for_all (fun c -> '0' <= c && c <= '9') word in
+  if (not decimal) || String.length word > 10 || (word.[0] = '0' && word <> "0") then refuse "expected an integer";
   let n = int_of_string word in
-  if n < low || n > high then refuse "an integer is not in the range from %d to %d" low high;
-  n
+  if low <= n && n <= high then n else refuse "an integer is not in the range from %d to %d" low high
 
 let double word =
   let hex = String.for_all (function '0' .. '9' | 'a' .. 'f' -> true | _ -> false) word in
   if String.length word <> 16 || not hex then refuse "a double has 16 lower-case hex digits";
   let x = Int64.float_of_bits (Int64.of_string ("0x" ^ word)) in
-  if Float.is_nan x then Int64.float_of_bits 0x7ff8000000000000L else x
-
-let doubles values = Array.of_list (List.map double values)
-let choose key choices word = match List.assoc_opt word choices with Some x -> x | None -> refuse "unknown %s" key
+  if Float.is_nan x then nan else x
 
 let code_point word =
   let point = integer 0 0x10ffff word in
-  if point land 0x1ff800 = 0xd800 then refuse "a surrogate is not a code point";
-  point
+  if Uchar.is_valid point then point else refuse "a surrogate is not a code point"
 
-let math request =
-  match one request "math" with
-  | "exact" -> ()
-  | "native" -> raise Unsupported
-  | _ -> refuse "math is exact or native"
+let choose choices word = try List.assoc word choices with Not_found -> refuse "expected one of a few words"
+let math request = one request "math" (choose [ ("exact", Fun.id); ("native", fun () -> refuse "unsupported") ]) ()
 
-(* A tensor's rows, all in one array. *)
-let tensor request name rows columns =
-  if take request "tensor" <> [ name; string_of_int rows; string_of_int columns ] then
-    refuse "line %d: expected the tensor %s of %d rows and %d columns" (request.number - 1) name rows columns;
-  let row _ =
-    let row = doubles (take request "row") in
-    if Array.length row <> columns then refuse "%s: a row has %d values, not %d" name (Array.length row) columns;
-    row
-  in
-  Array.concat (List.init rows row)
+(* A tensor's shape, which may be given, and its rows in one array. *)
+let tensor ?shape request name =
+  match take request "tensor" with
+  | [ found; rows; columns ] when found = name ->
+      let rows, columns = (integer 1 2048 rows, integer 1 2048 columns) in
+      if Option.value shape ~default:(rows, columns) <> (rows, columns) then refuse "tensor %s has the wrong shape" name;
+      let row _ =
+        let row = Array.of_list (List.map double (take request "row")) in
+        if Array.length row = columns then row else refuse "a row of %s is not %d values" name columns in
+      ((rows, columns), Array.concat (List.init rows row))
+  | _ -> refuse "expected the tensor %s" name
+
+(* The matrices of a model, each with a prefix to its name. *)
+let matrices request shape prefix =
+  let read (name, rows, columns) = snd (tensor ~shape:(rows, columns) request (prefix ^ name)) in
+  Array.concat (List.map read (Model.matrices shape))
 
 let hex x = Printf.sprintf "%016Lx" (Training.bits x)
-let hexes xs = List.map hex (Array.to_list xs)
+let ints = List.map string_of_int
 
 let put reply key values =
-  List.iter (fun word -> Buffer.add_string reply word; Buffer.add_char reply ' ') (key :: values);
-  Buffer.truncate reply (Buffer.length reply - 1);
+  Buffer.add_string reply (String.concat " " (key :: values));
   Buffer.add_char reply '\n'
 
-let put_tensor reply name rows columns value =
+let put_tensor reply name (rows, columns) value =
   put reply "tensor" [ name; string_of_int rows; string_of_int columns ];
-  for r = 0 to rows - 1 do
-    put reply "row" (List.init columns (fun c -> hex (value ((r * columns) + c))))
-  done
+  for r = 0 to rows - 1 do put reply "row" (List.init columns (fun c -> hex (value ((r * columns) + c)))) done
 
-(* All matrices, one after the other, each with a prefix to its name. *)
 let put_matrices reply shape prefix xs =
   let put_matrix start (name, rows, columns) =
-    put_tensor reply (prefix ^ name) rows columns (fun i -> xs.(start + i));
-    start + (rows * columns)
-  in
+    put_tensor reply (prefix ^ name) (rows, columns) (fun i -> xs.(start + i));
+    start + (rows * columns) in
   ignore (List.fold_left put_matrix 0 (Model.matrices shape))

@@ -2,27 +2,19 @@
 
 type t = { words : int array; mutable index : int; mutable kept : float option }
 
-exception No_choice
-
 let mask = 0xffffffff
 
 let create seed =
   let mt = Array.make 624 19650218 in
   let mixed i = mt.(i - 1) lxor (mt.(i - 1) lsr 30) in
-  for i = 1 to 623 do
-    mt.(i) <- ((1812433253 * mixed i) + i) land mask
-  done;
+  for i = 1 to 623 do mt.(i) <- ((1812433253 * mixed i) + i) land mask done;
   let i = ref 1 in
   let stir count factor plus =
     for _ = 1 to count do
       mt.(!i) <- ((mt.(!i) lxor (mixed !i * factor)) + plus !i) land mask;
       incr i;
-      if !i = 624 then begin
-        mt.(0) <- mt.(623);
-        i := 1
-      end
-    done
-  in
+      if !i = 624 then (mt.(0) <- mt.(623); i := 1)
+    done in
   stir 624 1664525 (fun _ -> seed);
   stir 623 1566083941 (fun i -> -i);
   mt.(0) <- 0x80000000;
@@ -35,10 +27,7 @@ let renew mt =
   done
 
 let word t =
-  if t.index = 624 then begin
-    renew t.words;
-    t.index <- 0
-  end;
+  if t.index = 624 then (renew t.words; t.index <- 0);
   let y = t.words.(t.index) in
   t.index <- t.index + 1;
   let y = y lxor (y lsr 11) in
@@ -54,46 +43,34 @@ let random t =
 let gauss t sigma =
   let z =
     match t.kept with
-    | Some z ->
-        t.kept <- None;
-        z
+    | Some z -> t.kept <- None; z
     | None ->
         let x = random t *. 6.283185307179586 in
         let r = sqrt (-2.0 *. Exact.log (1.0 -. random t)) in
         t.kept <- Some (Exact.sin x *. r);
-        Exact.cos x *. r
-  in
+        Exact.cos x *. r in
   0.0 +. (z *. sigma)
 
 let below t n =
   let rec bits k = if n lsr k = 0 then k else bits (k + 1) in
   let shift = 32 - bits 0 in
-  let rec draw () =
-    let value = word t lsr shift in
-    if value < n then value else draw ()
-  in
+  let rec draw () = let value = word t lsr shift in if value < n then value else draw () in
   draw ()
 
 let shuffle t items =
   for i = Array.length items - 1 downto 1 do
-    let j = below t (i + 1) in
-    let item = items.(i) in
+    let j = below t (i + 1) and item = items.(i) in
     items.(i) <- items.(j);
     items.(j) <- item
   done
 
 let choice t weights =
-  let cumulative = Array.copy weights in
-  for i = 1 to Array.length weights - 1 do
-    cumulative.(i) <- cumulative.(i - 1) +. weights.(i)
-  done;
-  let total = cumulative.(Array.length weights - 1) +. 0.0 in
-  if not (total > 0.0 && total < infinity) then raise No_choice;
+  let cumulative = Array.copy weights and last = Array.length weights - 1 in
+  for i = 1 to last do cumulative.(i) <- cumulative.(i - 1) +. weights.(i) done;
+  let total = cumulative.(last) +. 0.0 in
+  if not (total > 0.0 && total < infinity) then failwith "the weights of a choice must add up to a finite number above 0";
   let u = random t *. total in
   let rec search low high =
-    if low >= high then low
-    else
-      let middle = (low + high) / 2 in
-      if u < cumulative.(middle) then search low middle else search (middle + 1) high
-  in
-  search 0 (Array.length weights - 1)
+    let middle = (low + high) / 2 in
+    if low >= high then low else if u < cumulative.(middle) then search low middle else search (middle + 1) high in
+  search 0 last
