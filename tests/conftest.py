@@ -25,20 +25,12 @@ NAMES = "ab\n ba \n\nc\n"
 __all__ = ["bounded", "client", "pytest_runtest_setup", "site"]
 
 
-SHARED = {"site": "site", "chromium": "site", "dask": "cluster", "client": "engine"}
-"""Costly fixtures, and the group of the tests that use them: xdist gives a group to one process."""
-
-
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is marked long, unless --long is given, and keep tests together that share much."""
+    """Leave out what is marked long, unless --long is given."""
     if not config.getoption("--long"):
         long = [item for item in items if item.get_closest_marker("long")]
         config.hook.pytest_deselected(items=long)
         items[:] = [item for item in items if item not in long]
-    for item in items:
-        groups = [SHARED[name] for name in getattr(item, "fixturenames", ()) if name in SHARED]
-        if groups:
-            item.add_marker(pytest.mark.xdist_group(groups[0]))
 
 
 @pytest.fixture(autouse=True)
