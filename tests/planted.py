@@ -1,5 +1,5 @@
-"""The JavaScript port with mistakes planted into its source: what public programs get wrong, in a program that shares
-no line with the reference or with the engine that measures chances.
+"""The JavaScript port with mistakes planted into its source: those of public programs, in a program that
+shares no line with the reference or with the engine that measures chances.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Claims about chances: the engine is the reference, the numbers of statistics are right, wrong programs are caught."""
+"""Claims about chances: the engine is the reference, statistics are right, wrong programs are caught."""
 
 import shutil
 

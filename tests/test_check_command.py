@@ -1,4 +1,4 @@
-"""Claims about `conform check` and `conform start`: exit status, JSON, JUnit, badge, and mistakes that are named."""
+"""Claims about `conform check` and `conform start`: exit status, JSON, JUnit, badge, and named mistakes."""
 
 import json
 import shutil

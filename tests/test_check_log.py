@@ -13,8 +13,8 @@ FORMS = {
     "colours": "\x1b[32mStep\x1b[0m 0: \x1b[1mloss = 3.3570\x1b[0m\nStep 1: loss = 3.1933\n",
     "other words": "[LOG] Step 1 Loss: 3.3570\n[LOG] Arena size: 36817\n[LOG] Step 2 Loss: 3.1933\n",
     "decimal commas": "Step 1 Loss: 3,3570\nStep 2 Loss: 3,1933\n",
-    "a mean beside it": "step 1 | avg loss 3.9 | loss 3.3570 | 12.3ms\nstep 2 | mean loss 3.8 | loss 3.1933\n",
-    "a progress bar": "train: 1%|#  | 1/1000 [00:00<00:10, loss=3.3570]\rtrain: 1%|#  | 2/1000 [00:01, loss=3.1933]",
+    "a mean beside it": "step 1 | avg loss 3.9 | loss 3.3570 | 12ms\nstep 2 | mean loss 3.8 | loss 3.1933\n",
+    "a progress bar": "1%|#  | 1/1000 [00:00<00:10, loss=3.3570]\r1%|#  | 2/1000 [00:01, loss=3.1933]",
     "a table": "step,loss\n1,3.3570\n2,3.1933\n",
     "loss before step": "Loss at step 1: 3.3570\nLoss at step 2: 3.1933\n",
     "no steps": "loss: 3.3570\nloss: 3.1933\n",
@@ -100,7 +100,7 @@ def test_one_digit_that_differs_is_found():
 
 
 def test_the_stored_losses_are_those_of_the_witness():
-    """Bits that the original program came to on the same names, with exact functions (its first and last losses)."""
+    """Bits that the original program came to on the same names, with exact functions."""
     assert CLASSIC is not None
     assert [x.hex() for x in CLASSIC.golden.losses[:2]] == ["0x1.adb1e366bd02fp+1", "0x1.98bebd2db9195p+1"]
     assert CLASSIC.golden.checksums[1]["parameters"] == "e88841be 50763004"

@@ -16,7 +16,14 @@ from harness.report.escape import xml
 from harness.report.terminal import safe
 from harness.report.words import distance
 
-COLOURS = {"bit": GREEN, "tolerance": YELLOW, "printed": GREEN, "consistent": BLUE, "wrong": RED}
+COLOURS = {
+    "bit": GREEN,
+    "tolerance": YELLOW,
+    "printed": GREEN,
+    "consistent": BLUE,
+    "unknown": YELLOW,
+    "wrong": RED,
+}
 
 
 def show(verdict: Verdict, console: Console) -> None:

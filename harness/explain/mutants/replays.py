@@ -18,7 +18,7 @@ from harness.explain.mutants.mutant import load_modules
 from harness.judge.check.setup import Setup
 from reference import microgpt
 
-STEPS = 8
+STEPS = 4
 SECONDS = 60.0  # a mutant that is slower gets fewer steps
 FOLDER = Path(__file__).parent / "replays"
 Replay = dict[str, Any]

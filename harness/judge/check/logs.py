@@ -73,7 +73,7 @@ def judge(
 
 
 def _likeness(log: Log, one: Tried) -> tuple[bool, bool, float]:
-    """What tells the run that a log is of: the same random numbers, else the same number of steps, else chance."""
+    """What tells the run that a log is of: the same random numbers, else the number of steps, else chance."""
     share = one.right / max(1, one.found.compared)
     return one.begins_right, log.total in (None, one.setup.steps) or share > 0.5, share
 
@@ -225,7 +225,7 @@ def by_chances(verdict: Verdict, logs: Sequence[Log], setup: Setup, table: chanc
     firsts = [log.losses[min(log.losses)].value for log in logs]
     if table is None:
         words = f"{numbers}, and no chances are stored for {setup.words}: only that bits differ can be said"
-        return replace(verdict, sentence=words)
+        return replace(verdict, agreement="unknown", sentence=words)
     known = frozenset(setup.dataset.lines) or None
     vectors = [
         chances.vector(
@@ -284,8 +284,8 @@ def by_chances(verdict: Verdict, logs: Sequence[Log], setup: Setup, table: chanc
 
 
 def is_smooth(log: Log, preset: str) -> bool:
-    """Whether losses of steps that follow each other are nearer together than documents that differ make them: no
-    difference is greater than some d, and of right programs at most DENSITY * d have one that is no greater.
+    """Whether losses of neighbouring steps are nearer together than different documents make them: no
+    difference is greater than some d, and at most DENSITY * d of those of right programs are no greater.
     """
     steps = [step for step in log.losses if step + 1 in log.losses]
     changes = [abs(log.losses[step + 1].value - log.losses[step].value) for step in steps]
@@ -334,7 +334,8 @@ def _rate_notes(found: chances.Chances) -> tuple[str, ...]:
     r = found.rates
     return (
         f"error rates on held-out seeds: {r.alarms} false alarms in {r.right:,} right logs; "
-        f"of {r.mistakes} mistakes one log catches {r.caught}, ten logs {r.caught_by_ten}, in half of the tries or more",
+        f"of {r.mistakes} mistakes one log catches {r.caught}, ten logs {r.caught_by_ten}, "
+        "in half of the tries or more",
     )
 
 

@@ -13,7 +13,8 @@ from typing import Any, Literal
 from harness.judge.check.chances import Chances
 from harness.judge.compare import Difference
 
-Agreement = Literal["bit", "tolerance", "printed", "consistent", "wrong"]
+Agreement = Literal["bit", "tolerance", "printed", "consistent", "unknown", "wrong"]
+"""`unknown`: its random numbers are its own, and what is usual was not measured for such a run."""
 SCHEMA_VERSION = 1
 
 
@@ -48,7 +49,7 @@ class Verdict:
 
     @property
     def agrees(self) -> bool:
-        return self.agreement != "wrong"
+        return self.agreement not in ("unknown", "wrong")
 
     @property
     def badge(self) -> str:
@@ -60,12 +61,12 @@ class Verdict:
                 return f"within tolerance, {self.width}"
             case "printed":
                 return f"printed {self.agreed}/{self.compared}"
-            case "consistent":
-                return "consistent"
+            case "consistent" | "unknown":
+                return self.agreement
         return "failing"
 
     def json(self) -> dict[str, Any]:
-        """As an object of the form of check.schema.json."""
+        """As an object for other programs; `difference` and `diagnosis` are as in a port's record."""
         return {
             "schema": SCHEMA_VERSION,
             "output": self.output,
