@@ -169,8 +169,7 @@ class LocalRunner:
                 log=log,
                 seconds=self._limits.build,
                 on_line=on_line,
-                folder=folder,
-                environment=environment(home, self._path),
+                how=subprocesses.How(folder, environment(home, self._path)),
             )
         if finished.code is None:
             raise LimitExceeded(
