@@ -7,6 +7,16 @@ BIN := .venv/bin
 READY := .venv/.ready
 DEV := .venv/.dev
 
+# What a user gives is text, and never make's or the shell's: PORT='$$(shell id)' and PORT='$$(id)' are odd names and
+# run nothing. Recipes take these from the environment; where several words are meant, `set -f` keeps * what it is.
+# ARGS alone is a piece of a command line.
+GIVEN := AFTER CASE COUNT FORCE KEEP KIND LEVEL LONG MATH NAME NEW OLD OUT PORT RECORDS RUNNER RUNS SCHEDULER SEED \
+	SHARDS SINCE TIME VERB
+text = $(if $(filter $(2),$(origin $(1))),$(eval override $(1) := $$(value $(1))))
+$(foreach name,$(GIVEN),$(call text,$(name),command environment))
+$(foreach name,ARGS LANG,$(call text,$(name),command))
+export $(GIVEN)
+
 .DEFAULT_GOAL := help
 .PHONY: publish site fuzz mutants help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test test-quick original lint golden golden-check check-math base doctor ports clean
 
@@ -36,20 +46,19 @@ $(DEV): $(READY)
 
 conform: $(READY)  ## build PORT in Docker, climb the ladder, report
 	@$(if $(PORT),,echo "error: name a port: make conform PORT=c (make ports lists them)"; exit 2)
-	@$(BIN)/conform run $(PORT) --runner $(RUNNER) $(if $(LEVEL),--level $(LEVEL)) $(if $(CASE),--case $(CASE)) \
-		$(if $(LONG),--long) $(if $(MATH),--math $(MATH)) $(if $(FORCE),--force) $(ARGS)
+	@$(BIN)/conform run "$$PORT" --runner "$$RUNNER" $${LEVEL:+--level "$$LEVEL"} $${CASE:+--case "$$CASE"} $${AFTER:+--after "$$AFTER"} \
+		$${LONG:+--long} $${MATH:+--math "$$MATH"} $${FORCE:+--force} $(ARGS)
 
 # LANG is also the locale's name in the environment: only the command line counts here.
 new-port: $(READY)  ## begin a port: make new-port LANG=lua
-	@$(if $(filter command,$(origin LANG)),,echo "error: name a language: make new-port LANG=lua ('.venv/bin/conform new --list' names the known ones)"; exit 2)
-	@$(BIN)/conform new "$(LANG)" $(if $(NAME),--name $(NAME)) $(ARGS)
+	@$(if $(filter override,$(origin LANG)),,echo "error: name a language: make new-port LANG=lua ('.venv/bin/conform new --list' names the known ones)"; exit 2)
+	@$(BIN)/conform new "$$LANG" $${NAME:+--name "$$NAME"} $(ARGS)
 
 matrix: $(READY)  ## judge every port in parallel, unchanged ones from results/; SCHEDULER=tcp://host:8786 on many machines
-	@$(BIN)/conform matrix --runner $(RUNNER) $(if $(LONG),--long) $(if $(FORCE),--force) \
-		$(if $(SCHEDULER),--scheduler $(SCHEDULER)) $(ARGS)
+	@$(BIN)/conform matrix --runner "$$RUNNER" $${LONG:+--long} $${FORCE:+--force} $${SCHEDULER:+--scheduler "$$SCHEDULER"} $(ARGS)
 
 bench: $(READY)  ## measure PORT, or all ports, beside the reference
-	@$(BIN)/conform bench $(PORT) --runner $(RUNNER) $(ARGS)
+	@set -f; $(BIN)/conform bench $$PORT --runner "$$RUNNER" $(ARGS)
 
 site: $(READY)  ## write what results/ holds as static pages to results/site/
 	@$(BIN)/conform site $(ARGS)
@@ -58,51 +67,51 @@ mutants: $(READY)  ## send hundreds of known mistakes up the ladder: each must b
 	@$(BIN)/conform mutants $(ARGS)
 
 tolerance: $(READY)  ## measure how far each quantity may be off, for ports that claim agreement `tolerance`
-	@$(BIN)/python -m conformance.tolerance $(if $(RUNS),--runs $(RUNS)) $(if $(LONG),--long) $(if $(FORCE),--force) $(ARGS)
+	@$(BIN)/python -m conformance.tolerance $${RUNS:+--runs "$$RUNS"} $${LONG:+--long} $${FORCE:+--force} $(ARGS)
 
 accuracy: $(READY)  ## measure the own exp, log, sin, cos, pow of PORT, or of all ports, in ulps
-	@$(BIN)/conform accuracy $(PORT) --runner $(RUNNER) $(ARGS)
+	@set -f; $(BIN)/conform accuracy $$PORT --runner "$$RUNNER" $(ARGS)
 
 render: $(READY)  ## write results/matrix.md, speed.md and badges again, from published records
 	@$(BIN)/conform render $(ARGS)
 
 publish: $(READY)  ## make your newest record of PORT, or of every port you judged, the published one
-	@$(BIN)/conform publish $(PORT)
+	@set -f; $(BIN)/conform publish $$PORT
 
 render-check: $(READY)  ## fail if 'make render' would change anything
 	@$(BIN)/conform render --check
 
 junit: $(READY)  ## write JUnit XML of RECORDS, or of all published ones, to OUT
-	@$(BIN)/conform render junit $(RECORDS) --out $(or $(OUT),junit.xml)
+	@set -f; $(BIN)/conform render junit $$RECORDS --out "$${OUT:-junit.xml}"
 
 summary: $(READY)  ## a summary of RECORDS, or of all published ones: printed, or added to GITHUB_STEP_SUMMARY
-	@$(BIN)/conform render summary $(RECORDS)
+	@set -f; $(BIN)/conform render summary $$RECORDS
 
 diff: $(READY)  ## what got better and what got worse from OLD to NEW, two folders of records
 	@$(if $(OLD),,echo "error: name what to compare with: make diff OLD=before NEW=results"; exit 2)
-	@$(BIN)/conform diff $(OLD) $(or $(NEW),results/published)
+	@$(BIN)/conform diff "$$OLD" "$${NEW:-results/published}"
 
 history: $(READY)  ## how PORT has fared: levels, worst ulp and speed, state by state
 	@$(if $(PORT),,echo "error: name a port: make history PORT=c"; exit 2)
-	@$(BIN)/conform history $(PORT)
+	@$(BIN)/conform history "$$PORT"
 
 plan: $(READY)  ## which ports a change since SINCE calls for; SHARDS=8 groups them
-	@$(BIN)/conform plan $(if $(SINCE),--since '$(SINCE)') $(if $(SHARDS),--shards $(SHARDS)) $(ARGS)
+	@$(BIN)/conform plan $${SINCE:+--since "$$SINCE"} $${SHARDS:+--shards "$$SHARDS"} $(ARGS)
 
 setup: $(READY)  ## set up .venv and nothing else
 
 fuzz: $(READY)  ## ask PORT (or several) requests that nobody wrote: make fuzz PORT="c go" TIME=60 SEED=7
 	@$(if $(PORT),,echo "error: name one port or several: make fuzz PORT=\"c go\" TIME=60 SEED=7"; exit 2)
-	@$(BIN)/conform fuzz $(PORT) --runner $(RUNNER) $(if $(TIME),--time $(TIME)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(filter-out file,$(origin COUNT)),--count $(COUNT)) $(if $(KIND),--kind $(KIND)) $(if $(VERB),--verb $(VERB)) $(ARGS)
+	@set -f; $(BIN)/conform fuzz $$PORT --runner "$$RUNNER" $${TIME:+--time "$$TIME"} $${SEED:+--seed "$$SEED"} \
+		$(if $(filter-out file,$(origin COUNT)),--count "$$COUNT") $${KIND:+--kind "$$KIND"} $${VERB:+--verb "$$VERB"} $${KEEP:+--keep} $(ARGS)
 
 try: $(READY)  ## send one CASE to PORT and show both replies side by side
 	@$(if $(and $(PORT),$(CASE)),,echo "error: name port and case: make try PORT=c CASE=adam/example"; exit 2)
-	@$(BIN)/conform try $(PORT) $(CASE) --runner $(RUNNER)
+	@$(BIN)/conform try "$$PORT" "$$CASE" --runner "$$RUNNER"
 
 shell: $(READY)  ## open a shell in a container with the toolchain of PORT
 	@$(if $(PORT),,echo "error: name a port: make shell PORT=c"; exit 2)
-	@$(BIN)/conform shell $(PORT)
+	@$(BIN)/conform shell "$$PORT"
 
 test: $(DEV)  ## the project's own tests
 	@$(BIN)/pytest -n auto --dist loadgroup $(ARGS)
@@ -125,8 +134,8 @@ golden-check: $(READY)  ## fail if 'make golden' would change anything
 	@$(BIN)/python -m conformance.golden --check
 
 check-math: $(DEV)  ## compare the exact functions of PORT, or of the reference, with mpmath on COUNT arguments each
-	@$(if $(PORT),$(BIN)/conform check-math $(PORT) --runner $(RUNNER) $(if $(filter-out file,$(origin COUNT)),--count $(COUNT)),\
-		$(BIN)/python -m conformance.check_math --count $(COUNT)) $(ARGS)
+	@$(if $(PORT),$(BIN)/conform check-math "$$PORT" --runner "$$RUNNER" $(if $(filter-out file,$(origin COUNT)),--count "$$COUNT"),\
+		$(BIN)/python -m conformance.check_math --count "$$COUNT") $(ARGS)
 
 base: $(READY)  ## get the base image of all containers
 	@$(BIN)/conform base

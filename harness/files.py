@@ -42,7 +42,8 @@ def read_whole(path: Path, most: int) -> bytes:
     Raises OSError, whose words fit behind "cannot be read:", also for a larger file and for what is no plain
     file, such as a pipe or a device: nothing is waited for.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    # Windows knows neither pipes as files nor this flag, but text files.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     with open(descriptor, "rb") as file:
         state = os.fstat(descriptor)
         if not stat.S_ISREG(state.st_mode):

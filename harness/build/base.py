@@ -178,10 +178,8 @@ def work(
         [sys.executable, "-m", "harness.build.worker", *job],
         log=paths.logs_dir() / f"{log}.log",
         seconds=limit,
-        quiet_seconds=quiet_limit,
         on_line=on_line,
-        environment=python_environment(),
-        translate=worked.translate,
+        how=subprocesses.How(None, python_environment(), quiet_limit, worked.translate),
     )
     if worked.fault.get("code") == "disk-full":
         raise machine_fault(f"{job[0]} {job[1]}", worked.fault["fault"])

@@ -17,7 +17,7 @@ from harness import locks, paths
 from harness.build import base, images, sources, toolchains
 from harness.build.manifest import Manifest
 from harness.errors import BuildFailed, ConformError, LimitExceeded, MachineFault
-from harness.run import subprocesses
+from harness.run import subprocesses, sweep
 from harness.run.circumstances import USUAL, Circumstances
 from harness.run.container import ContainerProcess
 from harness.run.limits import KIB, OPTIONS, Limits, seconds
@@ -115,6 +115,7 @@ class LocalRunner:
 
     def prepare(self, manifest: Manifest, on_line: OnLine = silent) -> Prepared:
         """Raises BuildFailed, LimitExceeded, MachineFault or ManifestError."""
+        sweep.folders()
         self._limits = manifest.limits(self._limits)
         if manifest.toolchain is not None:
             unpacked = toolchains.fetch(manifest.toolchain, self._limits.build, on_line)
@@ -169,8 +170,7 @@ class LocalRunner:
                 log=log,
                 seconds=self._limits.build,
                 on_line=on_line,
-                folder=folder,
-                environment=environment(home, self._path),
+                how=subprocesses.How(folder, environment(home, self._path)),
             )
         if finished.code is None:
             raise LimitExceeded(

@@ -47,7 +47,9 @@ def of_reference(inputs: int, seed: int) -> results.Entry:
     found = measure.measure(measure.of_this_python, inputs, seed)
     libc = " ".join(part for part in platform.libc_ver() if part)
     toolchain = f"Python {platform.python_version()}" + (f", {libc}" if libc else "")
-    return results.entry(results.REFERENCE, "Python", toolchain, "local", found, inputs, seed)
+    return results.entry(
+        results.Subject(results.REFERENCE, "Python", toolchain, "local"), found, inputs, seed
+    )
 
 
 def of_port(name: str, runner: str, inputs: int, seed: int, errors: Console) -> results.Entry:
@@ -62,4 +64,4 @@ def of_port(name: str, runner: str, inputs: int, seed: int, errors: Console) -> 
         if "native" in kinds_of_math(session, name):
             found = measure.measure(measure.of_session(session), inputs, seed)
     toolchain = prepared.toolchain or ""
-    return results.entry(name, loaded.language, toolchain, runner, found, inputs, seed)
+    return results.entry(results.Subject(name, loaded.language, toolchain, runner), found, inputs, seed)

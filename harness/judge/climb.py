@@ -134,17 +134,15 @@ def _verdict_of(fault: ConformError) -> Verdict:
 
 
 def judge_level(
-    session: Session,
     level: Level,
     cases: Sequence[Case],
-    port_name: str | None,
-    on_case: Callable[[CaseResult], None] = lambda result: None,
-    known: Collection[str] = (),
-    compare: Compare = compare,
+    ask: Callable[[Case], CaseResult],
+    on_case: Callable[[CaseResult], None],
+    known: Collection[str],
 ) -> LevelResult:
     """Ask the cases of a level in order. A verb that the port does not have costs one request.
 
-    `known` names the cases that must fail.
+    `ask` judges one case. `known` names the cases that must fail.
     """
     results: list[CaseResult] = []
     for case in cases:
@@ -153,7 +151,7 @@ def judge_level(
         missing = bool(results) and results[0].verdict == "unsupported"
         result = CaseResult(case, "not run")
         if not given_up and not missing:
-            result = judge_case(session, case, port_name, compare)
+            result = ask(case)
         if case.id in known and result.verdict != "not run":
             result = replace(result, verdict="fixed" if result.verdict == "agrees" else "known")
         results.append(result)
@@ -175,12 +173,16 @@ def climb(
 
     Levels are independent: a level that disagrees does not keep the next from being judged.
     """
+
+    def ask(case: Case) -> CaseResult:
+        return judge_case(session, case, port_name, compare)
+
     found: list[LevelResult] = []
     for level, cases in levels:
         if found and found[0].level.number == 1 and found[0].verdict in FAULTS:
             found.append(LevelResult(level, "not run", tuple(CaseResult(case, "not run") for case in cases)))
             continue
-        found.append(judge_level(session, level, cases, port_name, on_case, known, compare))
+        found.append(judge_level(level, cases, ask, on_case, known))
     try:
         session.close()
     except ProtocolFault as fault:

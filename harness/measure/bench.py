@@ -84,30 +84,37 @@ def bench(
             whole[name] = _timed(session, _thousand_steps()) if is_quick else expected
         peaks = {name: peak_mib(session) for name, session in sessions.items()}
     return [
-        _measured(name, builds[name], steps[name], steps[REFERENCE], calls[name], whole[name], peaks[name])
+        _measured(
+            _Taken(name, builds[name], steps[name], calls[name], whole[name], peaks[name]), steps[REFERENCE]
+        )
         for name in sessions
     ]
 
 
-def _measured(
-    name: str,
-    build: str,
-    steps: Sequence[float],
-    reference: Sequence[float],
-    calls: Sequence[dict[str, tuple[float, float]]],
-    whole: float,
-    peak: float | None,
-) -> Measured:
-    step = statistics.median(steps)
+@dataclass(frozen=True)
+class _Taken:
+    """The times that one port took, in seconds, round by round."""
+
+    port: str
+    build: str
+    steps: Sequence[float]
+    calls: Sequence[dict[str, tuple[float, float]]]
+    whole: float
+    peak_mib: float | None
+
+
+def _measured(taken: _Taken, reference: Sequence[float]) -> Measured:
+    """`reference`: the steps of the reference in the same rounds."""
+    step = statistics.median(taken.steps)
     return Measured(
-        port=name,
-        build=build,
+        port=taken.port,
+        build=taken.build,
         step_microseconds=round(step * 1e6, 1),
         ratio=round(statistics.median(reference) / step, 1),
-        nanoseconds={key: round(_least(calls, key) * 1e9, 1) for key in FUNCTIONS},
-        noise={key: round(_noise(calls, key) * 1e9, 1) for key in FUNCTIONS},
-        thousand_steps_seconds=round(whole, 3),
-        peak_mib=round(peak, 1) if peak is not None else None,
+        nanoseconds={key: round(_least(taken.calls, key) * 1e9, 1) for key in FUNCTIONS},
+        noise={key: round(_noise(taken.calls, key) * 1e9, 1) for key in FUNCTIONS},
+        thousand_steps_seconds=round(taken.whole, 3),
+        peak_mib=round(taken.peak_mib, 1) if taken.peak_mib is not None else None,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -36,21 +36,22 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
+@dataclass(frozen=True)
+class Subject:
+    """Whose functions were measured, and where they ran: docker or local."""
+
+    port: str
+    language: str
+    toolchain: str
+    runner: str
+
+
 def entry(
-    port: str,
-    language: str,
-    toolchain: str,
-    runner: str,
-    functions: dict[str, Accuracy] | None,
-    inputs: int = INPUTS,
-    seed: int = SEED,
+    subject: Subject, functions: dict[str, Accuracy] | None, inputs: int = INPUTS, seed: int = SEED
 ) -> Entry:
     """One port's entry. `functions` is None for a port without functions of its own."""
     return {
-        "port": port,
-        "language": language,
-        "toolchain": toolchain,
-        "runner": runner,
+        **asdict(subject),
         "architecture": platform.machine(),
         "finished": datetime.now(UTC).isoformat(timespec="seconds"),
         "seed": seed,

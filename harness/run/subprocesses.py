@@ -48,38 +48,35 @@ def shown_lines(raw: str) -> Iterable[str]:
     return (printable(raw.rstrip("\r").rpartition("\r")[2]),)
 
 
+@dataclass(frozen=True)
+class How:
+    """What a command may need: a folder and an environment that are not this process's, an end after so many
+    seconds of silence, and another translation of a line of its output than the usual one.
+    """
+
+    folder: Path | None = None
+    environment: Mapping[str, str] | None = None
+    quiet_seconds: float | None = None
+    translate: Callable[[str], Iterable[str]] = shown_lines
+
+
 def run(
     command: Sequence[str],
     *,
     log: Path,
     seconds: float,
     on_line: OnLine = silent,
-    quiet_seconds: float | None = None,
-    folder: Path | None = None,
-    environment: Mapping[str, str] | None = None,
-    translate: Callable[[str], Iterable[str]] = shown_lines,
+    how: How = How(),  # noqa: B008 - it cannot be changed
 ) -> Finished:
-    """Run `command` to its end, or kill it with all its children after `seconds`, or `quiet_seconds` of
-    silence.
+    """Run `command` to its end, or kill it with all its children after `seconds`.
 
-    Both outputs go, through `translate`, to `on_line` and the file `log`. Raises OSError when it cannot
-    start.
+    Both of its outputs go to `on_line` and to the file `log`. Raises OSError when it cannot start.
     """
     mark = owner().hold()
     try:
         log.parent.mkdir(parents=True, exist_ok=True)
         with log.open("w", encoding="utf-8") as kept:
-            return _run(
-                command,
-                mark,
-                kept,
-                seconds,
-                quiet_seconds or seconds,
-                on_line,
-                folder,
-                environment,
-                translate,
-            )
+            return _run(command, mark, kept, seconds, on_line, how)
     finally:
         owner().release(mark)
 
@@ -89,18 +86,16 @@ def _run(
     mark: str,
     kept: IO[str],
     seconds: float,
-    quiet_seconds: float,
     on_line: OnLine,
-    folder: Path | None,
-    environment: Mapping[str, str] | None,
-    translate: Callable[[str], Iterable[str]],
+    how: How,
 ) -> Finished:
+    quiet_seconds = how.quiet_seconds or seconds
     began = heard = time.monotonic()
     tail: deque[str] = deque(maxlen=TAIL)
     process = subprocess.Popen(
         command,
-        cwd=folder,
-        env={**(os.environ if environment is None else environment), MARK: mark},
+        cwd=how.folder,
+        env={**(os.environ if how.environment is None else how.environment), MARK: mark},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -113,7 +108,7 @@ def _run(
             over = process.poll() is not None
             got = lines.read(0.0 if over else _TICK)
             for raw in got:
-                for line in translate(raw):
+                for line in how.translate(raw):
                     tail.append(line)
                     on_line(line)
                     if kept.tell() < _LONGEST_LOG:

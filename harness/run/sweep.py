@@ -81,7 +81,11 @@ def folders() -> int:
     for folder in Path(tempfile.gettempdir()).glob(f"{SCRATCH_PREFIX}*"):
         with contextlib.suppress(OSError):
             state = folder.lstat()
-            if state.st_uid != os.geteuid() or folder.is_symlink() or not folder.is_dir():
+            if (
+                (hasattr(os, "geteuid") and state.st_uid != os.geteuid())
+                or folder.is_symlink()
+                or not folder.is_dir()
+            ):
                 continue
             named = folder / OWNER_FILE
             if named.exists():

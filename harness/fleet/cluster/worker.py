@@ -35,8 +35,8 @@ class Answer(NamedTuple):
     value: Any
 
 
-class Cancelled(KeyboardInterrupt):
-    """Nobody waits for this call any more: it ends like anything that a person interrupts."""
+class Cancelled(BaseException):
+    """Nobody waits for this call any more. No handler of errors on the way may take it for one."""
 
 
 class Stage(Listener):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import docker
 import pytest
-from test_images import PORT, of_port, tiny
+from tiny_port import PORT, of_port, tiny
 
 from harness.build import base, images, manifest, worker
 from harness.build.base import Worked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -13,39 +12,15 @@ from pathlib import Path
 
 import docker
 import pytest
+from tiny_port import PORT, of_port, tiny
 
 from conformance.messages import Request
 from harness.build import base, images, manifest
-from harness.build.manifest import Manifest
 from harness.build.runners import DockerRunner
 from harness.errors import BuildFailed, LimitExceeded, MachineFault
 from harness.run.limits import MIB, Limits
 from harness.run.reaper import LABEL, owner, python_environment
 from harness.run.session import Session
-
-SCRIPT = """
-say() { printf '%s\\n' "$*"; }
-while IFS=' ' read -r verb id; do
-    while read -r line; do [ "$line" = end ] && break; done
-    say "ok $id"
-    say "user $(id -u) $(id -g)"
-    say "arguments $#"
-    say "interfaces" $(ls /sys/class/net)
-    for place in / /port /etc /usr/bin /var/tmp; do
-        (echo x > $place/written) 2> /dev/null && say "writable $place"
-    done
-    (echo 'echo ran' > /tmp/program && chmod +x /tmp/program && /tmp/program > /tmp/out) && say "scratch /tmp"
-    sed -n 's/^CapEff:\\t/capabilities /p; s/^CapBnd:\\t/bounding /p' /proc/self/status
-    sed -n 's/^NoNewPrivs:\\t/privileges /p' /proc/self/status
-    say "memory" $(cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2> /dev/null)
-    say "pids" $(cat /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/pids.max 2> /dev/null)
-    say "core $(ulimit -c)"
-    say "built $(cat built 2> /dev/null || echo nothing)"
-    say end
-done
-"""
-PORT = f"test-{os.getpid()}"
-"""Tests may run side by side, and older images of the same port are removed."""
 
 pytestmark = [pytest.mark.docker, pytest.mark.usefixtures("bounded")]
 
@@ -59,19 +34,6 @@ def clean(client: docker.APIClient, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         client.remove_image(image, force=True)
     for label in (f"{LABEL}.port={PORT}", f"{LABEL}.session={owner().session}"):
         assert client.containers(all=True, filters={"label": label}) == []
-
-
-def of_port(client: docker.APIClient) -> list[str]:
-    return [image["Id"] for image in client.images(filters={"label": f"{LABEL}.port={PORT}"})]
-
-
-def tiny(tmp_path: Path, build: str = "echo yes > built", **more: str) -> Manifest:
-    folder = tmp_path / PORT
-    folder.mkdir(exist_ok=True)
-    (folder / "port.sh").write_text(SCRIPT)
-    keys = {"language": "sh", "build": build, "run": "sh port.sh", "version": "echo tiny 1.0", **more}
-    (folder / "port.yaml").write_text("".join(f"{key}: {value!r}\n" for key, value in keys.items()))
-    return manifest.load_folder(folder)
 
 
 def test_a_container_is_shut_in_on_every_side(tmp_path: Path) -> None:

@@ -121,7 +121,9 @@ def test_a_command_that_floods_fills_neither_memory_nor_log(
 
 
 def test_a_silent_command_is_given_up_early(tmp_path: Path) -> None:
-    finished = subprocesses.run(["sleep", "1000"], log=tmp_path / "log", seconds=1000, quiet_seconds=0.3)
+    finished = subprocesses.run(
+        ["sleep", "1000"], log=tmp_path / "log", seconds=1000, how=subprocesses.How(quiet_seconds=0.3)
+    )
     assert finished.code is None
 
 

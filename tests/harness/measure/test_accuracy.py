@@ -123,13 +123,13 @@ def test_a_reply_of_another_form_is_named(reply: Reply, says: str):
 
 
 def entry(port: str) -> results.Entry:
-    return results.entry(port, "C", "gcc 14", "docker", measure(of_this_python, FEW), FEW)
+    return results.entry(results.Subject(port, "C", "gcc 14", "docker"), measure(of_this_python, FEW), FEW)
 
 
 def test_a_measurement_replaces_its_own_entry_and_no_other(tmp_path: Path):
     path = tmp_path / "published" / "accuracy.json"
     results.save([entry("b"), entry("c")], path)
-    kept = results.save([results.entry("b", "B", "", "local", None), entry("a")], path)
+    kept = results.save([results.entry(results.Subject("b", "B", "", "local"), None), entry("a")], path)
     assert [known["port"] for known in kept] == ["a", "b", "c"]
     assert kept[1]["functions"] is None
     assert results.load(path) == kept
@@ -155,4 +155,6 @@ def test_what_is_kept_in_results_is_of_the_form_and_in_step_with_its_table():
 def test_one_line_says_it_all():
     found = entry("c")
     assert "exp 0." in results.line(found)
-    assert "no functions of its own" in results.line(results.entry("c", "C", "", "docker", None))
+    assert "no functions of its own" in results.line(
+        results.entry(results.Subject("c", "C", "", "docker"), None)
+    )

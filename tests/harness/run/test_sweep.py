@@ -10,7 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from harness.build import images, manifest
+from harness.build.runners import DockerRunner, LocalRunner
+from harness.errors import MachineFault
 from harness.run import reaper, sweep
+from harness.run.limits import Limits
 from harness.run.reaper import LABEL, OWNER_FILE, SCRATCH_PREFIX, owner_word, python_environment
 
 OLD = 3 * 24 * 3600
@@ -111,3 +115,19 @@ def test_what_failed_builds_left_goes_after_a_day() -> None:
     engine = Engine({}, {"a cache": 3600.0, "left": OLD})
     assert sweep.images(engine) == 1  # type: ignore[arg-type]
     assert engine.removed == ["left"]
+
+
+def test_every_run_begins_with_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "port.yaml").write_text("language: sh\nrun: sh x\n")
+    port = manifest.load_folder(tmp_path / "x")
+
+    def swept() -> None:
+        raise MachineFault("swept")
+
+    monkeypatch.setattr(images.base, "ensure_base", lambda on_line: "")
+    monkeypatch.setattr(images, "sweep_once", swept)
+    monkeypatch.setattr(sweep, "folders", swept)
+    for runner in (DockerRunner(Limits()), LocalRunner(Limits())):
+        with pytest.raises(MachineFault, match="swept"):
+            runner.prepare(port)
