@@ -130,7 +130,8 @@ def _of_all_gradients(request: Request, found: Sequence[Block]) -> str:
     wanted = [x for block in gradients for x in block.wanted]
     came = [x for block in gradients for x in block.came]
     factor = ratio(wanted, came)
-    if factor is None:
+    last = next((block for block in gradients if block.name == "lm_head"), None)
+    if factor is None or (last is not None and not last.differs):
         return ""
     where = "look at the gradient that backward starts with, 1"
     if request.verb == "backward":

@@ -17,7 +17,7 @@ from reference import microgpt
 SECONDS = 8.0  # for trying documents
 MOST_DOCUMENTS = 60
 MOST_STEPS = 3
-_LOSS = re.compile(r"loss (-?[0-9.]+|-?inf|nan)\s*$")
+_LOSS = re.compile(r"loss\s+(-?[0-9.]+|-?inf|nan)\s*$")
 RIGHT = "training is right when it is asked for as train"
 
 

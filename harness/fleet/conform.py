@@ -37,6 +37,7 @@ from harness.run.limits import Limits
 from harness.run.session import Session
 
 SHOWN_FAILURES = 10  # of a mark, in the record
+SMALL = 2000  # bytes of a request with which the search for a smaller one begins as it is
 
 
 @dataclass(frozen=True)
@@ -249,6 +250,8 @@ def _search(
 def _smallest_failure(found: Sequence[LevelResult], first: CaseResult) -> CaseResult:
     """The smallest case of the first failure's level that fails at the same kind of quantity."""
     assert first.difference is not None
+    if len(first.case.request.data()) < SMALL:
+        return first
     alike = [
         result
         for level in found
