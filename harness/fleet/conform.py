@@ -31,6 +31,7 @@ from harness.judge.attempt import Attempt, attempt
 from harness.judge.climb import CaseResult, LevelResult, climb, reached
 from harness.judge.command_line import command_line
 from harness.judge.compare import Compare, compare
+from harness.judge.steady import Asker, steady
 from harness.report.making import Circumstances, Climb, build_failure, case_of, make
 from harness.report.record import Mark, Marks, Record
 from harness.run.limits import Limits
@@ -286,8 +287,7 @@ def _marks(
     seed = choice.fresh_seed if choice.fresh_seed is not None else secrets.randbelow(2**32)
     listener.marking("the same cases again")
     judge_by: Compare = tolerance.compare_within if manifest.agreement == "tolerance" else compare
-    steady = marks.steady(session, found, manifest.name, seed, judge_by)
-    session.kill()
+    again = steady(Asker(runner.launch, session, manifest.name, judge_by), found, seed)
     asked = None
     if choice.fresh and manifest.agreement == "bit":
         listener.marking("fresh questions")
@@ -301,7 +301,7 @@ def _marks(
     return Marks(
         robust=mark_of(robust),
         fresh=mark_of(asked, seed) if asked is not None else None,
-        steady=mark_of(steady, seed),
+        steady=mark_of(again, seed),
         command_line=mark_of(typed) if typed is not None else None,
     )
 

@@ -1,23 +1,21 @@
-"""The marks beside the levels: robust (bad requests), steady (the same cases again), fresh (unseen requests).
+"""The marks beside the levels: robust (bad requests) and fresh (unseen requests).
 
-Each asks a port something and counts; none of them changes what a level came to. `command_line.py`
-has the one that speaks no protocol.
+Each asks a port something and counts; none of them changes what a level came to. `steady.py` and
+`command_line.py` have the others.
 """
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from conformance.ladder import Case, Level
 from conformance.messages import Reply, Request
 from harness.errors import ConformError
-from harness.judge.climb import FAULTS, CaseResult, LevelResult, Verdict, judge_case
-from harness.judge.compare import Compare, Difference, compare
+from harness.judge.climb import FAULTS, CaseResult, Verdict, judge_case
+from harness.judge.compare import compare
 from harness.run.session import Session
 
-STEADY_SECONDS = 20.0  # of a port's own time: what is asked again; a slow port is asked the quick cases alone
 FAULTS_PER_MARK = 3  # then the rest is not asked: a port that hangs would hang on
 
 
@@ -36,43 +34,6 @@ def robust(
     """Ask the bad requests. Those of a verb that the port does not have yet are left out."""
     asked = [case for case in cases if case.request.verb in (*verbs, "-") or case.level.verb == "hello"]
     return tally(asked, (_then(on_case, judge_case(session, case, name)) for case in asked))
-
-
-def steady(session: Session, found: Sequence[LevelResult], name: str, seed: int, judge_by: Compare) -> Tally:
-    """Ask what was asked before again: another process, another order. Its answers must be the same."""
-    before = [
-        result
-        for level in found
-        for result in level.results
-        if result.digest and not result.case.request.ends_input
-    ]
-    before.sort(key=lambda result: result.seconds)
-    chosen: list[CaseResult] = []
-    seconds = 0.0
-    for result in before:
-        seconds += result.seconds
-        if seconds > STEADY_SECONDS:
-            break
-        chosen.append(result)
-    random.Random(seed).shuffle(chosen)
-    return tally(chosen, (_again(session, result, name, judge_by) for result in chosen))
-
-
-def _again(session: Session, before: CaseResult, name: str, judge_by: Compare) -> CaseResult:
-    now = judge_case(session, before.case, name, judge_by)
-    if now.fault is not None:
-        return now
-    if now.digest == before.digest:  # the same reply, be it right, wrong or unsupported
-        return replace(now, verdict="agrees", different=0, difference=None)
-    first = before.difference or now.difference
-    changed = Difference(
-        "text",
-        first.checkpoint if first else "the reply",
-        before.difference.got if before.difference else "the right reply, when it was asked first",
-        now.difference.got if now.difference else "the right reply, when it was asked again",
-        line=first.line if first else 1,
-    )
-    return CaseResult(before.case, "disagrees", now.values, max(1, now.different), difference=changed)
 
 
 def fresh(session: Session, questions: Iterable[tuple[Level, Request, Reply]], name: str) -> Tally:

@@ -101,7 +101,8 @@ def _sentence(record: Record) -> str:
             "it has not seen before"
         )
     if record.outcome == "disagrees with itself":
-        return f"{port} does not conform: asked twice, it does not answer the same"
+        where = _where(record.marks.steady)
+        return f"{port} does not conform: asked twice, it does not answer the same{where}"
     if record.outcome == "not robust":
         return f"{port} does not conform: it claims 'robust: true', and answers some bad requests wrongly"
     if record.outcome == "wrong on the command line":
@@ -124,12 +125,18 @@ def _sentence(record: Record) -> str:
     return f"{port} conforms: level {claimed} of {TOP}, as it claims ({cases} cases, {values:,} values)"
 
 
+def _where(mark: Mark | None) -> str:
+    """In which circumstances the first answer changed."""
+    difference = mark.failures[0].difference if mark and mark.failures else None
+    return f" ({difference.asked})" if difference and difference.asked else ""
+
+
 def mark_lines(record: Record) -> list[str]:
     """The marks beside the levels, a line each."""
     named = {
         "robust": (record.marks.robust, "bad requests answered well"),
         "fresh": (record.marks.fresh, "unseen requests answered rightly"),
-        "steady": (record.marks.steady, "cases answered the same when asked again"),
+        "steady": (record.marks.steady, "cases answered the same elsewhere"),
         "command line": (record.marks.command_line, "runs from the command line right"),
     }
     asked = ((name, mark, what) for name, (mark, what) in named.items() if mark is not None)

@@ -25,7 +25,8 @@ for line in sys.stdin.buffer:
     if line == b"end\\n":
         name = request.split(b"\\n")[0].split(b" ")[-1]
         guess = b"error " + name + b" unsupported\\nend\\n"
-        sys.stdout.buffer.write(found.get(hashlib.sha256(request).hexdigest(), guess))
+        reply = found.get(hashlib.sha256(request).hexdigest(), guess)
+        sys.stdout.buffer.write(reply.replace(b"name reference", b"name replay"))
         sys.stdout.buffer.flush()
         request = b""
 """

@@ -1,0 +1,139 @@
+"""The mark `steady`: the same cases again, which must get the same answers.
+
+Asked in another order and of other processes, in circumstances that must not matter (locale, time zone, a
+small stack), several requests in one write. An answer that changes is asked for twice more, to say what changed it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from conformance.messages import Reply
+from harness.errors import ConformError
+from harness.judge.climb import FAULTS, CaseResult, LevelResult, Verdict, judge_case
+from harness.judge.compare import Compare, Difference
+from harness.judge.marks import Tally, tally
+from harness.run import together
+from harness.run.circumstances import OTHERS, USUAL, Circumstances
+from harness.run.limits import KIB
+from harness.run.process import Process
+from harness.run.session import Session
+
+STEADY_SECONDS = 20.0  # of a port's own time: what is asked again; a slow port is asked the quick cases alone
+AT_ONCE, AT_ONCE_BYTES = 16, 60 * KIB  # requests in one write: what a pipe takes
+PATIENCE = 10  # times what the same requests took before
+Launch = Callable[[Sequence[str], Circumstances], Process]
+
+
+@dataclass(frozen=True)
+class Asker:
+    """How to ask again. `usual` is the session that asked first; its limits and translation hold here."""
+
+    launch: Launch
+    usual: Session
+    name: str
+    judge_by: Compare
+
+    def alone(self, before: CaseResult, surrounding: Circumstances) -> CaseResult:
+        """One case, of a process that is asked nothing else."""
+        session = Session(lambda: self.launch((), surrounding), self.usual.limits)
+        session.translate = self.usual.translate
+        try:
+            return judge_case(session, before.case, self.name, self.judge_by)
+        finally:
+            session.kill()
+
+
+def steady(asker: Asker, found: Sequence[LevelResult], seed: int) -> Tally:
+    """Ask what was asked before again."""
+    before = [
+        result
+        for level in found
+        for result in level.results
+        if result.digest and not result.case.request.ends_input
+    ]
+    before.sort(key=lambda result: result.seconds)
+    chosen: list[CaseResult] = []
+    seconds = 0.0
+    for result in before:
+        seconds += result.seconds
+        if seconds > STEADY_SECONDS:
+            break
+        chosen.append(result)
+    random.Random(seed).shuffle(chosen)
+    half = (len(chosen) + 1) // 2
+    halves = zip(OTHERS, (chosen[:half], chosen[half:]), strict=True)
+    return tally(chosen, (now for other, some in halves for now in _again(asker, other, some)))
+
+
+def _again(asker: Asker, other: Circumstances, chosen: Sequence[CaseResult]) -> Iterator[CaseResult]:
+    at_once = AT_ONCE
+    while chosen:
+        some = _group(chosen, at_once)
+        chosen = chosen[len(some) :]
+        requests = [asker.usual.translate(before.case.request) for before in some]
+        process = asker.launch((), other)
+        wait = asker.usual.limits.start + PATIENCE * sum(before.seconds for before in some)
+        replies = together.ask(process, requests, asker.usual.limits, wait)
+        for before in some:
+            try:
+                reply = next(replies, None)  # none after a fault: those who come later are asked alone
+            except ConformError as fault:
+                if fault.outcome not in FAULTS:
+                    raise
+                reply = None
+            if _digest(reply) == before.digest:
+                yield _same(before)
+                continue
+            at_once = 1  # nobody waits for the same fault again and again
+            yield _changed(asker, other, before)
+
+
+def _group(chosen: Sequence[CaseResult], at_once: int) -> Sequence[CaseResult]:
+    """What is sent in one write: some requests, or a large one."""
+    size = 0
+    for count, before in enumerate(chosen):
+        size += len(before.case.request.data())
+        if count and (count == at_once or size > AT_ONCE_BYTES):
+            return chosen[:count]
+    return chosen
+
+
+def _digest(reply: Reply | None) -> str:
+    return hashlib.sha256(reply.text().encode()).hexdigest() if reply is not None else ""
+
+
+def _same(before: CaseResult) -> CaseResult:
+    return replace(before, verdict="agrees", difference=None, quantities=(), reply=None)
+
+
+def _changed(asker: Asker, other: Circumstances, before: CaseResult) -> CaseResult:
+    """What a changed answer hangs on: ask alone in the other circumstances, then alone in the usual ones."""
+    several = "several requests at once"
+    there = asker.alone(before, other)
+    here = asker.alone(before, USUAL)
+    if here.digest != before.digest:
+        return _difference(before, here, "asked alone, in a process of its own")
+    if there.digest != before.digest:
+        return _difference(before, there, f"in other circumstances: {other.words()}")
+    return _difference(before, there, f"in other circumstances: {several}")
+
+
+def _difference(before: CaseResult, now: CaseResult, where: str) -> CaseResult:
+    if now.fault is not None:
+        now.fault.message = f"{now.fault.message} ({where})"
+        return now
+    first = before.difference or now.difference
+    changed = Difference(
+        "text",
+        first.checkpoint if first else "the reply",
+        before.difference.got if before.difference else "the right reply, when it was asked first",
+        now.difference.got if now.difference else "another reply",
+        line=first.line if first else 1,
+        asked=where,
+    )
+    verdict: Verdict = "disagrees"
+    return CaseResult(before.case, verdict, now.values, max(1, now.different), difference=changed)
