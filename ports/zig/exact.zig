@@ -10,9 +10,6 @@ const point = 244; // so many bits after the binary point
 const one = 1 << point;
 const ln2 = 0xb17217f7d1cf79abc9e3b39803f2f6af40f343267298b62d8a0d175b8baafa2b >> 256 - point;
 const half_pi = 0x1921fb54442d18469898cc51701b839a252049c1114cf98e804177d4c76273644 >> 256 - point;
-const log2e = (1 << 2 * point) / ln2;
-
-/// 1/0!, 1/1!, 1/2!, ...
 const inverse_factorials: [56]Number = table: {
     var list: [56]Number = @splat(one);
     for (1..56) |n| list[n] = @divTrunc(list[n - 1], n);
@@ -23,22 +20,17 @@ pub fn exp(x: f64) f64 {
     if (!(@abs(x) < 746)) return if (x > 0) inf else if (x < 0) 0 else nan;
     return nearest(power(@intFromFloat(x * 0x1p244)));
 }
-
 pub fn log(x: f64) f64 {
     if (!(x > 0 and x < inf)) return if (x == 0) -inf else if (x < 0) nan else x;
     return nearest(.{ logarithm(x), 0 });
 }
-
-/// For |x| <= 8, as is cos.
 pub fn sin(x: f64) f64 {
     return if (@abs(x) < 0x1p-26) x else if (@abs(x) <= 8) nearest(.{ sine(x, 0), 0 }) else nan;
 }
-
 pub fn cos(x: f64) f64 {
     return if (@abs(x) <= 8) nearest(.{ sine(x, 1), 0 }) else nan;
 }
 
-/// For y an integer or half-integer, |y| <= 4096.
 pub fn pow(x: f64, y: f64) f64 {
     if (y == 0) return 1;
     if (y == 1 or std.math.isNan(x)) return x;
@@ -55,7 +47,6 @@ pub fn pow(x: f64, y: f64) f64 {
 fn multiply(a: Number, b: Number) Number {
     return @intCast(@as(i512, a) *% b >> point);
 }
-
 /// The sum of x^i / (step * i + first)! over all i.
 fn series(x: Number, step: usize, first: usize) Number {
     var sum: Number = 0;
@@ -65,7 +56,7 @@ fn series(x: Number, step: usize, first: usize) Number {
 
 /// e^x, as (e^r)^16 * 2^k with 16 |r| < 0.35.
 fn power(x: Number) Scaled {
-    const k: i32 = @intCast(multiply(x, log2e) + one / 2 >> point);
+    const k: i32 = @intCast(multiply(x, (1 << 2 * point) / ln2) + one / 2 >> point);
     var result = series(x - k * @as(Number, ln2) >> 4, 1, 0);
     for (0..4) |_| result = multiply(result, result);
     return .{ result, k };

@@ -7,40 +7,30 @@ const exact = @import("exact.zig");
 pub const Span = struct {
     first: u32,
     len: u32 = 1,
-
     pub fn part(span: Span, from: usize, len: usize) Span {
         return .{ .first = span.first + @as(u32, @intCast(from)), .len = @intCast(len) };
     }
 };
 
 pub const Kind = enum { leaf, add, mul, pow, log, exp, relu, dot };
-
-/// The children are a, b, a + 1, b + 1, ...: `count` pairs. In a pow, b is the exponent; in log, exp and relu, any leaf.
-const Node = struct { value: f64, slope: f64 = 0, kind: Kind, a: u32 = 0, b: u32 = 0, count: u32 = 1, new: bool = true };
+/// The children are a, b, a + 1, b + 1, ...: n pairs. In a pow, b is the exponent; in log, exp, relu, any leaf.
+const Node = struct { value: f64, slope: f64 = 0, kind: Kind, a: u32 = 0, b: u32 = 0, n: u32 = 1, new: bool = true };
 
 pub const Graph = struct {
     arena: std.mem.Allocator,
     nodes: std.MultiArrayList(Node) = .empty,
     order: std.ArrayList(u32) = .empty,
     stack: std.ArrayList(struct { id: u32, done: bool = false }) = .empty,
-
-    pub fn values(graph: *const Graph, span: Span) []f64 {
-        return graph.nodes.items(.value)[span.first..][0..span.len];
+    pub fn get(graph: *const Graph, comptime which: std.MultiArrayList(Node).Field, span: Span) []f64 {
+        return graph.nodes.items(which)[span.first..][0..span.len];
     }
-
-    pub fn gradients(graph: *const Graph, span: Span) []f64 {
-        return graph.nodes.items(.slope)[span.first..][0..span.len];
-    }
-
     pub fn since(graph: *const Graph, first: usize) Span {
         return .{ .first = @intCast(first), .len = @intCast(graph.nodes.len - first) };
     }
-
     pub fn leaf(graph: *Graph, value: f64) !Span {
         try graph.nodes.append(graph.arena, .{ .value = value, .kind = .leaf, .new = false });
         return graph.since(graph.nodes.len - 1);
     }
-
     /// A node for each element of a with that of b. A single element stands for as many as are wanted.
     pub fn map(graph: *Graph, kind: Kind, a: Span, b: Span) !Span {
         const start = graph.nodes.len;
@@ -60,26 +50,22 @@ pub const Graph = struct {
         }
         return graph.since(start);
     }
-
     /// One node for all products and sums (SPEC, "Taking nodes together").
     pub fn dot(graph: *Graph, a: Span, b: Span) !Span {
         var total: f64 = 0;
-        for (graph.values(a), graph.values(b)) |x, y| total += x * y;
-        const start, const count = .{ graph.nodes.len, a.len };
-        try graph.nodes.append(graph.arena, .{ .value = total, .kind = .dot, .a = a.first, .b = b.first, .count = count });
-        return graph.since(start);
+        for (graph.get(.value, a), graph.get(.value, b)) |x, y| total += x * y;
+        try graph.nodes.append(graph.arena, .{ .value = total, .kind = .dot, .a = a.first, .b = b.first, .n = a.len });
+        return graph.since(graph.nodes.len - 1);
     }
-
     pub fn rmsnorm(graph: *Graph, x: Span) !Span {
         const share, const epsilon = .{ try graph.leaf(1 / @as(f64, @floatFromInt(x.len))), try graph.leaf(1e-5) };
         const mean_square = try graph.map(.mul, try graph.dot(x, x), share);
         const scale = try graph.map(.pow, try graph.map(.add, mean_square, epsilon), try graph.leaf(-0.5));
         return graph.map(.mul, x, scale);
     }
-
     pub fn softmax(graph: *Graph, x: Span) !Span {
-        var top = graph.values(x)[0];
-        for (graph.values(x)) |number| top = if (number > top) number else top;
+        var top = graph.get(.value, x)[0];
+        for (graph.get(.value, x)) |number| top = if (number > top) number else top;
         const shift, const minus_one = .{ try graph.leaf(-top), try graph.leaf(-1) };
         const exps = try graph.map(.exp, try graph.map(.add, x, shift), minus_one);
         var total = try graph.leaf(0);
@@ -88,7 +74,6 @@ pub const Graph = struct {
         for (0..x.len) |_| _ = try graph.map(.pow, total, minus_one);
         return graph.map(.mul, exps, graph.since(start));
     }
-
     /// The gradient of every node: the derivative of the root by it. Once for each node that is made.
     pub fn backward(graph: *Graph, root: Span) !void {
         const arena, const nodes = .{ graph.arena, graph.nodes.slice() };
@@ -100,17 +85,17 @@ pub const Graph = struct {
             new[top.id] = false;
             try graph.stack.append(arena, .{ .id = top.id, .done = true });
             const node = nodes.get(top.id);
-            for (1..node.count + 1) |back| inline for (.{ node.b, node.a }) |first| {
-                const child: u32 = @intCast(first + node.count - back);
+            for (1..node.n + 1) |back| inline for (.{ node.b, node.a }) |first| {
+                const child: u32 = @intCast(first + node.n - back);
                 if (new[child]) try graph.stack.append(arena, .{ .id = child });
             };
         }
         @memset(slopes, 0);
         slopes[root.first] = 1;
-        var last_a: u32, var last_b: u32, var power: f64 = .{ 0, 0, undefined }; // a softmax has equal powers in a row
+        var last_a: u32, var last_b: u32, var power: f64 = .{ 0, 0, undefined }; // equal powers come in a row
         while (graph.order.pop()) |id| {
             const node = nodes.get(id);
-            const a, const b, const n, const g = .{ node.a, node.b, node.count, node.slope };
+            const a, const b, const n, const g = .{ node.a, node.b, node.n, node.slope };
             const x, const y = .{ numbers[a], numbers[b] };
             if (node.kind == .pow and (a != last_a or b != last_b)) power = exact.pow(x, y - 1);
             if (node.kind == .pow) last_a, last_b = .{ a, b };
@@ -122,9 +107,9 @@ pub const Graph = struct {
                 .exp => .{ node.value, 0 },
                 .relu => .{ @as(f64, if (x > 0) 1 else 0), 0 },
                 .dot => {
-                    for (numbers[a..][0..n], numbers[b..][0..n], slopes[a..][0..n], slopes[b..][0..n]) |u, v, *du, *dv| {
-                        du.* += v * g;
-                        dv.* += u * g;
+                    for (numbers[a..][0..n], numbers[b..][0..n], slopes[a..][0..n], slopes[b..][0..n]) |u, v, *s, *t| {
+                        s.* += v * g;
+                        t.* += u * g;
                     }
                     continue;
                 },

@@ -1,5 +1,4 @@
-//! The program: without arguments it answers requests from standard input until that ends (SPEC, sections 11 and 12);
-//! `microgpt run [seed|classic] < names.txt` trains on names, one a line, and makes new ones.
+//! Answers requests (SPEC, sections 11 and 12), or trains and makes names: `microgpt run [seed|classic] < names.txt`.
 
 const std = @import("std");
 const Writer = std.Io.Writer;
@@ -16,16 +15,14 @@ pub fn main(init: std.process.Init) !void {
     var input = std.Io.File.stdin().readerStreaming(init.io, &input_buffer);
     var output = std.Io.File.stdout().writerStreaming(init.io, &output_buffer);
     const arena = init.arena.allocator();
-    var arguments = init.minimal.args.iterate();
-    _ = arguments.skip();
-    const command = arguments.next() orelse return answerAll(init.arena, &input.interface, &output.interface);
-    const preset = std.meta.stringToEnum(microgpt.PresetName, arguments.next() orelse "seed");
-    if (!std.mem.eql(u8, command, "run") or preset == null or arguments.next() != null)
+    const args = try init.minimal.args.toSlice(arena);
+    if (args.len == 1) return answerAll(init.arena, &input.interface, &output.interface);
+    const preset = std.meta.stringToEnum(microgpt.PresetName, if (args.len > 2) args[2] else "seed");
+    if (!std.mem.eql(u8, args[1], "run") or preset == null or args.len > 3)
         return error.@"usage: microgpt, or microgpt run [seed|classic] < names.txt";
     const text = try input.interface.allocRemaining(arena, .unlimited);
-    const view = std.unicode.Utf8View.init(text) catch return error.@"standard input is not text in UTF-8";
-    var characters = view.iterator();
-    var lines: std.ArrayList(microgpt.Text) = .empty;
+    var characters = (std.unicode.Utf8View.init(text) catch return error.@"standard input is not UTF-8").iterator();
+    var lines: std.ArrayList([]const u21) = .empty;
     var line: std.ArrayList(u21) = .empty;
     while (characters.nextCodepoint()) |c|
         if (c == '\n') try lines.append(arena, try line.toOwnedSlice(arena)) else try line.append(arena, c);
@@ -45,20 +42,16 @@ fn answerAll(memory: *std.heap.ArenaAllocator, input: *std.Io.Reader, output: *W
 }
 
 const Verb = enum { hello, arith, math, random, tokens, graph, forward, backward, adam, train, sample, run };
-
 /// The function with the verb's name reads the rest of the request and writes the reply.
 fn answer(in: *Request, out: *Writer) !void {
-    const verb = try in.header();
-    switch (std.meta.stringToEnum(Verb, verb) orelse return error.unsupported) {
+    switch (std.meta.stringToEnum(Verb, try in.header()) orelse return error.unsupported) {
         inline else => |known| try @field(@This(), @tagName(known))(in, out),
     }
     if (in.rest.len > 0 or out.end == 0) return error.@"expected end after one line or more";
 }
-
-fn hello(_: *Request, out: *Writer) !void {
-    try out.writeAll("name zig\nprotocol 1\nverbs");
-    for (std.enums.values(Verb)) |verb| try out.print(" {t}", .{verb});
-    try out.writeAll("\nmath exact\n");
+fn hello(in: *Request, out: *Writer) !void {
+    const verbs = try std.mem.join(in.arena, " ", std.meta.fieldNames(Verb));
+    try out.print("name zig\nprotocol 1\nverbs {s}\nmath exact\n", .{verbs});
 }
 
 fn arith(in: *Request, out: *Writer) !void {
@@ -82,11 +75,8 @@ fn arith(in: *Request, out: *Writer) !void {
         if (key != .decimals) try write(out, @tagName(key), [_]f64{total});
     }
 }
-
-/// Every `math` but exact is refused.
 fn readMath(in: *Request) !void {
-    const head = try in.fields(struct { math: enum { exact, native } });
-    if (head.math == .native) return error.unsupported;
+    if ((try in.fields(struct { math: enum { exact, native } })).math == .native) return error.unsupported;
 }
 
 fn math(in: *Request, out: *Writer) !void {
@@ -100,38 +90,34 @@ fn math(in: *Request, out: *Writer) !void {
         }});
     }
 }
-
 fn readExponent(in: *Request, limit: f64) !f64 {
     const y = try in.double();
-    if (!(@abs(y) <= limit and @mod(2 * y, 1) == 0)) return error.@"expected an integer or half-integer in its range";
-    return y;
+    return if (@abs(y) <= limit and @mod(2 * y, 1) == 0) y else error.@"expected an exponent in its range";
 }
 
 fn random(in: *Request, out: *Writer) !void {
     try readMath(in);
-    try in.take("seed");
-    var generator: microgpt.Generator = .seeded(try in.integer(0, 0xffff_ffff));
+    var generator: microgpt.Generator = .seeded(try in.count("seed", 0, 0xffff_ffff));
     while (try in.takeOne(enum { words, random, gauss, shuffle, choices, state })) |key| {
-        const n = if (key == .state) 0 else try in.integer(0, if (key == .shuffle) 10000 else 1000);
+        const n = if (key == .state) 624 else try in.integer(0, if (key == .shuffle) 10000 else 1000);
         const doubles, const integers = .{ try in.arena.alloc(f64, n), try in.arena.alloc(u32, n) };
-        var numbers: wire.List = .empty;
+        var numbers: std.ArrayList(f64) = .empty;
         if (key == .gauss or key == .choices) try numbers.append(in.arena, try in.double());
         while (key == .choices and in.more()) try numbers.append(in.arena, try in.double());
         if (numbers.items.len > 1000) return error.@"expected at most 1000 weights";
+        const state = try std.fmt.allocPrint(in.arena, "state {d}", .{generator.index});
         for (doubles, integers, 0..) |*double, *integer, i| switch (key) {
             .words => integer.* = generator.word(),
             .random => double.* = generator.random(),
             .gauss => double.* = generator.gauss(numbers.items[0]),
+            .shuffle => integer.* = @intCast(i),
             .choices => integer.* = try generator.choice(numbers.items),
-            .shuffle, .state => integer.* = @intCast(i),
+            .state => integer.* = generator.words[i],
         };
         if (key == .shuffle) generator.shuffle(u32, integers);
         if (key == .random or key == .gauss) try write(out, @tagName(key), doubles);
-        if (key == .words or key == .choices or key == .shuffle) try write(out, @tagName(key), integers);
-        if (key != .state) continue;
-        try out.print("state {d}", .{generator.index});
-        try write(out, "", generator.words);
-        if (generator.kept) |z| try write(out, "kept", [_]f64{z}) else try out.writeAll("kept none\n");
+        if (key != .random and key != .gauss) try write(out, if (key == .state) state else @tagName(key), integers);
+        if (key == .state) try if (generator.kept) |z| write(out, "kept", [_]f64{z}) else out.writeAll("kept none\n");
     }
 }
 
@@ -142,9 +128,8 @@ fn tokens(in: *Request, out: *Writer) !void {
     try write(out, "bos", [_]usize{characters.len});
     for (documents) |document| try write(out, "encoded", document);
 }
-
-fn readLines(in: *Request) ![]microgpt.Text {
-    const lines = try in.arena.alloc(microgpt.Text, @max(1, std.mem.countScalar(u8, in.rest, '\n')));
+fn readLines(in: *Request) ![][]const u21 {
+    const lines = try in.arena.alloc([]const u21, @max(1, std.mem.countScalar(u8, in.rest, '\n')));
     for (lines) |*line| {
         try in.take("line");
         line.* = try in.integers(u21, 0, 0x10ffff);
@@ -168,29 +153,24 @@ fn graph(in: *Request, out: *Writer) !void {
         const key = std.meta.stringToEnum(Key, plain) orelse return error.@"expected a key of this verb";
         const two = key == .add or key == .sub or key == .mul or key == .div;
         if ((first and key != .sub and key != .div) or (second and !two)) return error.@"expected a key of this verb";
+        if (made.items.len == 0 and key != .leaf) return error.@"expected a leaf";
         try in.take(name);
-        const a = if (first or key == .leaf) try nodes.leaf(try in.double()) else try readNode(in, made.items);
-        var b = if (second) try nodes.leaf(try in.double()) else if (two) try readNode(in, made.items) else zero;
+        const last = made.items.len -| 1;
+        const a = if (first or key == .leaf) try nodes.leaf(try in.double()) else made.items[try in.integer(0, last)];
+        var b = if (second) try nodes.leaf(try in.double()) else if (two) made.items[try in.integer(0, last)] else zero;
         if (key == .neg) b = minus_one;
         if (key == .pow) b = try nodes.leaf(try readExponent(in, 1024));
         if (key == .sub) b = try nodes.map(.mul, b, minus_one);
         if (key == .div) b = try nodes.map(.pow, b, minus_one);
         if (key == .root) break try nodes.backward(a);
-        var result = switch (key) {
-            .leaf, .root => a,
-            .add, .sub, .sum => try nodes.map(.add, a, b),
-            .mul, .div, .neg => try nodes.map(.mul, a, b),
-            inline .pow, .exp, .log, .relu => |kind| try nodes.map(@field(graphs.Kind, @tagName(kind)), a, b),
-        };
-        while (key == .sum and in.more()) result = try nodes.map(.add, result, try readNode(in, made.items));
+        const kind = std.meta.stringToEnum(graphs.Kind, plain) orelse
+            if (key == .sub or key == .sum) graphs.Kind.add else .mul;
+        var result = if (kind == .leaf) a else try nodes.map(kind, a, b);
+        while (key == .sum and in.more()) result = try nodes.map(.add, result, made.items[try in.integer(0, last)]);
         try made.append(in.arena, result);
     }
-    for (made.items) |node| try write(out, "value", nodes.values(node));
-    for (made.items) |node| try write(out, "gradient", nodes.gradients(node));
-}
-
-fn readNode(in: *Request, made: []const graphs.Span) !graphs.Span {
-    return if (made.len > 0) made[try in.integer(0, made.len - 1)] else error.@"expected a leaf";
+    for (made.items) |node| try write(out, "value", nodes.get(.value, node));
+    for (made.items) |node| try write(out, "gradient", nodes.get(.slope, node));
 }
 
 /// The lines with which all requests for a model begin.
@@ -205,22 +185,19 @@ fn readModel(in: *Request) !microgpt.Model {
     }
     return .init(in.arena, shape, attention);
 }
-
 fn readIncreasing(in: *Request, key: []const u8, low: usize, high: usize) ![]u32 {
     try in.take(key);
     const list = try in.integers(u32, low, high);
     for (1..@max(list.len, 1)) |i| if (list[i - 1] >= list[i]) return error.@"expected integers that increase";
     return list;
 }
-
 fn readDocument(in: *Request, model: microgpt.Model) ![]u32 {
     try in.take("tokens");
     const document = try in.integers(u32, 0, model.shape.vocabulary - 1);
     return if (document.len >= 2) document else error.@"expected two or more tokens";
 }
-
 fn readMatrices(in: *Request, prefix: []const u8, model: microgpt.Model) ![]f64 {
-    var numbers: wire.List = .empty;
+    var numbers: std.ArrayList(f64) = .empty;
     for (model.matrices) |matrix| {
         const name = try std.mem.concat(in.arena, u8, &.{ prefix, matrix.name });
         const size: [2]u32 = .{ matrix.span.len / matrix.columns, matrix.columns };
@@ -228,7 +205,6 @@ fn readMatrices(in: *Request, prefix: []const u8, model: microgpt.Model) ![]f64 
     }
     return numbers.items;
 }
-
 fn writeMatrices(out: *Writer, prefix: []const u8, model: microgpt.Model, numbers: []const f64) !void {
     for (model.matrices) |w|
         try wire.writeTensor(out, prefix, w.name, w.columns, numbers[w.span.first..][0..w.span.len]);
@@ -239,28 +215,27 @@ fn forward(in: *Request, out: *Writer) !void {
     const document = try readDocument(in, model);
     try model.set(try readMatrices(in, "", model));
     model.trace = .empty;
-    const loss = model.graph.values(try model.loss(document));
-    for (model.trace.?.items) |kept| try wire.writeTensor(out, "", kept[0], kept[1].len, model.graph.values(kept[1]));
+    const loss = model.graph.get(.value, try model.loss(document));
+    for (model.trace.?.items) |kept|
+        try wire.writeTensor(out, "", kept[0], kept[1].len, model.graph.get(.value, kept[1]));
     try write(out, "loss", loss);
 }
-
 fn backward(in: *Request, out: *Writer) !void {
     var model = try readModel(in);
     const document = try readDocument(in, model);
     try model.set(try readMatrices(in, "", model));
     const loss = try model.loss(document);
     try model.graph.backward(loss);
-    try write(out, "loss", model.graph.values(loss));
-    try writeMatrices(out, "", model, model.graph.gradients(model.parameters));
+    try write(out, "loss", model.graph.get(.value, loss));
+    try writeMatrices(out, "", model, model.graph.get(.slope, model.parameters));
 }
 
 fn adam(in: *Request, out: *Writer) !void {
     try readMath(in);
     const optimizer = try in.fields(microgpt.Optimizer);
-    try in.take("step");
-    const step = try in.integer(0, optimizer.steps - 1);
+    const step = try in.count("step", 0, optimizer.steps - 1);
     const names = .{ "parameters", "gradients", "m", "v" };
-    var lists: [4]wire.List = @splat(.empty);
+    var lists: [4]std.ArrayList(f64) = @splat(.empty);
     var size: [2]u32 = try in.tensor(&lists[0], names[0], .{ 1, 1 }, .{ 2048, 2048 });
     inline for (1..4) |i| size = try in.tensor(&lists[i], names[i], size, size);
     const factors = optimizer.update(step, lists[0].items, lists[1].items, lists[2].items, lists[3].items);
@@ -271,10 +246,8 @@ fn adam(in: *Request, out: *Writer) !void {
 fn train(in: *Request, out: *Writer) !void {
     var model = try readModel(in);
     const optimizer = try in.fields(microgpt.Optimizer);
-    try in.take("from");
-    const first = try in.integer(0, optimizer.steps - 1);
-    try in.take("count");
-    const end = first + try in.integer(1, optimizer.steps - first);
+    const first = try in.count("from", 0, optimizer.steps - 1);
+    const end = first + try in.count("count", 1, optimizer.steps - first);
     const full = try readIncreasing(in, "full", first, end - 1);
     var documents: std.ArrayList([]const u32) = .empty;
     while (documents.items.len == 0 or std.mem.eql(u8, in.peek('\n'), "tokens"))
@@ -288,7 +261,7 @@ fn train(in: *Request, out: *Writer) !void {
         try write(out, "loss", [_]f64{loss});
         const names = .{ "gradients", "m", "v", "parameters" };
         const nodes, const all = .{ &model.graph, model.parameters };
-        const lists = .{ nodes.gradients(all), model.m, model.v, nodes.values(all) };
+        const lists = .{ nodes.get(.slope, all), model.m, model.v, nodes.get(.value, all) };
         inline for (names, lists) |name, list| try wire.writeChecksum(out, name, list);
         if (std.mem.findScalar(u32, full, @intCast(step)) == null) continue;
         inline for (names, lists) |name, list| try writeMatrices(out, name ++ ".", model, list);
@@ -299,8 +272,7 @@ fn sample(in: *Request, out: *Writer) !void {
     var model = try readModel(in);
     const head = try in.fields(struct { temperature: f64, samples: u32 });
     try model.set(try readMatrices(in, "", model));
-    try in.take("state");
-    var generator: microgpt.Generator = .{ .words = undefined, .index = try in.integer(0, 624) };
+    var generator: microgpt.Generator = .{ .words = undefined, .index = try in.count("state", 0, 624) };
     for (&generator.words) |*word| word.* = try in.integer(0, 0xffff_ffff);
     try in.take("kept");
     if (std.mem.eql(u8, in.rest, " none")) _ = in.word() else generator.kept = try in.double();
@@ -330,7 +302,7 @@ fn run(in: *Request, out: *Writer) !void {
     try out.writeAll("print");
     while (characters.nextCodepoint()) |c| if (c == '\n') try out.writeAll("\nprint") else try out.print(" {d}", .{c});
     try out.writeByte('\n');
-    const lists = .{ model.graph.values(model.parameters), model.m, model.v };
+    const lists = .{ model.graph.get(.value, model.parameters), model.m, model.v };
     inline for (.{ "parameters", "m", "v" }, lists) |name, list| try wire.writeChecksum(out, name, list);
     try write(out, "word", [_]u32{generator.word()});
 }

@@ -4,8 +4,6 @@ const std = @import("std");
 const Writer = std.Io.Writer;
 const eql = std.mem.eql;
 
-pub const List = std.ArrayList(f64);
-
 /// SPEC's ranges of integers.
 const least = .{ .layers = 1, .heads = 1, .embedding = 1, .block = 1, .vocabulary = 2, .steps = 1, .samples = 0 };
 const sizes = .{ .layers = 16, .heads = 64, .embedding = 512, .block = 1024, .vocabulary = 2048 };
@@ -16,8 +14,7 @@ pub const Request = struct {
     /// What has not been read yet: each line after a LF, each other word after a space.
     rest: []const u8 = "",
     id: []const u8 = "-",
-
-    /// Null at the end of the input, whose buffer holds a line and its LF.
+    /// Null at the end. The input's buffer holds a line and its LF.
     pub fn read(arena: std.mem.Allocator, input: *std.Io.Reader) !?Request {
         var text: std.ArrayList(u8) = .empty;
         while (true) {
@@ -33,8 +30,6 @@ pub const Request = struct {
         try text.append(arena, '\n'); // like an empty line, instead of `end`
         return .{ .arena = arena, .rest = text.items };
     }
-
-    /// The verb. Keeps the id.
     pub fn header(in: *Request) ![]const u8 {
         const verb = in.peek('\n');
         in.rest = in.rest[1 + verb.len ..];
@@ -46,18 +41,15 @@ pub const Request = struct {
         in.id = id;
         return verb;
     }
-
     /// The next word of the line after a space, or after a LF the first one of the next line, or nothing.
     pub fn peek(in: *const Request, separator: u8) []const u8 {
         if (in.rest.len == 0 or in.rest[0] != separator) return "";
         return in.rest[1 .. std.mem.findAnyPos(u8, in.rest, 1, " \n") orelse in.rest.len];
     }
-
     pub fn take(in: *Request, expected: []const u8) !void {
         if (!eql(u8, in.peek('\n'), expected)) return error.@"expected another key or fewer values";
         in.rest = in.rest[1 + expected.len ..];
     }
-
     /// One of these keys, or null at the end.
     pub fn takeOne(in: *Request, Keys: type) !?Keys {
         if (in.rest.len == 0) return null;
@@ -65,18 +57,14 @@ pub const Request = struct {
         try in.take(in.peek('\n'));
         return found;
     }
-
-    /// Whether the line has more words.
     pub fn more(in: *const Request) bool {
         return std.mem.startsWith(u8, in.rest, " ");
     }
-
     pub fn word(in: *Request) []const u8 {
         const text = in.peek(' ');
         if (in.more()) in.rest = in.rest[1 + text.len ..];
         return text;
     }
-
     pub fn double(in: *Request) !f64 {
         const text = in.word();
         if (text.len != 16 or std.mem.findNone(u8, text, "0123456789abcdef") != null)
@@ -84,7 +72,6 @@ pub const Request = struct {
         const number: f64 = @bitCast(try std.fmt.parseInt(u64, text, 16));
         return if (std.math.isNan(number)) std.math.nan(f64) else number;
     }
-
     pub fn integer(in: *Request, low: usize, high: usize) !u32 {
         const text = in.word();
         const number = std.fmt.parseInt(u32, text, 10) catch high +| 1;
@@ -92,32 +79,32 @@ pub const Request = struct {
         if (!plain or number < low or number > high) return error.@"expected an integer in its range";
         return @intCast(number);
     }
-
-    /// The rest of the line.
+    /// The first value of the line with this key.
+    pub fn count(in: *Request, name: []const u8, low: usize, high: usize) !u32 {
+        try in.take(name);
+        return in.integer(low, high);
+    }
     pub fn integers(in: *Request, T: type, low: usize, high: usize) ![]T {
         var list: std.ArrayList(T) = .empty;
         while (in.more()) try list.append(in.arena, @intCast(try in.integer(low, high)));
         return list.items;
     }
-
     /// A line for each field of T.
     pub fn fields(in: *Request, T: type) !T {
         var all: T = undefined;
         inline for (@typeInfo(T).@"struct".field_names) |name| {
             try in.take(name);
-            const Value = @FieldType(T, name);
             const most = if (@hasField(@TypeOf(sizes), name)) sizes else counts;
-            @field(all, name) = switch (@typeInfo(Value)) {
+            @field(all, name) = switch (@typeInfo(@FieldType(T, name))) {
                 .float => try in.double(),
                 .int => try in.integer(@field(least, name), @field(most, name)),
-                else => std.meta.stringToEnum(Value, in.word()) orelse return error.@"expected another value",
+                else => std.meta.stringToEnum(@FieldType(T, name), in.word()) orelse return error.@"expected a word",
             };
         }
         return all;
     }
-
     /// Appends a tensor's numbers. Returns its rows and columns.
-    pub fn tensor(in: *Request, list: *List, name: []const u8, low: [2]u32, high: [2]u32) ![2]u32 {
+    pub fn tensor(in: *Request, list: *std.ArrayList(f64), name: []const u8, low: [2]u32, high: [2]u32) ![2]u32 {
         try in.take("tensor");
         if (!eql(u8, in.word(), name)) return error.@"expected a tensor of another name";
         const rows, const columns = .{ try in.integer(low[0], high[0]), try in.integer(low[1], high[1]) };
@@ -129,23 +116,19 @@ pub const Request = struct {
     }
 };
 
-/// A line with doubles or integers.
 pub fn write(out: *Writer, key: []const u8, numbers: anytype) !void {
     try out.writeAll(key);
     for (numbers) |x| if (@TypeOf(x) == f64) try out.print(" {x:0>16}", .{bitsOf(x)}) else try out.print(" {d}", .{x});
     try out.writeByte('\n');
 }
-
 fn bitsOf(number: f64) u64 {
     return @bitCast(if (std.math.isNan(number)) std.math.nan(f64) else number);
 }
-
 pub fn writeTensor(out: *Writer, prefix: []const u8, name: []const u8, columns: usize, numbers: []const f64) !void {
     try out.print("tensor {s}{s} {d} {d}\n", .{ prefix, name, numbers.len / columns, columns });
     var rows = std.mem.window(f64, numbers, columns, columns);
     while (rows.next()) |row| try write(out, "row", row);
 }
-
 /// The sums have room enough to wait for their modulus.
 pub fn writeChecksum(out: *Writer, key: []const u8, numbers: []const f64) !void {
     var a: u64, var b: u128 = .{ 1, 0 };
