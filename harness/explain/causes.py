@@ -287,7 +287,8 @@ CAUSES = (
         r"train",
         r"parameters",
         None,
-        "The step number, which the rate counts from 0 and the corrections from 1, or the parameters that are "
+        "The step number, which the rate counts from 0 and the corrections from 1, or the parameters "
+        "that are "
         "updated",
         "8",
     ),
