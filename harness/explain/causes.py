@@ -32,19 +32,14 @@ ACCUMULATION = "Gradients are added in another order than the reverse of the dep
 LEFT_OUT = "A 0 + x was left out: the sum starts at +0.0, and adding to +0.0 turns -0.0 into +0.0"
 PUT_IN = "A 0 + x was put in where there is none, or -0.0 loses its sign when it is read or written"
 FEW = 4
+POWER = "An odd power of -0.0 keeps its sign, any other loses it; no memo may take one zero for the other"
+RELU = "relu(-0.0) is +0.0: only a > 0 passes"
 ZEROS = (
-    Cause(r"graph|forward", r"relu|activated", None, "relu(-0.0) is +0.0: only a > 0 passes", "5", sign=True),
-    Cause(
-        r"math|graph",
-        r"pow",
-        None,
-        "An odd power of -0.0 keeps its sign, any other loses it; no memo may take one zero for the other",
-        "2",
-        sign=True,
-    ),
-    Cause(
-        r"math", r"", None, "Each function has its own rule for -0.0 (the table of section 2)", "2", sign=True
-    ),
+    Cause("graph", r"relu", None, RELU, "5", sign=True),
+    Cause("forward", r"activated", None, RELU, "5", sign=True),
+    Cause("math", r"pow", None, POWER, "2", sign=True),
+    Cause("graph", r"pow", None, POWER, "2", sign=True),
+    Cause("math", r"", None, "Each function has its own rule for -0.0, in the table", "2", sign=True),
 )
 CAUSES = (
     Cause(
@@ -240,7 +235,13 @@ CAUSES = (
         "6",
     ),
     Cause(r"backward", r"", None, "A local gradient is wrong, or gradients are not added up from zero", "5"),
-    Cause(r"adam", r"rate", None, "The schedule counts steps from 0", "8"),
+    Cause(
+        r"adam",
+        r"rate",
+        None,
+        "The schedule counts steps from 0, over all steps, without warm-up or floor",
+        "8",
+    ),
     Cause(
         r"adam",
         r"correction",
@@ -287,7 +288,8 @@ CAUSES = (
         r"train",
         r"parameters",
         None,
-        "The step number, which the rate counts from 0 and the corrections from 1, or the parameters that are "
+        "The step number, which the rate counts from 0 and the corrections from 1, or the parameters "
+        "that are "
         "updated",
         "8",
     ),

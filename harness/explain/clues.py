@@ -80,7 +80,9 @@ def _zeros(block: Block) -> str:
 
 
 def ratio(wanted: Sequence[float], came: Sequence[float], least: int = 2) -> float | None:
-    """The one factor between two lists, if there is one, it is not 1, and it is seen so many times at least."""
+    """The one factor between two lists, if there is one, it is not 1, and it is seen so many times at
+    least.
+    """
     pairs = [(a, b) for a, b in zip(wanted, came, strict=True) if not (a == 0.0 == b)]
     if len(pairs) < least or any(a == 0.0 or not (isfinite(a) and isfinite(b)) for a, b in pairs):
         return None

@@ -84,9 +84,15 @@ def _how(wanted: str, came: str) -> str:
 
 def _sample(wanted: str, came: str, sums_right: bool, word_right: bool) -> str:
     if not sums_right:
-        return f"{RIGHT}, and so is every printed loss, but not the parameters at the end: look at the last update"
+        return (
+            f"{RIGHT}, and so is every printed loss, but not the parameters at the end: look at the last "
+            f"update"
+        )
     if word_right:
-        return f"{RIGHT}, and as many numbers are drawn as should be: look at how a sample is decoded and printed"
+        return (
+            f"{RIGHT}, and as many numbers are drawn as should be: look at how a sample is decoded and "
+            f"printed"
+        )
     drawn = "look at the sampling: the temperature, the first token, the end of a sample, the draws before it"
     return f"{RIGHT}, and so are the parameters at the end: {drawn}"
 
@@ -99,12 +105,14 @@ def _other_start(whole: microgpt.Run, came: Sequence[str]) -> str:
         return "look at the order of documents and at the drawn parameters"
     if not taken:
         return (
-            "no document has the printed loss of the first step with the parameters that must be drawn: look at the "
+            "no document has the printed loss of the first step with the parameters that must be "
+            "drawn: look at the "
             "drawn parameters (sigma, order, what is drawn before them)"
         )
     names = ", ".join(f"{number} ({whole.documents[number][:20]!r})" for number in taken)
     return (
-        f"the drawn parameters are right, the order of documents is not: by their losses the first steps take the "
+        f"the drawn parameters are right, the order of documents is not: by their losses the first "
+        f"steps take the "
         f"documents {names}, counted from 0 as they are shuffled, and 0, 1, 2, ... are right"
     )
 

@@ -97,14 +97,18 @@ def _asked(session: Session, request: Request, judge_by: Compare) -> Smallest | 
 
 
 def kind(difference: Difference) -> tuple[str, str, bool, bool]:
-    """What two failures must have in common: kind, quantity, whether it is rounding, whether a zero's sign."""
+    """What two failures must have in common: kind, quantity, whether it is rounding, whether a zero's
+    sign.
+    """
     name = re.sub(r"\d+", "", difference.checkpoint)
     is_near = difference.ulps is not None and difference.ulps <= FEW
     return difference.kind, re.sub(r"(\[\])+$", "", name), is_near, other_zero(difference)
 
 
 def in_words(request: Request) -> str:
-    """A small request itself; of one about a model its size: 'one layer, one head, embedding 1, one position'."""
+    """A small request itself; of one about a model its size: 'one layer, one head, embedding 1, one
+    position'.
+    """
     config = config_of(request)
     if config is None:
         lines = [readable(text) for text in request.lines if text not in ("math exact", "full")]

@@ -144,7 +144,9 @@ def _runs(request: Request) -> Iterator[Request]:
 
 @dataclass(frozen=True)
 class Model:
-    """A request about a model: its shape, its documents, its matrices, and the lines between and after them."""
+    """A request about a model: its shape, its documents, its matrices, and the lines between and after
+    them.
+    """
 
     config: Config
     between: tuple[str, ...]  # after the shape, before documents and matrices

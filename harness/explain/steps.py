@@ -120,7 +120,10 @@ def other_matrix(request: Request, found: Sequence[Block], block: Block) -> str:
                 if len(its) == len(came) and len(its[0]) == len(vector):
                     made = [left([w * a for w, a in zip(row, vector, strict=True)]) for row in its]
                     if all_near(made, came):
-                        return f"{block.name} is {other}{form} times {label}, where {wanted} times {source} is right"
+                        return (
+                            f"{block.name} is {other}{form} times {label}, where {wanted} times {source} "
+                            f"is right"
+                        )
     return ""
 
 
@@ -137,7 +140,10 @@ def other_row(request: Request, found: Sequence[Block], block: Block) -> str:
         for k, place in enumerate(weights["wpe"]):
             if all_near([a + b for a, b in zip(token, place, strict=True)], block.came):
                 right = list_of(request, "tokens")[position]
-                return f"{block.name} is row {i} of wte and row {k} of wpe, where {right} and {position} are right"
+                return (
+                    f"{block.name} is row {i} of wte and row {k} of wpe, where {right} and {position} are "
+                    f"right"
+                )
     return ""
 
 
@@ -164,7 +170,8 @@ def epsilon(request: Request, found: Sequence[Block], block: Block) -> str:
     mean = left([a * a for a in x]) / len(x)
     implied = scales[0] ** -2 - mean
     return (
-        f"{name} is {scales[0]:.9g} times its input: right for an epsilon of {implied:.6g} in place of 1e-05, "
+        f"{name} is {scales[0]:.9g} times its input: right for an epsilon of {implied:.6g} in place "
+        f"of 1e-05, "
         f"or for a mean of squares of {implied + mean - 1e-5:.9g} in place of {mean:.9g}"
     )
 
@@ -319,7 +326,9 @@ RULES: tuple[Rule, ...] = (
 
 
 def graph_back(request: Request, found: Sequence[Block]) -> Iterator[str]:
-    """For `graph`: the first gradient that backward gets wrong is that of the last node; whoever uses it made it."""
+    """For `graph`: the first gradient that backward gets wrong is that of the last node; whoever uses it
+    made it.
+    """
     blocks = {block.name: block for block in found}
     if request.verb != "graph" or "gradient" not in blocks or blocks["value"].differs:
         return
@@ -344,13 +353,15 @@ def graph_back(request: Request, found: Sequence[Block]) -> Iterator[str]:
         user, text = users[0]
         twice = " (its operand is used twice)" if _operands(text).count(str(node)) > 1 else ""
         yield (
-            f"the gradient of expression {user}, `{readable(text)}`, is right, and that of its operand {node} is not: "
+            f"the gradient of expression {user}, `{readable(text)}`, is right, and that of its "
+            f"operand {node} is not: "
             f"look at the derivative of {kinds[0]}{twice}"
         )
     elif users:
         yield (
             f"the gradient of {node} is the first that is wrong; it adds up what comes from the expressions "
-            f"{', '.join(str(i) for i, _ in users)} ({', '.join(kinds)}): look at their derivatives and at the order"
+            f"{', '.join(str(i) for i, _ in users)} ({', '.join(kinds)}): look at their derivatives "
+            f"and at the order"
         )
 
 
@@ -365,7 +376,8 @@ def readable(text: str) -> str:
 
 
 BETWEEN = {
-    "lm_head": "the derivatives of the loss, of log and of softmax, and what a matrix product gives to its weights",
+    "lm_head": "the derivatives of the loss, of log and of softmax, and what a matrix product gives "
+    "to its weights",
     "mlp_fc2": "what lm_head passes back to its input, and what mlp_fc2 gives to its weights",
     "mlp_fc1": "the derivative of the activation, and what mlp_fc2 passes back to it",
     "attn_wo": "the second norm and the residual around it, and what mlp_fc1 passes back",
@@ -379,7 +391,9 @@ ON_THE_WAY = ("mlp_fc2", "mlp_fc1", "attn_wo", "attn_wv", "attn_wq", "attn_wk")
 
 
 def way_back(request: Request, found: Sequence[Block]) -> Iterator[str]:
-    """For `backward`: the matrices in the order in which backward comes to them, up to the first wrong one."""
+    """For `backward`: the matrices in the order in which backward comes to them, up to the first wrong
+    one.
+    """
     config = config_of(request)
     wrong = {block.name: block.differs for block in found}
     if request.verb != "backward" or config is None or wrong.get("loss", True) or not any(wrong.values()):
@@ -389,6 +403,9 @@ def way_back(request: Request, found: Sequence[Block]) -> Iterator[str]:
     for name in ("lm_head", *layers, "wte", "wpe"):
         if wrong.get(name):
             before = f"{right[-1]} is right and " if right else ""
-            yield f"on the way back {before}{name} is the first that is wrong: look at {BETWEEN[name.rpartition('.')[2]]}"
+            yield (
+                f"on the way back {before}{name} is the first that is wrong: look at "
+                f"{BETWEEN[name.rpartition('.')[2]]}"
+            )
             return
         right.append(name)

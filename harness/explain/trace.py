@@ -132,7 +132,8 @@ def _trace_train(
     carried = CARRIED.get(quantity, "something is carried over from the steps before")
     return whole.finding(
         first,
-        f"step {step} is right when it starts from the reference's own parameters, m and v; after the steps before "
+        f"step {step} is right when it starts from the reference's own parameters, m and v; after the "
+        f"steps before "
         f"it {_verb(quantity)} wrong: {carried}",
     )
 
@@ -145,13 +146,18 @@ CARRIED = {
     "parameters": "the step is not counted up, or counted twice: look at the rate and the corrections",
 }
 CAUSES_OF_A_STEP = {
-    "loss": "the activations are right when asked as forward, the loss of the step is not: look at which document "
+    "loss": "the activations are right when asked as forward, the loss of the step is not: look at "
+    "which document "
     "and which parameters it takes",
-    "gradients": "the gradients are right when asked as backward, those of the step are not: look at how they are "
+    "gradients": "the gradients are right when asked as backward, those of the step are not: look at "
+    "how they are "
     "reset, collected or changed before the update",
-    "m": "the gradients and the formula of Adam are right: look at the step number and at m and v at the start",
-    "v": "the gradients and the formula of Adam are right: look at the step number and at m and v at the start",
-    "parameters": "the gradients, m, v and the formula of Adam are right: look at the step number and at which "
+    "m": "the gradients and the formula of Adam are right: look at the step number and at m and v at "
+    "the start",
+    "v": "the gradients and the formula of Adam are right: look at the step number and at m and v at "
+    "the start",
+    "parameters": "the gradients, m, v and the formula of Adam are right: look at the step number "
+    "and at which "
     "parameters are updated",
     "": "every tensor is right and a checksum is not: look at how checksums are computed (section 13)",
 }
@@ -188,7 +194,9 @@ def _sentence(step: int, verb: str, first: Difference) -> str:
 
 
 def _narrower_requests(stem: str, asked: TrainRequest) -> Iterator[Request]:
-    """The activations, the gradients, the update, and all of the next step, from the reference's own numbers."""
+    """The activations, the gradients, the update, and all of the next step, from the reference's own
+    numbers.
+    """
     training = asked.training
     step, config = training.step, training.config
     parameters = _numbers(training.parameters)

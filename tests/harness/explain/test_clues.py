@@ -1,4 +1,6 @@
-"""Claims about clues: what the wrong numbers of a reply have in common is said, for mistakes nobody has listed."""
+"""Claims about clues: what the wrong numbers of a reply have in common is said, for mistakes nobody has
+listed.
+"""
 
 import pytest
 
