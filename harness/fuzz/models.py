@@ -1,11 +1,12 @@
 """Strategies for what the model verbs share: shapes, attention tables, documents, parameters, optimizers.
 
-Everything is small: the reference is plain Python, and its time is what a campaign spends.
+Nearly everything is small: the reference is plain Python, and its time is what a campaign spends. One model
+in LARGE_ONE_IN has one size that goes to the end of its range, and others that make up for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from random import Random
 
@@ -23,12 +24,16 @@ HEADS_AND_EMBEDDINGS = (
 )
 WORK = 400
 """Bound for layers x block x embedding^2: a forward and backward pass of the reference in some 10 ms."""
+LARGE_ONE_IN = 16
+WIDEST = 64  # tokens before the present one that the table of a large block attends to, at most a few of them
 
 
 @cache
 @st.composite
 def configs(draw: DrawFn) -> Config:
-    """One to three layers, odd numbers of heads, any attention table."""
+    """One to three layers, odd numbers of heads, any attention table; now and then one large size."""
+    if draw(st.integers(1, LARGE_ONE_IN)) == LARGE_ONE_IN:
+        return draw(large_configs())
     heads, embedding = draw(st.sampled_from(HEADS_AND_EMBEDDINGS))
     layers = draw(st.integers(1, min(3, max(1, WORK // embedding**2))))
     block = draw(st.integers(1, max(1, min(7, WORK // (layers * embedding**2)))))
@@ -42,9 +47,37 @@ def configs(draw: DrawFn) -> Config:
     return Config(layers, heads, embedding, block, vocabulary, activation, table)
 
 
+@st.composite
+def large_configs(draw: DrawFn) -> Config:
+    """One of vocabulary, layers, block and heads at the end of its range or near it, the rest small."""
+    layers, heads, embedding, block, vocabulary = 1, 1, draw(st.integers(1, 2)), draw(st.integers(1, 3)), 5
+    activation = draw(st.sampled_from(sorted(ACTIVATIONS)))
+    which = draw(st.sampled_from(("vocabulary", "layers", "block", "heads")))
+    if which == "vocabulary":
+        vocabulary = draw(st.sampled_from((2048, 2047, 1025, 256, 257, 129)) | st.integers(100, 2048))
+    elif which == "layers":
+        layers = draw(st.sampled_from((16, 10, 11)) | st.integers(4, 16))
+    elif which == "heads":
+        heads = embedding = draw(st.sampled_from((64, 33, 32)))
+        block = 1
+    else:
+        block = draw(st.sampled_from((1024, 1023, 257, 128)) | st.integers(100, 1024))
+        reach = draw(st.integers(1, WIDEST))
+        table = tuple(tuple(dict.fromkeys((max(0, t - reach), max(0, t - 1), t))) for t in range(block))
+        return Config(1, 1, 1, block, vocabulary, activation, table)
+    return Config(layers, heads, embedding, block, vocabulary, activation, causal(block))
+
+
 def documents(config: Config) -> SearchStrategy[list[int]]:
     """Two tokens or more, shorter and longer than the block, with BOS anywhere or nowhere."""
+    if config.block > 100:
+        lengths = st.integers(2, config.block + 3) | st.just(config.block + 1)
+        return st.builds(_long_document, st.just(config.vocabulary), lengths, st.integers(0, 2**32))
     return _tokens(config.vocabulary, config.block + 3)
+
+
+def _long_document(vocabulary: int, length: int, seed: int) -> list[int]:
+    return Random(seed).choices(range(vocabulary), k=length)
 
 
 @cache
@@ -77,7 +110,7 @@ def tensor_lines(name: str, rows: int, columns: int, words: Sequence[str]) -> li
     return [f"tensor {name} {rows} {columns}", *body]
 
 
-def matrix_lines(config: Config, filling: doubles.Filling, prefix: str = "") -> list[str]:
+def matrix_lines(config: Config, filling: Callable[[int], list[str]], prefix: str = "") -> list[str]:
     """The tensors of all parameter matrices, filled by one filling."""
     matrices = config.matrices()
     words = filling(sum(rows * columns for _, rows, columns in matrices))

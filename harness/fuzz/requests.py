@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from math import inf
+from random import Random
 from typing import TypeVar
 
 from hypothesis import strategies as st
@@ -45,12 +46,28 @@ def pairs(words: SearchStrategy[str]) -> SearchStrategy[str]:
 
 # ---------------------------------------------------------------- numbers
 
+seeds = st.integers(0, 100) | st.sampled_from((2**32 - 1, 2**31)) | st.integers(0, 2**32 - 1)
+
 
 def arith_lines(numbers: SearchStrategy[str]) -> SearchStrategy[Lines]:
     operations = one_each(ARITHMETIC, lambda key: keyed(key, *[numbers] * ARITHMETIC[key][0]))
     sums = listed("sum", numbers, 1, 8) | listed("dot", pairs(numbers), 1, 5)
     sums |= keyed("decimals", numbers.filter(can_be_printed) | ties)
-    return st.lists(operations | sums, min_size=1, max_size=10)
+    few = st.lists(operations | sums, min_size=1, max_size=10)
+    return doubles.mostly(
+        few, st.builds(long_sum, st.sampled_from(("sum", "dot")), counts_to_the_end, seeds), 20
+    )
+
+
+MOST_IN_A_LINE = 3854
+"""Doubles in the longest line: 65,536 bytes, a key of three letters, 17 bytes each."""
+counts_to_the_end = st.just(MOST_IN_A_LINE) | st.integers(100, MOST_IN_A_LINE)
+
+
+def long_sum(key: str, count: int, seed: int) -> Lines:
+    """One line with so many doubles; an even number of them, for pairs."""
+    source = Random(seed)
+    return [" ".join([key, *(hexadecimal(source.uniform(-9.0, 9.0)) for _ in range(count // 2 * 2))])]
 
 
 ties = st.integers(-(2**30), 2**30).map(lambda n: hexadecimal((2 * n + 1) / 32.0))
@@ -87,9 +104,6 @@ def choices_line(draw: DrawFn, numbers: SearchStrategy[str]) -> str:
     return " ".join(["choices", str(count), *words])
 
 
-seeds = st.integers(0, 100) | st.sampled_from((2**32 - 1, 2**31)) | st.integers(0, 2**32 - 1)
-
-
 def random_lines(numbers: SearchStrategy[str]) -> SearchStrategy[Lines]:
     """Now and then so many words that the generator makes new ones, in the middle of anything."""
     lines = (
@@ -119,6 +133,15 @@ characters = (
     | st.characters(exclude_categories=["Cs"])
 )
 texts = st.text(characters, max_size=8)
+
+
+def long_text(length: int, widest: int) -> str:
+    """So many characters of up to `widest` kinds, as far as a line of the protocol holds them."""
+    return "".join(chr(97 + i % widest) for i in range(length))
+
+
+long_texts = st.builds(long_text, st.integers(1000, 10_000), st.integers(1, 2000))
+"""Code points below 2,097 have four digits at the most: 10,000 of them are 50,000 bytes."""
 
 
 def document_lines(strategy: SearchStrategy[str], most: int) -> SearchStrategy[Lines]:
@@ -205,7 +228,7 @@ hello: SearchStrategy[Lines] = st.just([])
 arith = flavoured(arith_lines)
 math = flavoured(math_lines)
 random = flavoured(random_lines)
-tokens = document_lines(texts, 6)
+tokens = doubles.mostly(document_lines(texts, 6), document_lines(long_texts, 2), 12)
 graph = flavoured(graph_lines)
 forward = flavoured(models.documented)
 backward = flavoured(models.documented)

@@ -1,7 +1,7 @@
 """The mark `steady`: the same cases again, which must get the same answers.
 
 Asked in another order and of other processes, in circumstances that must not matter (locale, time zone, a
-small stack), several requests in one write. An answer that changes is asked for twice more, to say what changed it.
+small stack), several requests in one write. An answer that changes is asked for twice more, to say why.
 """
 
 from __future__ import annotations

@@ -7,20 +7,23 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, find, given, settings
 from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
 
 from conformance import ladder, verbs
+from conformance.cases.case import config_lines, line
 from conformance.messages import Request, golden_of
 from conformance.verbs import verb_of
-from harness.fuzz import found
+from harness.fuzz import doubles, found, models
 from harness.fuzz.damage import bad, cut_off, requests_of
-from harness.fuzz.requests import good
+from harness.fuzz.requests import arith_lines, good, tokens
 from harness.fuzz.shrink import candidates, shrunk
 from harness.run.protocol import MAX_LINE
 from reference.protocol import replies
 
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
+SEARCH = settings(QUIET, max_examples=5000, derandomize=True, phases=[Phase.generate])
 
 
 def answered(data: bytes) -> bytes:
@@ -69,6 +72,30 @@ def test_models_are_of_many_shapes():
     assert {"embedding 3", "embedding 15", "heads 1", "heads 5", "activation squared_relu"} <= seen.keys()
     assert {"schedule linear", "schedule cosine"} <= keys("train", 60).keys()
     assert {"preset seed", "preset classic"} <= keys("run", 10).keys()
+
+
+@pytest.mark.parametrize(
+    ("key", "end"), [("layers", 16), ("heads", 64), ("vocabulary", 2048), ("block", 1024)]
+)
+def test_now_and_then_one_size_is_at_the_end_of_its_range(key: str, end: int):
+    config = find(models.configs(), lambda config: getattr(config, key) == end, settings=SEARCH)
+    tokens = find(
+        models.documents(config), lambda tokens: len(tokens) > min(config.block, 100), settings=SEARCH
+    )
+    lines = [
+        *config_lines(config),
+        line("tokens", *tokens),
+        *models.matrix_lines(config, lambda n: ["3ff0000000000000"] * n),
+    ]
+    assert golden_of(Request("forward", "large", tuple(lines))).ok
+
+
+@pytest.mark.parametrize(
+    ("strategy", "least"), [(arith_lines(doubles.tame), MAX_LINE - 17), (tokens, 40_000)]
+)
+def test_lines_are_as_long_as_they_may_be(strategy: SearchStrategy[list[str]], least: int):
+    longest = find(strategy, lambda lines: max(map(len, lines)) >= least, settings=SEARCH)
+    assert max(map(len, longest)) <= MAX_LINE
 
 
 @pytest.mark.parametrize("verb", ["arith", "graph", "forward", "sample", "tokens"])
