@@ -26,7 +26,7 @@ from harness.explain.mutants.diagnose import diagnose
 from harness.explain.trace import Finding, trace
 from harness.fleet.key import code_hash
 from harness.fuzz import fresh
-from harness.judge import marks, tolerance
+from harness.judge import marks, memory, tolerance
 from harness.judge.attempt import Attempt, attempt
 from harness.judge.climb import CaseResult, LevelResult, climb, reached
 from harness.judge.command_line import command_line
@@ -298,12 +298,25 @@ def _marks(
         listener.marking("the command line")
         runs = [run for run in command_lines.runs() if run.quick or not manifest.slow]
         typed = command_line(runner.launch, runs, session.limits)
+    if choice.long and "run" in able:
+        listener.marking("memory")
+        session.notes += _memory(session)
     return Marks(
         robust=mark_of(robust),
         fresh=mark_of(asked, seed) if asked is not None else None,
         steady=mark_of(again, seed),
         command_line=mark_of(typed) if typed is not None else None,
     )
+
+
+def _memory(session: Session) -> list[str]:
+    """A note on memory; none of a port that does not train."""
+    try:
+        return [note] if (note := memory.look(session)) else []
+    except ConformError as fault:
+        if fault.outcome == "machine":
+            raise
+        return [f"memory could not be looked at: {fault.message}"]
 
 
 def mark_of(tally: marks.Tally, seed: int | None = None) -> Mark:
