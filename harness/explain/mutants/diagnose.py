@@ -193,7 +193,7 @@ class _Search:
         return _at(best, candidates, scores), best
 
     def _told_apart(self, candidates: list[Names]) -> list[Names]:
-        """The candidates that also do as the port did on further cases: the smallest of the verbs that failed."""
+        """The candidates that also do as the port did on further cases of the verbs that failed."""
         verbs = {item.request.verb for item in self._failed}
         others = (item for item in self._passed if item.request.verb in verbs)
         further = sorted((*self._failed, *others), key=lambda item: item.size)
