@@ -193,8 +193,10 @@ class _Search:
         return _at(best, candidates, scores), best
 
     def _told_apart(self, candidates: list[Names]) -> list[Names]:
-        """The candidates that also do as the port did on further cases; the smallest come first."""
-        further = sorted((*self._failed, *self._passed), key=lambda item: item.size)
+        """The candidates that also do as the port did on further cases of the verbs that failed."""
+        verbs = {item.request.verb for item in self._failed}
+        others = (item for item in self._passed if item.request.verb in verbs)
+        further = sorted((*self._failed, *others), key=lambda item: item.size)
         for item in further[:FURTHER]:
             if len(candidates) == 1:
                 break

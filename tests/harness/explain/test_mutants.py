@@ -113,6 +113,11 @@ def test_the_right_mistake_is_named_first(name):
     assert trial((name,)).right
 
 
+@pytest.mark.parametrize("name", ["sum-adds-to-the-term", "children-from-right"])
+def test_a_sum_the_wrong_way_round_is_told_from_children_from_the_right(name):
+    assert trial((name,)).named == (((name,),),)
+
+
 @pytest.mark.parametrize(
     "names",
     [
