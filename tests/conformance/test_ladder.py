@@ -41,7 +41,11 @@ def quick(number: int, cases: Iterable[ladder.Case]) -> list[ladder.Case]:
 SAMPLE = [
     case
     for level in ladder.levels()
-    for case in (*level.cases[:1], *quick(4, level.cases[1:]), *quick(2, level.robust_cases))
+    for case in (
+        *level.cases[:1],
+        *quick(1 if level.number >= 10 else 4, level.cases[1:]),
+        *quick(2, level.robust_cases),
+    )
     if not case.request.ends_input
 ]
 
@@ -81,7 +85,7 @@ def test_the_ladder_fits_into_the_repository():
 @pytest.mark.parametrize("level", ladder.levels(), ids=lambda level: level.verb)
 def test_every_level_has_an_example_and_bad_requests_beside_it(level):
     assert level.cases[0].name == "example"
-    assert all(case.golden.ok for case in level.cases)
+    assert all(case.golden.ok for case in level.cases if not case.large)
     assert sum(not case.golden.ok for case in level.robust_cases) >= 4
 
 
@@ -162,6 +166,7 @@ def answers(command: list[str], seed: str) -> bytes:
 GOLDEN = b"".join(case.path.with_suffix(".golden").read_bytes() for case in SAMPLE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("python", pythons())
 def test_other_pythons_and_another_hash_seed_give_the_same_bytes(python: str):
     assert answers([python, "-m", "reference", "conform"], seed="1234") == GOLDEN

@@ -22,6 +22,7 @@ from reference.app.dataset import GARDEN
 # ---------------------------------------------------------------- run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("preset", "kind"), [("seed", "exact"), ("classic", "native")])
 def test_run_prints_what_the_reference_says(
     preset: str, kind: str, names: str, capsys: pytest.CaptureFixture[str]
@@ -43,6 +44,7 @@ def test_run_reads_standard_input_and_its_default_is_the_preset_seed(names: str)
     assert from_pipe == from_file and from_pipe.startswith(b"num docs: 3\n")
 
 
+@pytest.mark.slow
 def test_run_at_a_terminal_takes_the_garden(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -155,6 +157,7 @@ def test_conform_with_closed_streams_is_one_sentence() -> None:
 # ---------------------------------------------------------------- generate
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("preset", ["seed", "classic"])
 def test_train_and_generate_print_the_samples_of_run(
     preset: str, names: str, model: str, capsys: pytest.CaptureFixture[str]
@@ -173,6 +176,7 @@ def generated(capsys: pytest.CaptureFixture[str], *arguments: str) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
+@pytest.mark.slow
 def test_generate_repeats_itself_and_its_seed_decides(
     trained: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -185,6 +189,7 @@ def test_generate_repeats_itself_and_its_seed_decides(
     assert Path(trained).read_bytes() == before
 
 
+@pytest.mark.slow
 def test_generate_json_says_how_probable_each_sample_is(
     trained: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -205,6 +210,7 @@ def test_generate_json_says_how_probable_each_sample_is(
         assert sample["log_probability"] == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.slow
 def test_samples_begin_as_they_are_told(trained: str, capsys: pytest.CaptureFixture[str]) -> None:
     samples = generated(capsys, "--model", trained, "--start", "ca")
     assert len(samples) == 20 and all(sample.startswith("ca") for sample in samples)
@@ -355,6 +361,7 @@ def test_a_bad_standard_input_is_one_sentence() -> None:
         assert said.startswith(b"microgpt: standard input ") and reason in said and said.count(b"\n") == 1
 
 
+@pytest.mark.slow
 def test_only_lf_ends_a_line_of_a_dataset(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "dataset.txt"
     path.write_bytes("a\u2028b\x85c\r\nd\x0bd\x1c\n".encode())

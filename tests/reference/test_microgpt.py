@@ -281,6 +281,7 @@ def test_the_first_update_moves_each_parameter_by_the_rate_against_its_gradient(
     assert list(optimizer.update(0, [1.0], [0.0], [0.0], [0.0])) == [(1.0, 0.0, 0.0)]
 
 
+@pytest.mark.slow
 def test_training_learns_a_document_by_heart() -> None:
     config = Config(1, 2, 8, 6, 3, "relu", microgpt.causal(6))
     parameters = microgpt.draw_parameters(PRESETS["classic"], config, Generator(42))
@@ -351,6 +352,7 @@ def test_a_dataset_without_documents_is_refused() -> None:
         Run(PRESETS["seed"], ["", " \t"])
 
 
+@pytest.mark.slow
 def test_the_bits_do_not_depend_on_the_hash_seed() -> None:
     code = """if True:
         from dataclasses import replace

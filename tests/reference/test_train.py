@@ -169,6 +169,7 @@ def test_a_second_ctrl_c_while_saving_leaves_the_old_file_whole(
     assert left_behind(model) == []
 
 
+@pytest.mark.slow
 def test_a_killed_training_is_resumed_from_its_last_checkpoint(
     names: str, model: str, tmp_path: Path
 ) -> None:

@@ -28,7 +28,7 @@ from reference import microgpt
 from reference.app.dataset import GARDEN
 from reference.protocol.wire import checksum, hexadecimal
 
-pytestmark = pytest.mark.xdist_group("witness")  # they share what the port computes
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("witness")]  # they share what the port computes
 WITNESS = GARDEN.parent.parent / "witness"
 PRINTED = (WITNESS / "printed.txt").read_text().splitlines()
 NAMES = GARDEN.read_text().splitlines()

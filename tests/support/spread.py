@@ -20,7 +20,7 @@ from harness.run.limits import Limits
 
 ROOT = Path(__file__).parents[2]
 LIMITS = Limits(start=60.0, request=60.0)
-LEVEL_2 = Choice("local", level=2)
+LEVEL_2 = Choice("local", level=2, fresh_seed=1)
 SCRIPT = f"{sys.executable} port.py"
 RIGHT = f"""
 import os, sys, time

@@ -38,11 +38,11 @@ class Trial:
         return None not in chosen and set().union(*filter(None, chosen)) == planted
 
 
-def trial(planted: tuple[str, ...]) -> Trial:
-    """Climb with a port that has these mistakes, and diagnose it."""
+def trial(planted: tuple[str, ...], budget: float = diagnose.BUDGET) -> Trial:
+    """Climb with a port that has these mistakes, and diagnose it within `budget` seconds."""
     found = list(climb(planted))
     began = time.monotonic()
-    named = diagnose.search(found, map, diagnose.BUDGET)
+    named = diagnose.search(found, map, budget)
     return Trial(planted, tuple(diagnosis.variants for diagnosis in named), time.monotonic() - began)
 
 

@@ -14,6 +14,8 @@ from harness.run.limits import Limits
 from reference import microgpt
 from reference.microgpt import Optimizer, Training, Value, add_up
 
+pytestmark = pytest.mark.slow
+
 
 class Mistaken:
     """A session with the reference, which has one mistake while it answers."""

@@ -26,7 +26,7 @@ from harness.run.limits import Limits
 from harness.run.reaper import LABEL
 
 __all__ = ["dask", "ports"]
-pytestmark = pytest.mark.usefixtures("bounded")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("bounded")]
 
 FAKES = {
     "right": RIGHT,
@@ -209,7 +209,7 @@ def test_real_ports_come_out_of_containers_on_workers_as_they_do_here(
     monkeypatch.setenv("CONFORM_RESULTS", str(tmp_path / "results"))
     dask.start_worker("one")
     dask.start_worker("two")
-    choice, names = Choice("docker"), ("c", "lua")
+    choice, names = Choice("docker", level=2, fresh_seed=1), ("c", "lua")
     there = spread(dask, *names, choice=choice, force=False)
     here = matrix.run_matrix(names, Limits(), choice, lambda name: Listener())
     assert [row.conforms for row in there] == [True, True]

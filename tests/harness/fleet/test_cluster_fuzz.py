@@ -13,7 +13,7 @@ from spread import RIGHT, Ports, conform, dask, ports, said
 from harness.fuzz import found
 
 __all__ = ["dask", "ports"]
-pytestmark = pytest.mark.usefixtures("bounded")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("bounded")]
 
 DIES_OF_TOKENS = RIGHT.replace(
     "replies.answer_all", "replies.VERBS['tokens'] = lambda fields: os._exit(7)\nreplies.answer_all"

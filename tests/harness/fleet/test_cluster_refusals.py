@@ -16,7 +16,7 @@ from harness.fleet.cluster import worker
 from harness.fleet.conform import Listener
 
 __all__ = ["dask", "ports"]
-pytestmark = pytest.mark.usefixtures("bounded")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("bounded")]
 
 
 def test_a_worker_with_another_version_of_the_project_is_refused(

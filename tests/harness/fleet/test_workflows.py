@@ -191,6 +191,7 @@ def test_a_job_judges_all_its_ports_and_fails_if_one_does_not_conform(tmp_path: 
     assert "good.json" in (tmp_path / "summary").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("program", "status", "outcome", "message"),
     [

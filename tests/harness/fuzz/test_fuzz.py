@@ -33,6 +33,8 @@ from reference import microgpt
 from reference.microgpt import Value
 from reference.protocol import replies
 
+pytestmark = pytest.mark.slow
+
 Answer = Callable[[bytes], Iterable[bytes | Exit]]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +14,8 @@ from harness.errors import LimitExceeded, ProtocolFault
 from harness.fuzz.requests import good
 from harness.judge.compare import compare
 from harness.run.protocol import ReplyReader
+
+pytestmark = pytest.mark.slow
 
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 

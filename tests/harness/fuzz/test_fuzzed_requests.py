@@ -22,6 +22,8 @@ from harness.fuzz.shrink import candidates, shrunk
 from harness.run.protocol import MAX_LINE
 from reference.protocol import replies
 
+pytestmark = pytest.mark.slow
+
 QUIET = settings(deadline=None, suppress_health_check=list(HealthCheck), database=None)
 SEARCH = settings(QUIET, max_examples=5000, derandomize=True, phases=[Phase.generate])
 

@@ -26,7 +26,7 @@ from harness.fleet import example
 from harness.judge.compare import Difference
 from harness.report.site import bits, browser, build, data, measured, pages, plots, source_view
 
-pytestmark = pytest.mark.xdist_group("site")  # they share what they look at
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]  # they share what they look at
 PAGES = ("index", "example", "browser", "measurements", "mistakes", "ports/c", "ports/lua", "ports/go")
 
 
