@@ -13,7 +13,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import psutil
@@ -60,7 +60,6 @@ class LocalProcess:
         limits: Limits,
         args: Sequence[str] = (),
         path: Sequence[Path] = (),
-        extra_environment: Mapping[str, str] | None = None,
         circumstances: Circumstances = USUAL,
     ) -> None:
         self._limits = limits
@@ -74,7 +73,7 @@ class LocalProcess:
             self._popen = subprocess.Popen(
                 ["sh", "-c", f'ulimit -c 0; {stack}exec {run} "$@"', "microgpt", *args],
                 cwd=folder,
-                env={**surrounding, **(extra_environment or {}), MARK: self._name},
+                env={**surrounding, MARK: self._name},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
