@@ -3,6 +3,7 @@
     python -m conformance.golden            write what is new or different, remove what is no longer made
     python -m conformance.golden --check    write nothing; exit with 1 if anything would change
     python -m conformance.golden --level 9  only one level (the long cases of level 12 take minutes)
+    python -m conformance.golden --sums     the sums alone, of the files as they lie there: after a merge
 
 The requests come from `conformance/cases/`: those of a level go to `levels/`, those that test nothing but the
 protocol to `robust/`; of large ones, only hashes are stored, in `large.json`. `command_line/` comes with
@@ -137,7 +138,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Write the requests and golden traces of the ladder.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if anything would change")
     parser.add_argument("--level", type=int, choices=range(1, 13), metavar="N", help="this level only")
+    parser.add_argument("--sums", action="store_true", help="write suite.sha256 alone, after a merge")
     arguments = parser.parse_args()
+    if arguments.sums:
+        SUMS_FILE.write_bytes(sums_file({LARGE_FILE: LARGE_FILE.read_bytes()}, set()))
+        return 0
 
     levels = [level for level in LEVELS if arguments.level in (None, level.verb.number)]
     wanted: dict[Path, bytes] = {}

@@ -256,7 +256,7 @@ def test_the_locale_is_not_taken_for_a_language() -> None:
 
     assert "error: name a language" in shown()
     asked = shown("LANG=lua", "NAME=mine")
-    assert "error: name a language" not in asked and '"lua" --name mine' in asked
+    assert "error: name a language" not in asked and 'conform new "$LANG"' in asked
 
 
 # ---------------------------------------------------------------- skeletons in containers

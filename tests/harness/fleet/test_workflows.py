@@ -124,7 +124,7 @@ def test_every_make_command_of_the_workflow_is_one_of_the_makefile():
         target = call.removeprefix("--silent ").split()[0]
         assert re.search(rf"^{target}: ", makefile, re.MULTILINE), target
         for variable in re.findall(r"\b([A-Z]+)=", call):
-            assert f"$({variable})" in makefile or f"$(or $({variable})" in makefile, variable
+            assert re.search(rf"\$\$\{{?{variable}\b", makefile) or f"$({variable})" in makefile, variable
 
 
 @pytest.mark.parametrize(
