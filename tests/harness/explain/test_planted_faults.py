@@ -65,8 +65,8 @@ FAULTS = (
         "gradients assigned, not added",
         "gradient[w] = gradient[w] + value[x] * g",
         "gradient[w] = value[x] * g",
-        "backward",
-        r"wte\[|wpe\[|lm_head\[",
+        "graph",
+        r"gradient",
     ),
 )
 

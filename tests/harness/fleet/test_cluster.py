@@ -56,7 +56,7 @@ def timeless(value: Any) -> Any:
         return {
             key: timeless(kept) for key, kept in value.items() if key not in ("seconds", "finished", "reused")
         }
-    return [timeless(entry) for entry in value] if isinstance(value, list) else value
+    return [timeless(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
 
 def folders_of(port: str) -> list[Path]:
