@@ -65,16 +65,15 @@ let random request reply =
 let dataset request =
   let line values = if List.length values > 10000 then refuse "a line is too long" else List.map code_point values in
   let lines = while_key request "line" line in
-  finish request;
-  lines
+  finish request; lines
 
 let tokens request reply =
   let documents = Run.documents (dataset request) in
   let points, encode = Run.tokenizer documents in
-  put reply "documents" (ints [ Array.length documents ]);
-  put reply "vocabulary" (ints (Array.to_list points));
-  put reply "bos" (ints [ Array.length points ]);
-  Array.iter (fun document -> put reply "encoded" (ints (Array.to_list (encode document)))) documents
+  let put key values = put reply key (ints (Array.to_list values)) in
+  let size items = [| Array.length items |] in
+  List.iter2 put [ "documents"; "vocabulary"; "bos" ] [ size documents; points; size points ];
+  Array.iter (fun document -> put "encoded" (encode document)) documents
 
 let graph request reply =
   math request;
@@ -108,8 +107,7 @@ let graph request reply =
   finish request;
   Tape.backward tape root;
   let put_all key xs = for i = 0 to count - 1 do put reply key [ hex xs.(nodes.(i)) ] done in
-  put_all "value" tape.value;
-  put_all "gradient" tape.gradient
+  List.iter2 put_all [ "value"; "gradient" ] [ tape.value; tape.gradient ]
 
 let shape request =
   math request;
@@ -176,10 +174,9 @@ let adam request reply =
   finish request;
   Training.update settings step p g m v;
   let rate, correction1, correction2 = Training.factors settings step in
-  put reply "rate" [ hex rate ];
-  put reply "correction1" [ hex correction1 ];
-  put reply "correction2" [ hex correction2 ];
-  List.iter (fun (name, xs) -> put_tensor reply name shape (Array.get xs)) [ ("m", m); ("v", v); ("parameters", p) ]
+  let put_factor key x = put reply key [ hex x ] in
+  List.iter2 put_factor [ "rate"; "correction1"; "correction2" ] [ rate; correction1; correction2 ];
+  List.iter2 (fun name xs -> put_tensor reply name shape (Array.get xs)) [ "m"; "v"; "parameters" ] [ m; v; p ]
 
 let train request reply =
   let shape = shape request in
@@ -232,8 +229,8 @@ let run request reply =
   let samples = one request "samples" (integer 0 1000) in
   let print line = put reply "print" (ints line) in
   let p, m, v, twister = Run.run preset ~steps ~samples ~print (dataset request) in
-  let sum (key, xs) = put reply key [ Training.checksum (Array.length xs) xs ] in
-  List.iter sum [ ("parameters", p); ("m", m); ("v", v) ];
+  let sum key xs = put reply key [ Training.checksum (Array.length xs) xs ] in
+  List.iter2 sum [ "parameters"; "m"; "v" ] [ p; m; v ];
   put reply "word" (ints [ Twister.word twister ])
 
 let rec verbs () =
@@ -242,15 +239,12 @@ let rec verbs () =
 
 and hello request reply =
   finish request;
-  let put_line (key, values) = put reply key values in
-  List.iter put_line
-    [ ("name", [ "ocaml" ]); ("protocol", [ "1" ]); ("verbs", List.map fst (verbs ())); ("math", [ "exact" ]) ]
+  let verbs = List.map fst (verbs ()) in
+  List.iter2 (put reply) [ "name"; "protocol"; "verbs"; "math" ] [ [ "ocaml" ]; [ "1" ]; verbs; [ "exact" ] ]
 
 let is_verb verb = verb <> "" && String.for_all (fun c -> '!' <= c && c <= '~') verb
-
-let is_id id =
-  let allowed = function 'A' .. 'Z' | 'a' .. 'z' | '0' .. '9' | '.' | '_' | '-' -> true | _ -> false in
-  id <> "" && String.length id <= 64 && String.for_all allowed id
+let is_sign = function 'A' .. 'Z' | 'a' .. 'z' | '0' .. '9' | '.' | '_' | '-' -> true | _ -> false
+let is_id id = id <> "" && String.length id <= 64 && String.for_all is_sign id
 
 (* The reply is known before it is written, since a request can be wrong at its last line. *)
 let answer complete header rest =

@@ -2,21 +2,15 @@
 
 type shape = {
   layers : int; heads : int; embedding : int; block : int; vocabulary : int;
-  squared : bool;
-  attend : int array array;
+  squared : bool; attend : int array array;
 }
-
 type matrix = Tape.vector array
 type layer = { wq : matrix; wk : matrix; wv : matrix; wo : matrix; fc1 : matrix; fc2 : matrix }
-
 type t = {
-  shape : shape;
-  tape : Tape.t;
+  shape : shape; tape : Tape.t;
   parameters : int;  (** they are the first nodes of the tape *)
-  wte : matrix; wpe : matrix; lm_head : matrix;
-  layers : layer list;
-  keys : Tape.vector array array;  (** of each layer at each position *)
-  values : Tape.vector array array;
+  wte : matrix; wpe : matrix; lm_head : matrix; layers : layer list;
+  keys : Tape.vector array array; values : Tape.vector array array;  (** of each layer at each position *)
 }
 
 (* Where an activation belongs. *)

@@ -24,7 +24,9 @@ let one request key read = match take request key with [ value ] -> read value |
 (* What [read] makes of the lines with this key, none or more. *)
 let rec while_key request key read =
   match !request with
-  | line :: _ when List.hd (words line) = key -> let item = read (take request key) in item :: while_key request key read
+  | line :: _ when List.hd (words line) = key ->
+      let item = read (take request key) in
+      item :: while_key request key read
   | _ -> []
 
 (* Hands key and values of all lines that are left to [read]; there must be one. *)
@@ -59,7 +61,7 @@ let tensor ?shape request name =
   match take request "tensor" with
   | [ found; rows; columns ] when found = name ->
       let rows, columns = (integer 1 2048 rows, integer 1 2048 columns) in
-      if Option.value shape ~default:(rows, columns) <> (rows, columns) then refuse "tensor %s has the wrong shape" name;
+      if Option.value shape ~default:(rows, columns) <> (rows, columns) then refuse "%s has the wrong shape" name;
       let row _ =
         let row = Array.of_list (List.map double (take request "row")) in
         if Array.length row = columns then row else refuse "a row of %s is not %d values" name columns in

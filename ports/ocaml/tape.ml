@@ -11,28 +11,21 @@ type operation =
   | Dot of vector * vector
 
 type t = {
-  mutable size : int;
-  mutable value : float array;
-  mutable gradient : float array;
-  mutable local : float array;
-  mutable operation : operation array;
+  mutable size : int; mutable operation : operation array;
+  mutable value : float array; mutable gradient : float array; mutable local : float array;
 }
 
 let create () = { size = 0; value = [||]; gradient = [||]; local = [||]; operation = [||] }
 
 let grow t =
   let longer items filler = Array.append items (Array.make (max 1024 t.size) filler) in
-  t.value <- longer t.value 0.0;
-  t.gradient <- longer t.gradient 0.0;
-  t.local <- longer t.local 0.0;
+  t.value <- longer t.value 0.0; t.gradient <- longer t.gradient 0.0; t.local <- longer t.local 0.0;
   t.operation <- longer t.operation Leaf
 
 let node t operation value local =
   if t.size = Array.length t.value then grow t;
   let i = t.size in
-  t.value.(i) <- value;
-  t.local.(i) <- local;
-  t.operation.(i) <- operation;
+  t.value.(i) <- value; t.local.(i) <- local; t.operation.(i) <- operation;
   t.size <- i + 1;
   i
 
@@ -73,9 +66,7 @@ let order t root =
   let stack = Array.make t.size 0 and next = Array.make t.size 0 and depth = ref 0 in
   let enter i =
     Bytes.set seen i 'x';
-    stack.(!depth) <- i;
-    next.(!depth) <- 0;
-    incr depth in
+    stack.(!depth) <- i; next.(!depth) <- 0; incr depth in
   enter root;
   while !depth > 0 do
     let top = !depth - 1 in

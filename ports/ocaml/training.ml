@@ -1,11 +1,9 @@
 (* Adam, and the checksums of what it makes. *)
 
 type schedule = Linear | Cosine
-
 type settings = {
   learning_rate : float; beta1 : float; beta2 : float; epsilon : float;
-  schedule : schedule;
-  steps : int;
+  schedule : schedule; steps : int;
 }
 
 (* The rate and the two corrections of a step. *)

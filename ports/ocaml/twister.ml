@@ -68,7 +68,7 @@ let choice t weights =
   let cumulative = Array.copy weights and last = Array.length weights - 1 in
   for i = 1 to last do cumulative.(i) <- cumulative.(i - 1) +. weights.(i) done;
   let total = cumulative.(last) +. 0.0 in
-  if not (total > 0.0 && total < infinity) then failwith "the weights of a choice must add up to a finite number above 0";
+  if not (total > 0.0 && total < infinity) then failwith "the weights must add up to a finite number above 0";
   let u = random t *. total in
   let rec search low high =
     let middle = (low + high) / 2 in
