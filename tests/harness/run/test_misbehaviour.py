@@ -28,7 +28,7 @@ from harness.run.container import ContainerProcess
 from harness.run.limits import Limits
 from harness.run.local import LocalProcess
 from harness.run.process import Process
-from harness.run.reaper import LABEL, MARK, owner, owner_is_dead, owner_word, python_environment
+from harness.run.reaper import LABEL, MARK, OWNER_FILE, owner, owner_is_dead, owner_word, python_environment
 from harness.run.session import Session
 from harness.run.sweep import sweep
 
@@ -93,8 +93,8 @@ def meets(fake: Fake, start: Callable[[str, Limits], Process]) -> None:
 def nothing_left() -> Iterator[None]:
     yield
     assert marked(owner().session) == []
-    left = Path("/tmp").glob(f"microgpt-conformance-{owner().session}/*")
-    assert [path.name for path in left if path.name != "owner"] == []  # that one says whose folder it is
+    left = {path.name for path in Path("/tmp").glob(f"microgpt-conformance-{owner().session}/*")}
+    assert left <= {OWNER_FILE}
 
 
 @pytest.mark.usefixtures("nothing_left")
