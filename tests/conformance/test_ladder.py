@@ -55,6 +55,7 @@ def test_there_are_twelve_levels_in_the_order_of_the_verbs():
     assert [path.name for path in sorted(LEVELS_FOLDER.iterdir())] == [level.verb.folder for level in LEVELS]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS, ids=lambda level: level.verb.name)
 def test_the_requests_are_those_that_the_generator_makes(level):
     folders = {False: LEVELS_FOLDER / level.verb.folder, True: ROBUST_FOLDER / level.verb.name}

@@ -29,6 +29,7 @@ def test_the_catalogue_is_large_and_each_entry_says_what_and_why():
         assert mutant.why.endswith("."), mutant.name
 
 
+@pytest.mark.slow
 def test_every_mutant_can_be_made():
     for mutant in MUTANTS:
         load(mutant.changes)

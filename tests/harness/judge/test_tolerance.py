@@ -286,10 +286,10 @@ def reference_session() -> Session:
 
 def test_every_request_is_asked_for_in_native_and_wrong_ones_stay_wrong():
     assert in_native(find_case("adam/example").request).lines[0] == "math native"
-    for level in ladder.levels():
-        for case in level.cases:
-            if not case.golden.ok and not case.request.raw:
-                assert not answer(in_native(case.request)).ok, case.id
+    wrong = [case for case in ladder.robust() if not case.golden.ok and not case.request.raw]
+    assert len(wrong) > 100
+    for case in wrong:
+        assert not answer(in_native(case.request)).ok, case.id
 
 
 def test_the_library_of_this_python_is_within():
