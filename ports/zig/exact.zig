@@ -24,14 +24,14 @@ pub fn log(x: f64) f64 {
     if (!(x > 0 and x < inf)) return if (x == 0) -inf else if (x < 0) nan else x;
     return nearest(.{ logarithm(x), 0 });
 }
-pub fn sin(x: f64) f64 {
+pub fn sin(x: f64) f64 { // |x| <= 8
     return if (@abs(x) < 0x1p-26) x else if (@abs(x) <= 8) nearest(.{ sine(x, 0), 0 }) else nan;
 }
-pub fn cos(x: f64) f64 {
+pub fn cos(x: f64) f64 { // |x| <= 8
     return if (@abs(x) <= 8) nearest(.{ sine(x, 1), 0 }) else nan;
 }
 
-pub fn pow(x: f64, y: f64) f64 {
+pub fn pow(x: f64, y: f64) f64 { // y is an integer or half-integer from -4096 to 4096
     if (y == 0) return 1;
     if (y == 1 or std.math.isNan(x)) return x;
     if (y == 2) return x * x; // single operations are rounded correctly by themselves

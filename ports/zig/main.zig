@@ -199,9 +199,8 @@ fn readDocument(in: *Request, model: microgpt.Model) ![]u32 {
 fn readMatrices(in: *Request, prefix: []const u8, model: microgpt.Model) ![]f64 {
     var numbers: std.ArrayList(f64) = .empty;
     for (model.matrices) |matrix| {
-        const name = try std.mem.concat(in.arena, u8, &.{ prefix, matrix.name });
         const size: [2]u32 = .{ matrix.span.len / matrix.columns, matrix.columns };
-        _ = try in.tensor(&numbers, name, size, size);
+        _ = try in.tensor(&numbers, try std.mem.concat(in.arena, u8, &.{ prefix, matrix.name }), size, size);
     }
     return numbers.items;
 }

@@ -116,7 +116,6 @@ pub const Shape = struct {
     activation: enum { relu, squared_relu } = .squared_relu,
 };
 pub const Matrix = struct { name: []const u8, columns: u32, span: Span }; // parameters are the graph's first nodes
-
 const name = [_][]const u8{ "wte", "wpe", "lm_head", "attn_wq", "attn_wk", "attn_wv", "attn_wo", "mlp_fc1", "mlp_fc2" };
 pub const Model = struct {
     shape: Shape,
