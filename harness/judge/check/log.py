@@ -21,7 +21,7 @@ STEP = re.compile(
     r"(?:^|[^a-z])(?:step|iteration|iter|it|epoch)s?\b[\s:=#\[(]*(\d+)(?:\s*(?:/|of)\s*(\d+))?", re.IGNORECASE
 )
 IN_A_BAR = re.compile(r"(?<![\d.])(\d+)/(\d+)(?![\d./])")
-BARE_STEP = re.compile(r"^\W*(\d+)(?:\s*/\s*(\d+))?(?![\d.,])")
+BARE_STEP = re.compile(r"^\W*(\d+)(?:\s*/\s*(\d+))?(?![\d.,%])")
 LOSS = re.compile(
     rf"(\w*[\s_]?)\bloss\b(?:\s*\(?(?:at|after|for|of|in)\s+(?:step|iter\w*|epoch)\s*\d+\)?)?[\s:=|>()\w]*?[\s:=|>(]({NUMBER})",
     re.IGNORECASE,
@@ -177,7 +177,7 @@ def _pairs(line: str) -> Iterator[tuple[int | None, int | None, str]]:
     chosen = [match for match in matches if not MEANS.search(match[1])] or matches
     if not chosen:
         return
-    steps = list(STEP.finditer(line)) or list(BARE_STEP.finditer(line)) or list(IN_A_BAR.finditer(line))
+    steps = list(STEP.finditer(line)) or list(IN_A_BAR.finditer(line)) or list(BARE_STEP.finditer(line))
     if len(steps) == len(chosen) > 1:  # several steps in one line
         for step, loss in zip(steps, chosen, strict=True):
             yield int(step[1]), int(step[2]) if step[2] else None, loss[2]
