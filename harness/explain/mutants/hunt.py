@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
@@ -48,7 +48,7 @@ def hunt(name: str) -> Catch:
     mutant = find(name)
     answer = mutants.load(mutant.changes)
     catch = Catch(name)
-    for case in (case for level in levels() for case in level.cases if not (case.long or case.large)):
+    for case in asked():
         reply = answer(case.request)
         first = compare(case.request, case.golden, reply).first
         if first is None:
@@ -60,6 +60,14 @@ def hunt(name: str) -> Catch:
         if compare_within(case.request, case.golden, reply).first is not None:
             return replace(catch, outside=case.level.number)
     return catch
+
+
+def asked() -> Iterator[ladder.Case]:
+    """The ladder's cases, level by level, and last of all the bad requests."""
+    for level in levels():
+        yield from (case for case in level.cases if not (case.long or case.large))
+    for level in levels():
+        yield from (case for case in level.robust_cases if not case.request.raw)
 
 
 def survives(catch: Catch) -> bool:

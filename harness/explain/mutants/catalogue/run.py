@@ -219,7 +219,7 @@ MUTANTS = [
                 "microgpt",
                 PRINTED,
                 "            mean = loss if mean is None else 0.9 * mean + 0.1 * loss\n"
-                + PRINTED.replace("{loss:", "{mean:"),
+                + PRINTED.replace("(loss)", "(mean)"),
             ),
         ),
     ),
