@@ -69,6 +69,8 @@ def judge(
             f"another run than was asked for: it is {best.setup.words}, not {asked.words}; {verdict.sentence}"
         )
         return replace(verdict, agreement="wrong", sentence=words)
+    if asked is not None and verdict.agrees and (other := _other_shape(log, asked)):
+        return replace(verdict, agreement="wrong", sentence=f"another run than was asked for: {other}")
     return verdict
 
 
@@ -356,7 +358,6 @@ def _nan_notes(log: Log) -> list[str]:
 
 def _header_notes(log: Log, setup: Setup) -> list[str]:
     """What the first lines say that is not so in this run."""
-    kept = goldens.find(setup.name, setup.dataset.sha256)
     notes = []
     documents = log.headers.get("documents")
     if documents is not None and documents != setup.dataset.documents:
@@ -364,17 +365,26 @@ def _header_notes(log: Log, setup: Setup) -> list[str]:
             f"wrong dataset? It says {documents:,} documents; "
             f"{setup.dataset.name} has {setup.dataset.documents:,}"
         )
-    if kept is not None and setup.is_stock:
-        for name, wanted in (("vocabulary", len(kept.vocabulary) + 1), ("parameters", kept.parameters)):
-            came = log.headers.get(name)
-            if came is not None and came != wanted:
-                what = "a vocabulary of" if name == "vocabulary" else "a number of parameters of"
-                notes.append(f"it says {what} {came:,}; {setup.words} has {wanted:,}")
+    if other := _other_shape(log, setup):
+        notes.append(other)
     if log.total is not None and log.total != setup.steps:
         notes.append(
             f"its steps count to {log.total:,}, those of {setup.words} to {setup.steps:,}: give --steps"
         )
     return notes
+
+
+def _other_shape(log: Log, setup: Setup) -> str:
+    """What the log says of its vocabulary or parameters that this run does not have; '' if it fits."""
+    kept = goldens.find(setup.name, setup.dataset.sha256)
+    if kept is None or not setup.is_stock:
+        return ""
+    for name, wanted in (("vocabulary", len(kept.vocabulary) + 1), ("parameters", kept.parameters)):
+        came = log.headers.get(name)
+        if came is not None and came != wanted:
+            what = "a vocabulary of" if name == "vocabulary" else "a number of parameters of"
+            return f"it says {what} {came:,}; {setup.words} has {wanted:,}"
+    return ""
 
 
 def _sample_notes(log: Log, setup: Setup) -> list[str]:
