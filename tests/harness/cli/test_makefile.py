@@ -28,7 +28,7 @@ def told(tmp_path: Path):
             ["make", "-s", "-C", str(paths.root()), target, f"BIN={tmp_path}", *ready, *given],
             capture_output=True,
             text=True,
-            env={**os.environ, **environment},
+            env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), **environment},  # nothing of `make test`
             timeout=60,
         )
         assert done.returncode == 0, done.stderr
