@@ -16,6 +16,7 @@ text = $(if $(filter $(2),$(origin $(1))),$(eval override $(1) := $$(value $(1))
 $(foreach name,$(GIVEN),$(call text,$(name),command environment))
 $(foreach name,ARGS LANG,$(call text,$(name),command))
 export $(GIVEN)
+$(if $(filter override,$(origin LANG)),$(eval export LANG))
 
 .DEFAULT_GOAL := help
 .PHONY: publish site fuzz mutants help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test test-quick original lint golden golden-check check-math base doctor ports clean
