@@ -102,7 +102,7 @@ def found_files(
 
 def sums_file(made: dict[Path, bytes], stale: set[Path]) -> bytes:
     """The sums of all files of the suite: of those that are made now, and of the others as they lie there."""
-    folders = (LEVELS_FOLDER, ROBUST_FOLDER, FOUND_FOLDER)
+    folders = (LEVELS_FOLDER, ROBUST_FOLDER, FOUND_FOLDER, command_line.FOLDER)
     lying = {path for folder in folders for path in folder.rglob("*.*") if path.is_file()} - stale
     files = {path: path.read_bytes() for path in lying - made.keys()} | made
     listed = {path: data for path, data in files.items() if path not in (SPEC, SUMS_FILE)}

@@ -26,6 +26,10 @@ def test_the_sums_are_those_of_the_files_that_are_here() -> None:
     sums.verify()
     made = {golden.LARGE_FILE: golden.LARGE_FILE.read_bytes()}
     assert golden.sums_file(made, set()) == golden.SUMS_FILE.read_bytes()
+    listed = {line.partition("  ")[2] for line in golden.SUMS_FILE.read_text().splitlines()}
+    here = {path.relative_to(sums.HERE).as_posix() for path in sums.HERE.rglob("*.golden")}
+    here |= {f"command_line/{path.name}" for path in golden.command_line.FOLDER.iterdir()}
+    assert here <= listed
 
 
 @pytest.mark.parametrize("damage", ["truncated", "one digit", "missing", "a folder", "no sums"])
