@@ -62,9 +62,9 @@ def _rendered(source: str) -> tuple[str, Markup]:
             token.attrSet("class", "n")
         _lead(token.children or [], source)
     html = markdown.renderer.render(tokens, markdown.options, {})
-    html = html.replace("<pre>", '<pre class="log">').replace(
-        "<table>", '<div class="scroll"><table class="plain prose">'
-    )
+    html = re.sub(r"<th( class=\"n\")?></th>", "<td></td>", html)
+    html = html.replace("<pre>", '<pre class="log">')
+    html = html.replace("<table>", '<div class="scroll"><table class="plain prose">')
     return title.replace("`", ""), Markup(html.replace("</table>", "</table></div>"))
 
 
