@@ -63,8 +63,8 @@ def _rendered(source: str) -> tuple[str, Markup]:
         _lead(token.children or [], source)
     html = markdown.renderer.render(tokens, markdown.options, {})
     html = re.sub(r"<th( class=\"n\")?></th>", "<td></td>", html)
-    html = html.replace("<pre>", '<pre class="log">')
-    html = html.replace("<table>", '<div class="scroll"><table class="plain prose">')
+    html = html.replace("<pre>", '<pre class="log" tabindex="0">')
+    html = html.replace("<table>", '<div class="scroll" tabindex="0"><table class="plain prose">')
     return title.replace("`", ""), Markup(html.replace("</table>", "</table></div>"))
 
 
