@@ -291,6 +291,28 @@ def mistakes(results: Results) -> Page:
     )
 
 
+def laws(results: Results) -> Page:
+    """The ledger: flow by flow, each law with the line of code and the mistakes that break it."""
+    found = results.laws or {"flows": [], "laws": [], "mutants": {}, "rounding": []}
+    broken_by: dict[str, list[str]] = {}
+    for mutant, names in found["mutants"].items():
+        for name in names:
+            broken_by.setdefault(name, []).append(mutant)
+    asked = [mutant for mutant in found["mutants"] if mutant not in found["rounding"]]
+    return Page(
+        "laws.html",
+        "laws.html",
+        {
+            "flows": {flow: [law for law in found["laws"] if law["flow"] == flow] for flow in found["flows"]},
+            "assertions": sum(law["assertions"] for law in found["laws"]),
+            "broken_by": broken_by,
+            "asked": len(asked),
+            "caught": sum(bool(found["mutants"][mutant]) for mutant in asked),
+            "missed": [mutant for mutant in asked if not found["mutants"][mutant]],
+        },
+    )
+
+
 def all_pages(results: Results, goldens: Sequence[browser.Golden]) -> list[Page]:
     return [
         index(results),
@@ -298,6 +320,7 @@ def all_pages(results: Results, goldens: Sequence[browser.Golden]) -> list[Page]
         browser_page(goldens),
         measurements(results),
         mistakes(results),
+        laws(results),
         language_page(),
         *map(document, documents.documents()),
         *(port(name, results) for name in results.ports),

@@ -250,8 +250,12 @@ def the_rate_falls(ask: Asker) -> Iterator[Assertion]:
             )
 
 
-@law(SCHEDULE, "What is missing at the beginning is left at the end: rate(s) + rate(N - s) is the rate.", RATE,
-     "8 roundings of the rate")  # fmt: skip
+@law(
+    SCHEDULE,
+    "What is missing at the beginning is left at the end: rate(s) + rate(N - s) is the rate.",
+    RATE,
+    "8 roundings of the rate",
+)
 def the_schedule_is_symmetric(ask: Asker) -> Iterator[Assertion]:
     for settings in (LINEAR, COSINE):
         found = rates(ask, settings)

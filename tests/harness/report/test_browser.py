@@ -27,6 +27,7 @@ PAGES = (
     "measurements",
     "mistakes",
     "languages",
+    "laws",
     "docs/spec",
     "ports/c/exact.h",
     "ports/c",
