@@ -20,7 +20,7 @@ bool isText(string line) { return line.length <= lineLimit && line.byCodeUnit.al
 
 string[] splitWords(string line) {
     enforce!Problem(line.isText, "expected lines of up to 65536 bytes of printable ASCII");
-    return line.split(" ");
+    return line == "" ? [""] : line.split(" "); // split would give no word at all
 }
 
 size_t integer(string word, size_t low, size_t high) {
