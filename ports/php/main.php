@@ -239,23 +239,24 @@ final class Verbs
     {
         $times = fn(callable $draw): array =>
             array_map($draw, array_fill(0, Words::integer($count, 0, 1000), null));
-        switch ([$key, min(1, count($rest))]) {
-            case ['words', 0]:
-                return $times(fn() => $generator->word());
-            case ['random', 0]:
-                return $times(fn() => Reply::hex($generator->random()));
-            case ['shuffle', 0]:
-                $items = array_keys(array_fill(0, Words::integer($count, 0, 10000), null));
-                $generator->shuffle($items);
-                return $items;
-            case ['gauss', count($rest)]:
-                $sigma = Words::double($rest[0]);
-                return $times(fn() => Reply::hex($generator->gauss($sigma)));
-            case ['choices', 1]:
-                if (count($rest) <= 1000) {
-                    $weights = array_map(Words::double(...), $rest);
-                    return $times(fn() => $generator->choice($weights));
-                }
+        if ($key === 'choices' && count($rest) >= 1 && count($rest) <= 1000) {
+            $weights = array_map(Words::double(...), $rest);
+            return $times(fn() => $generator->choice($weights));
+        }
+        if ($key === 'shuffle' && $rest === []) {
+            $items = array_keys(array_fill(0, Words::integer($count, 0, 10000), null));
+            $generator->shuffle($items);
+            return $items;
+        }
+        if ($key === 'gauss' && count($rest) === 1) {
+            $sigma = Words::double($rest[0]);
+            return $times(fn() => Reply::hex($generator->gauss($sigma)));
+        }
+        if ($rest === [] && $key === 'words') {
+            return $times(fn() => $generator->word());
+        }
+        if ($rest === [] && $key === 'random') {
+            return $times(fn() => Reply::hex($generator->random()));
         }
         throw new Refused('an unknown draw, or values that it does not take');
     }
