@@ -75,7 +75,7 @@ divide_special(A, B) when A == 0.0, B == 0.0 -> nan;
 divide_special(A, B) when is_atom(A), is_atom(B) -> nan;
 divide_special(A, B) when is_atom(B) ->
     case negative(A) xor negative(B) of
-        true -> -0.0;
+        true -> from_bits(1 bsl 63);
         false -> 0.0
     end;
 divide_special(A, B) -> signed_infinity(negative(A) xor negative(B)).

@@ -367,7 +367,8 @@ run(Lines) ->
 answer(Lines, Complete) ->
     {Process, Monitor} = spawn_monitor(fun() -> exit({reply, reply(Lines, Complete)}) end),
     receive
-        {'DOWN', Monitor, process, Process, {reply, Reply}} -> Reply
+        {'DOWN', Monitor, process, Process, {reply, Reply}} -> Reply;
+        {'DOWN', Monitor, process, Process, Reason} -> exit(Reason)
     end.
 
 reply(Lines, Complete) ->

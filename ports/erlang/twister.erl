@@ -79,7 +79,7 @@ shuffle(Items, G) ->
         {Shuffled#{I := B, J := A}, G2}
     end,
     Last = length(Items) - 1,
-    {Shuffled, Next} = lists:foldl(Swap, {indexed(Items), G}, lists:seq(Last, 1, -1)),
+    {Shuffled, Next} = lists:foldl(Swap, {indexed(Items), G}, lists:reverse(lists:seq(1, max(0, Last)))),
     {[map_get(I, Shuffled) || I <- lists:seq(0, Last)], Next}.
 
 %% The index of a weight.

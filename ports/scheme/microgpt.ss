@@ -335,15 +335,25 @@
       (newline out)
       (flush-output-port out))))
 
+(define (encoded codec) (make-transcoder codec (eol-style none) (error-handling-mode raise)))
+
+;; The UTF-8 of standard input behind an empty line, which is no document: at the very beginning, Chez would
+;; take a byte order mark for its own, and drop it.
+(define (utf-8-input)
+  (let* ([bytes (get-bytevector-all (standard-input-port))]
+         [bytes (if (eof-object? bytes) (bytevector) bytes)]
+         [padded (make-bytevector (+ 1 (bytevector-length bytes)) (char->integer #\newline))])
+    (bytevector-copy! bytes 0 padded 1 (bytevector-length bytes))
+    (open-bytevector-input-port padded (encoded (utf-8-codec)))))
+
 (define (main arguments)
-  (define (encoded codec) (make-transcoder codec (eol-style none) (error-handling-mode raise)))
-  (define (input codec) (standard-input-port (buffer-mode block) (encoded codec)))
   (define (output codec) (standard-output-port (buffer-mode block) (encoded codec)))
   (cond
-    [(null? arguments) (serve (input (latin-1-codec)) (output (latin-1-codec)))]
+    [(null? arguments)
+     (serve (standard-input-port (buffer-mode block) (encoded (latin-1-codec))) (output (latin-1-codec)))]
     [(and (string=? (car arguments) "run") (<= (length arguments) 2))
      (let ([preset ((one-of presets) (if (null? (cdr arguments)) "seed" (cadr arguments)))])
-       (command preset (input (utf-8-codec)) (output (utf-8-codec))))]
+       (command preset (utf-8-input) (output (utf-8-codec))))]
     [else (refuse "usage: microgpt [run [seed|classic]]")]))
 
 (guard (reason
