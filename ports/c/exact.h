@@ -1,42 +1,32 @@
-/* Correctly rounded exp, log, sin, cos and pow (SPEC, sections 2 and 15).
- *
- * Each is computed in fixed point, with two limbs of 64 bits. Both ends of its error interval are rounded; if they agree,
- * that is the answer. If not, which is rare, four limbs decide (Ziv, 1991): nobody has found an argument that needs more.
- * Every reduction leaves an argument r >= 0, so no product has a sign.
- */
+/* Correctly rounded exp, log, sin, cos and pow (SPEC, sections 2 and 15), in fixed point with two limbs of 64 bits. Both
+ * ends of the error interval are rounded; if they agree, that is the answer. If not, which is rare, four limbs decide
+ * (Ziv, 1991): nobody has found an argument that needs more. Reductions leave an r >= 0, so no product has a sign. */
 #pragma once
 #include <float.h>
 #include <math.h>
-
 #include "memory.h"
 
 #if defined __FAST_MATH__ || FLT_EVAL_METHOD != 0 || DBL_MANT_DIG != 53
 #error "microgpt needs IEEE doubles, rounded after every operation: no -ffast-math, no x87"
 #endif
-
-enum {
-    MOST = 4,   /* limbs */
-    POINT = 16, /* bits before the binary point */
-    STEPS = 256, TERMS = 64, /* of the tables */
-    SLACK = 42  /* last bits that may be wrong; fewer are: 18, in k * STEP, but for powers, whose logarithm grows by 2^12 */
-};
+/* The most limbs, the bits before the point, the sizes of the tables, and how many of the last bits may be wrong. Fewer
+ * are: 18, in k * STEP, and 30 in a power, whose logarithm is multiplied by up to 2^12. */
+enum { MOST = 4, POINT = 16, STEPS = 256, TERMS = 64, SLACK = 42 };
 
 typedef __int128 Wide;
 typedef unsigned __int128 UWide;
-typedef struct { uint64_t limb[MOST]; } Fixed; /* two's complement, the first n limbs of it, the most significant first */
+typedef struct { uint64_t limb[MOST]; } Fixed; /* two's complement, n limbs of it, the most significant first */
 
 static const Fixed ZERO, ONE = {{0x0001000000000000}}, HALF = {{0x0000800000000000}},
     STEP /* ln 2 / STEPS */ = {{0x000000b17217f7d1, 0xcf79abc9e3b39803, 0xf2f6af40f3432672, 0x98b62d8a0d175b8b}},
     HALF_PI = {{0x0001921fb54442d1, 0x8469898cc51701b8, 0x39a252049c1114cf, 0x98e804177d4c7627}};
 
-#define INLINE inline __attribute__((always_inline))
-
 static Fixed inverse_factorial[TERMS], power_of_two[STEPS]; /* 1/i!, 2^(i/STEPS) */
-
 /* a + factor * b */
 static inline Fixed sum_of(Fixed a, int64_t factor, Fixed b, int n) {
     Wide carry = 0;
-    for (int i = n - 1; i >= 0; i--, carry >>= 64) a.limb[i] = (uint64_t)(carry += a.limb[i] + (Wide)b.limb[i] * factor);
+    for (int i = n - 1; i >= 0; i--, carry >>= 64)
+        a.limb[i] = (uint64_t)(carry += a.limb[i] + (Wide)b.limb[i] * factor);
     return a;
 }
 /* a * b for a, b >= 0, cut off. */
@@ -101,8 +91,7 @@ static inline Fixed power_of_e(double x, int twice, int n, int *exponent) {
     return (void)twice, exponential_of(fixed(x, n), n, exponent);
 }
 /* log x = y + d - d^2/2 + d^3/3 - ... with d = x e^-y - 1. The first y is anybody's logarithm, made a little smaller so
- * that 0 < d < 2^-39; the next is good to 2^-118, and the one after it to 2^-354.
- */
+ * that 0 < d < 2^-39; the next is good to 2^-118, and the one after it to 2^-354. */
 static inline Fixed logarithm_of(double x, int twice, int n, int *exponent) {
     Fixed y = fixed(log(x) - 0x1p-40, n);
     for (int limbs = 2; limbs <= n; limbs *= 2) {
@@ -127,9 +116,10 @@ static inline Fixed power_of(double x, int twice, int n, int *exponent) {
     return exponential_of(with_sign(p, is_negative(log) != (twice < 0), n), n, exponent);
 }
 
+#define INLINE inline __attribute__((always_inline))
 typedef Fixed Function(double x, int k, int n, int *exponent);
-/* f(x, k) rounded, and whether n limbs are sure of it. MOST limbs are: what they do not tell from a double, or from halfway
- * between two, is one, as powers of short numbers may be. */
+/* f(x, k) rounded, and whether n limbs are sure of it. MOST limbs are: what they do not tell from a double, or from
+ * halfway between two, is one, as powers of short numbers may be. */
 static INLINE double attempt(Function f, double x, int k, int n, bool *sure) {
     int exponent = 0;
     Fixed value = f(x, k, n, &exponent), size = with_sign(value, is_negative(value), n), slack = ZERO;
@@ -145,13 +135,12 @@ static INLINE double rounded(Function f, double x, int k) {
     double result = attempt(f, x, k, 2, &sure);
     return sure ? result : attempt(f, x, k, MOST, &sure);
 }
-
 /* The results that IEEE 754 fixes, such as that of an infinity, are the library's. */
 static double exact_exp(double x) { return x != x ? x : rounded(power_of_e, fmin(fmax(x, -800.0), 800.0), 0); }
 static double exact_log(double x) { return x > 0.0 && x < INFINITY && x != 1.0 ? rounded(logarithm_of, x, 0) : log(x); }
 static double sine(double x, int quarters) { return x != x ? x : rounded(sine_of, fabs(x), quarters); }
 static double exact_cos(double x) { return sine(x, 1); }
-static double exact_sin(double x) { return fabs(x) < 0x1p-26 ? x : copysign(1.0, x) * sine(x, 0); } /* x - x^3/6 ... */
+static double exact_sin(double x) { return fabs(x) < 0x1p-26 ? x : copysign(1.0, x) * sine(x, 0); } /* x - x^3/6 */
 
 static double exact_pow(double x, double y) {
     if (y == 1.0 || y == 2.0 || y == -1.0) return y == 1.0 ? x : y == 2.0 ? x * x : 1.0 / x;
@@ -162,7 +151,7 @@ static double exact_pow(double x, double y) {
     return y == 0.5 ? sqrt(x) : rounded(power_of, x, (int)(2.0 * y));
 }
 
-typedef struct { double (*exp)(double), (*log)(double), (*sin)(double), (*cos)(double), (*pow)(double, double); } Functions;
-
-static const Functions exact = {exact_exp, exact_log, exact_sin, exact_cos, exact_pow}, native = {exp, log, sin, cos, pow};
-static const Functions *math = &exact; /* those in use */
+typedef double Unary(double);
+typedef struct { Unary *exp, *log, *sin, *cos; double (*pow)(double, double); } Functions;
+static const Functions exact = {exact_exp, exact_log, exact_sin, exact_cos, exact_pow};
+static const Functions native = {exp, log, sin, cos, pow}, *math = &exact; /* those in use */

@@ -1,17 +1,12 @@
-/* Automatic differentiation (SPEC, section 5): numbers that know how they were made.
- *
- * A node has terms, each with a child a, or two, a and b. In a sum of products, such as a dot product or a single product,
- * the derivative by a[i] is b[i] and by b[i] is a[i]; in any other node it is `local`, by every child.
- */
+/* Automatic differentiation (SPEC, section 5): numbers that know how they were made. A node has terms, each with a child
+ * a, or two, a and b. In a sum of products, such as a dot product or a single one, the derivative by a[i] is b[i] and by
+ * b[i] is a[i]; in any other node it is `local`, by every child. */
 #pragma once
 #include "exact.h"
 
 typedef int32_t Id; /* nodes are numbered as they are made */
-
-typedef struct { Id first; int32_t count; } Vector; /* of nodes side by side */
-
 enum { NOBODY = -1 };
-
+typedef struct { Id first; int32_t count; } Vector; /* of nodes side by side */
 typedef struct {
     Id a, b;           /* the first children, b or NOBODY; those of the other terms follow them */
     int32_t terms;     /* 0 for a leaf */
@@ -29,7 +24,7 @@ typedef struct {
     Id capacity;
 } Graph;
 
-static inline Id append(Graph *g, double value, Node node) {
+static inline Id append(Graph *g, double value, int32_t terms, Id a, Id b, bool is_product, double local) {
     if (g->count == g->capacity) {
         g->value = grown(g->value, (size_t)g->count, sizeof *g->value);
         g->gradient = grown(g->gradient, (size_t)g->count, sizeof *g->gradient);
@@ -38,21 +33,15 @@ static inline Id append(Graph *g, double value, Node node) {
         g->capacity = g->count > 0 ? 2 * g->count : 1;
     }
     g->value[g->count] = value;
-    g->node[g->count] = node;
-    g->visited[g->count] = node.terms == 0;
+    g->node[g->count] = (Node){.a = a, .b = b, .terms = terms, .is_product = is_product, .local = local};
+    g->visited[g->count] = terms == 0;
     return g->count++;
 }
-/* A node of one child, given its value and its derivative. */
-static inline Id apply(Graph *g, Id a, double y, double slope) {
-    return append(g, y, (Node){.a = a, .b = NOBODY, .terms = 1, .local = slope});
-}
-static Id leaf(Graph *g, double value) { return append(g, value, (Node){.a = NOBODY, .b = NOBODY}); }
-static Id add(Graph *g, Id a, Id b) {
-    return append(g, g->value[a] + g->value[b], (Node){.a = a, .b = b, .terms = 1, .local = 1.0});
-}
-static Id multiply(Graph *g, Id a, Id b) {
-    return append(g, g->value[a] * g->value[b], (Node){.a = a, .b = b, .terms = 1, .is_product = true});
-}
+/* A node of one child, given its value y and its derivative. */
+static inline Id apply(Graph *g, Id a, double y, double slope) { return append(g, y, 1, a, NOBODY, false, slope); }
+static Id leaf(Graph *g, double value) { return append(g, value, 0, NOBODY, NOBODY, false, 0.0); }
+static Id add(Graph *g, Id a, Id b) { return append(g, g->value[a] + g->value[b], 1, a, b, false, 1.0); }
+static Id multiply(Graph *g, Id a, Id b) { return append(g, g->value[a] * g->value[b], 1, a, b, true, 0.0); }
 static Id power(Graph *g, Id a, double c) {
     return apply(g, a, math->pow(g->value[a], c), c * math->pow(g->value[a], c - 1.0));
 }
@@ -66,17 +55,16 @@ static Id relu(Graph *g, Id a) { return g->value[a] > 0.0 ? apply(g, a, g->value
 static Id add_number(Graph *g, Id a, double c) { return apply(g, a, g->value[a] + c, 1.0); }
 static Id multiply_number(Graph *g, Id a, double c) { return apply(g, a, g->value[a] * c, c); }
 static Id negative(Graph *g, Id a) { return multiply_number(g, a, -1.0); }
-
 /* A whole sum as one node, and a whole dot product: "Taking nodes together". */
 static Id sum(Graph *g, Vector x) {
     double total = 0.0;
     for (int32_t i = 0; i < x.count; i++) total += g->value[x.first + i];
-    return append(g, total, (Node){.a = x.first, .b = NOBODY, .terms = x.count, .local = 1.0});
+    return append(g, total, x.count, x.first, NOBODY, false, 1.0);
 }
 static Id dot(Graph *g, Vector x, Id y) {
     double total = 0.0;
     for (int32_t i = 0; i < x.count; i++) total += g->value[x.first + i] * g->value[y + i];
-    return append(g, total, (Node){.a = x.first, .b = y, .terms = x.count, .is_product = true});
+    return append(g, total, x.count, x.first, y, true, 0.0);
 }
 /* The first of these children that has not been visited, or as many as there are. */
 static inline int32_t unvisited(const Graph *g, Id first, int32_t from, int32_t terms) {
@@ -87,10 +75,8 @@ static inline int32_t unvisited(const Graph *g, Id first, int32_t from, int32_t 
 static inline void add_scaled(double *restrict gradient, const double *restrict x, int32_t count, double factor) {
     for (int32_t i = 0; i < count; i++) gradient[i] += x[i] * factor;
 }
-/* The derivative of the root by every node, once for every root.
- *
- * First the depth-first post-order, without recursion and but for leaves: `back` then leads from the root through all of it.
- */
+/* The derivative of the root by every node, once for every root. First comes the depth-first post-order, without
+ * recursion and but for leaves: `back` then leads from the root through all of it. */
 static void backward(Graph *g, Id root) {
     Id last = NOBODY;
     g->node[root].back = NOBODY;
@@ -106,8 +92,7 @@ static void backward(Graph *g, Id root) {
         } else {
             Id parent = node->back;
             node->back = last;
-            last = id;
-            id = parent;
+            last = id, id = parent;
         }
     }
     memset(g->gradient, 0, (size_t)g->count * sizeof *g->gradient);
@@ -118,11 +103,9 @@ static void backward(Graph *g, Id root) {
         if (node.is_product) {
             add_scaled(g->gradient + node.a, g->value + node.b, node.terms, of_node);
             add_scaled(g->gradient + node.b, g->value + node.a, node.terms, of_node);
-            continue;
-        }
-        for (int32_t i = 0; i < node.terms; i++) {
-            g->gradient[node.a + i] += local;
-            if (node.b != NOBODY) g->gradient[node.b + i] += local;
+        } else {
+            for (int32_t i = 0; i < node.terms; i++) g->gradient[node.a + i] += local;
+            if (node.b != NOBODY) g->gradient[node.b] += local;
         }
     }
 }

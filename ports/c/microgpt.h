@@ -2,10 +2,10 @@
 #pragma once
 #include "graph.h"
 
-enum { STATE_WORDS = 624, CHARACTERS = 0x110000, MOST_LAYERS = 16, MOST_HEADS = 64, MOST_BLOCK = 1024, MOST_VOCABULARY = 2048 };
+enum { STATE_WORDS = 624, CHARACTERS = 0x110000 };
+enum { MOST_LAYERS = 16, MOST_HEADS = 64, MOST_BLOCK = 1024, MOST_VOCABULARY = 2048 };
 
 typedef struct { int32_t count, *item; } List; /* of characters, of tokens, of positions */
-
 /* 0, 1, ..., count - 1 */
 static List range(int32_t count) {
     List list = {count, allocate((size_t)count, sizeof *list.item)};
@@ -18,13 +18,8 @@ static void push(List *list, int32_t item) {
 }
 
 /* ---------------------------------------------------------------- random numbers: MT19937 */
-
-typedef struct {
-    uint32_t word[STATE_WORDS];
-    int32_t index;
-    bool has_kept;
-    double kept; /* the second of two normal numbers */
-} Generator;
+/* Two normal numbers are drawn at a time; the second one is kept. */
+typedef struct { uint32_t word[STATE_WORDS]; int32_t index; bool has_kept; double kept; } Generator;
 
 static Generator seeded(uint32_t seed) {
     Generator generator = {.word = {19650218}, .index = STATE_WORDS};
@@ -96,10 +91,7 @@ static int32_t draw_choice(Generator *generator, const double *weights, int32_t 
 
 /* ---------------------------------------------------------------- text */
 
-typedef struct {
-    int32_t count;
-    List *document, vocabulary; /* token i stands for vocabulary.item[i] */
-} Dataset;
+typedef struct { int32_t count; List *document, vocabulary; } Dataset; /* token i stands for vocabulary.item[i] */
 
 static bool is_white_space(int32_t character) { return character == ' ' || (character >= '\t' && character <= '\r'); }
 /* A line of characters becomes a document unless it is empty once it is stripped. */
@@ -181,7 +173,6 @@ static Model *make_model(Settings settings) {
     model->v = allocate((size_t)model->graph.parameters, sizeof(double));
     return model;
 }
-
 /* A new vector, its node i by an expression in i. */
 #define VECTOR(vector, length, made) \
     Vector vector = {g->count, length}; \
@@ -233,8 +224,8 @@ static Vector attention(Model *model, int layer, int32_t t, Vector x) {
     VECTOR(dots, heads * n, dot(g, part(q, i / n * size, size), keys[attended.item[i % n]] + i / n * size));
     VECTOR(scores, heads * n, multiply_number(g, dots.first + i, factor));
     for (int h = 0; h < heads; h++) weights[h] = softmax(g, part(scores, h * n, n));
-    VECTOR(weighted, x.count * n, multiply(g, weights[i / n / size].first + i % n, values[attended.item[i % n]] + i / n));
-    VECTOR(mixed, x.count, sum(g, part(weighted, i * n, n)));
+    VECTOR(products, x.count * n, multiply(g, weights[i / n / size].first + i % n, values[attended.item[i % n]] + i / n));
+    VECTOR(mixed, x.count, sum(g, part(products, i * n, n)));
     for (int h = 0; h < heads && model->see != NULL; h++) {
         snprintf(model->place, sizeof model->place, "pos%d.layer%d.head%d.", (int)t, layer, h);
         named(model, "scores", part(scores, h * n, n));
@@ -244,30 +235,24 @@ static Vector attention(Model *model, int layer, int32_t t, Vector x) {
     snprintf(model->place, sizeof model->place, "pos%d.layer%d.", (int)t, layer);
     return named(model, "attn_out", linear(model, WO, layer, mixed));
 }
-static Vector perceptron(Model *model, int layer, Vector x) {
-    Graph *g = &model->graph;
-    Vector hidden = named(model, "hidden", linear(model, FC1, layer, x));
-    VECTOR(active, hidden.count, relu(g, hidden.first + i));
-    if (model->settings.squared_relu) {
-        VECTOR(squared, hidden.count, power(g, active.first + i, 2.0));
-        active = squared;
-    }
-    return named(model, "mlp_out", linear(model, FC2, layer, named(model, "activated", active)));
-}
 /* The logits for what follows the token at position t. */
 static Vector gpt(Model *model, int32_t token, int32_t t) {
     Graph *g = &model->graph;
     int32_t e = model->settings.embedding;
     Vector of_token = {model->matrix[WTE].first + token * e, e}, of_position = {model->matrix[WPE].first + t * e, e};
     snprintf(model->place, sizeof model->place, "pos%d.", (int)t);
-    Vector x = named(model, "embedded", add_vectors(g, of_token, of_position));
-    x = named(model, "normed", rmsnorm(g, x));
-    for (int i = 0; i < model->settings.layers; i++) {
-        snprintf(model->place, sizeof model->place, "pos%d.layer%d.", (int)t, i);
-        Vector norm = named(model, "attn_norm", rmsnorm(g, x));
-        x = named(model, "attn_residual", add_vectors(g, attention(model, i, t, norm), x));
-        norm = named(model, "mlp_norm", rmsnorm(g, x));
-        x = named(model, "mlp_residual", add_vectors(g, perceptron(model, i, norm), x));
+    Vector x = named(model, "normed", rmsnorm(g, named(model, "embedded", add_vectors(g, of_token, of_position))));
+    for (int layer = 0; layer < model->settings.layers; layer++) {
+        snprintf(model->place, sizeof model->place, "pos%d.layer%d.", (int)t, layer);
+        Vector out = attention(model, layer, t, named(model, "attn_norm", rmsnorm(g, x)));
+        x = named(model, "attn_residual", add_vectors(g, out, x));
+        Vector norm = named(model, "mlp_norm", rmsnorm(g, x));
+        Vector hidden = named(model, "hidden", linear(model, FC1, layer, norm));
+        VECTOR(active, hidden.count, relu(g, hidden.first + i));
+        VECTOR(squared, model->settings.squared_relu ? hidden.count : 0, power(g, active.first + i, 2.0));
+        active = named(model, "activated", squared.count > 0 ? squared : active);
+        out = named(model, "mlp_out", linear(model, FC2, layer, active));
+        x = named(model, "mlp_residual", add_vectors(g, out, x));
     }
     snprintf(model->place, sizeof model->place, "pos%d.", (int)t);
     return named(model, "logits", linear(model, LM_HEAD, 0, x));
@@ -289,7 +274,6 @@ static Id document_loss(Model *model, List tokens) {
 /* ---------------------------------------------------------------- training and sampling */
 
 typedef struct { double rate, correction1, correction2; } Factors;
-
 /* One update of the parameters p and the moments m and v by the gradients g, after Kingma and Ba (2015). */
 static Factors adam(const Settings *o, int32_t step, int32_t count, double *restrict p, const double *restrict g,
                     double *restrict m, double *restrict v) {
@@ -343,11 +327,9 @@ static const Preset seed = {0.02, 0.0, {1, 4, 16, 8, 0, true, NULL, 0.01, 0.9, 0
 static const Preset classic = {0.08, 0.08, {1, 4, 16, 16, 0, false, NULL, 0.01, 0.85, 0.99, 1e-8, false, 1000}};
 
 static double one_nan(double x) { return isnan(x) ? NAN : x; } /* of the many that there are */
-
 /* A line to be printed: formatted text, and then characters. */
 typedef void Print(const char *text, List characters);
 #define PRINT(characters, ...) (snprintf(line, sizeof line, __VA_ARGS__), print(line, characters))
-
 /* Trains a model on the documents and draws samples. Each line that this prints goes to `print`. */
 static Model *run(Preset preset, int32_t samples, Dataset *dataset, Generator *generator, Print *print) {
     char line[400]; /* more than any number takes */

@@ -7,12 +7,8 @@
 enum { LINE_LIMIT = 65536, ANY = INT32_MAX };
 
 /* ---------------------------------------------------------------- reading */
-
-static struct {
-    char **line, *word; /* of a request but for its end; the value taken last from the line taken last */
-    int32_t count, next;
-} in;
-
+/* The lines of a request but for its end, and the value taken last, of the line taken last. */
+static struct { char **line, *word; int32_t count, next; } in;
 /* Whether the request has an end. A line that nothing allows becomes an empty one: nothing allows that, either. */
 static bool read_request(void) {
     static char *line;
@@ -29,7 +25,6 @@ static bool read_request(void) {
     }
     return false;
 }
-
 static const char *next_line(void) { return in.next < in.count ? in.line[in.next] : "end"; }
 static bool next_is(const char *key) {
     size_t length = strlen(key);
@@ -51,7 +46,7 @@ static const char *next_word(void) { return in.word += strlen(in.word) + 1; }
 static double double_of(const char *word) {
     uint64_t bits = strtoull(word, NULL, 16);
     double x;
-    if (strlen(word) != 16 || strspn(word, "0123456789abcdef") != 16) fail("expected 16 hex digits and not '%.40s'", word);
+    if (strlen(word) != 16 || strspn(word, "0123456789abcdef") != 16) fail("expected a double and not '%.40s'", word);
     memcpy(&x, &bits, sizeof x);
     return one_nan(x);
 }
@@ -65,7 +60,9 @@ static int64_t next_integer(int64_t low, int64_t high) {
     return strtoll(word, NULL, 10);
 }
 static double take_double(const char *key) { return take(key, 1, 1), next_double(); }
-static int64_t take_integer(const char *key, int64_t low, int64_t high) { return take(key, 1, 1), next_integer(low, high); }
+static int64_t take_integer(const char *key, int64_t low, int64_t high) {
+    return take(key, 1, 1), next_integer(low, high);
+}
 /* Whether it is the second of two words. */
 static bool take_choice(const char *key, const char *first, const char *second) {
     const char *word = (take(key, 1, 1), next_word());
@@ -81,17 +78,15 @@ static List take_list(const char *key, int32_t least, int32_t low, int32_t high,
     }
     return list;
 }
-static int32_t take_doubles(const char *key, int32_t least, int32_t most, double *x) {
-    int32_t count = take(key, least, most);
-    for (int32_t i = 0; i < count; i++) x[i] = next_double();
-    return count;
-}
 static void take_tensor(const char *prefix, const char *name, int32_t rows, int32_t columns, double *numbers) {
     char line[100];
     snprintf(line, sizeof line, "tensor %s%s %d %d", prefix, name, rows, columns);
     if (strcmp(next_line(), line) != 0) expected(line);
     in.next++;
-    for (int32_t i = 0; i < rows; i++) take_doubles("row", columns, columns, numbers + (size_t)i * (size_t)columns);
+    for (int32_t i = 0; i < rows * columns; i++) {
+        if (i % columns == 0) take("row", columns, columns);
+        numbers[i] = next_double();
+    }
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -117,6 +112,11 @@ static void put_list(const char *key, const char *text, List list) {
     for (int32_t i = 0; i < list.count; i++) put_integer(list.item[i]);
     fputc('\n', out);
 }
+static void put_decimals(const char *key, double number) {
+    char text[32];
+    snprintf(text, sizeof text, "%.4f", one_nan(number));
+    put_list(key, text, (List){0, NULL});
+}
 static void put_tensor(const char *prefix, const char *name, int32_t rows, int32_t columns, const double *numbers) {
     fprintf(out, "tensor %s%s %d %d\n", prefix, name, (int)rows, (int)columns);
     for (int32_t i = 0; i < rows; i++) put_doubles("row", numbers + (size_t)i * (size_t)columns, columns);
@@ -132,19 +132,29 @@ static void put_checksum(const char *key, const double *numbers, int32_t count) 
 
 /* ---------------------------------------------------------------- verbs without a model */
 
-static double x[LINE_LIMIT]; /* the numbers of a line, which are so many: */
-static int32_t n;
+static List expressions;     /* of `graph`, the node of each */
+static Id node[2];           /* values of a line: such nodes, */
+static int32_t draws, n;     /* a number of draws, and n */
+static double x[LINE_LIMIT]; /* doubles */
 
-/* A line that takes such numbers and gives one. */
-#define FUNCTION(key, least, most, result) \
-    if (next_is(key)) { n = take_doubles(key, least, most, x); put_number(key, result); } else
-
-static double in_domain(double argument, bool allowed) {
-    if (!allowed) fail("expected an argument in the function's domain");
-    return argument;
+static Id next_node(void) { return expressions.item[next_integer(0, expressions.count - 1)]; }
+/* Whether the next line has this key. If so its values are taken: (n)odes, a number of (d)raws, doubles (x), exponents up
+ * to 1024 or 4096 (y, z), angles (a). Before a plus sign there may be more of the same. */
+static bool is(const char *key, const char *kinds) {
+    int32_t least = (int32_t)strcspn(kinds, "+"), nodes = n = 0;
+    if (!next_is(key)) return false;
+    for (int32_t i = 0, count = take(key, least, kinds[least] ? ANY : least); i < count; i++) {
+        char kind = kinds[i < least ? i : least - 1];
+        if (kind == 'n') node[nodes++] = next_node();
+        else if (kind == 'd') draws = (int32_t)next_integer(0, 1000);
+        else x[n++] = next_double();
+        double limit = kind == 'y' ? 1024.0 : kind == 'z' ? 4096.0 : kind == 'a' ? 8.0 : INFINITY;
+        bool is_exponent = kind == 'y' || kind == 'z';
+        if (n > 0 && (fabs(x[n - 1]) > limit || (is_exponent && floor(2.0 * x[n - 1]) != 2.0 * x[n - 1])))
+            fail("expected a double in the domain of %s", key);
+    }
+    return true;
 }
-static double angle(double a) { return in_domain(a, !(fabs(a) > 8.0)); }
-static double exponent(double y, double limit) { return in_domain(y, fabs(y) <= limit && floor(2.0 * y) == 2.0 * y); }
 static double total(int32_t factors) {
     double sum = 0.0;
     if (n % factors != 0) fail("expected pairs of doubles");
@@ -153,54 +163,40 @@ static double total(int32_t factors) {
 }
 static void answer_arith(void) {
     do {
-        FUNCTION("add", 2, 2, x[0] + x[1])
-        FUNCTION("sub", 2, 2, x[0] - x[1])
-        FUNCTION("mul", 2, 2, x[0] * x[1])
-        FUNCTION("div", 2, 2, x[0] / x[1])
-        FUNCTION("sqrt", 1, 1, sqrt(x[0]))
-        FUNCTION("muladd", 3, 3, x[0] * x[1] + x[2])
-        FUNCTION("sum", 1, ANY, total(1))
-        FUNCTION("dot", 2, ANY, total(2))
-        if (next_is("decimals")) {
-            double number = take_double("decimals");
-            char text[40];
-            snprintf(text, sizeof text, "%.4f", one_nan(in_domain(number, !(fabs(number) > 0x1p53) || isinf(number))));
-            put_list("decimals", text, (List){0, NULL});
-        } else {
-            expected("an operation");
-        }
+        if (is("add", "xx")) put_number("add", x[0] + x[1]);
+        else if (is("sub", "xx")) put_number("sub", x[0] - x[1]);
+        else if (is("mul", "xx")) put_number("mul", x[0] * x[1]);
+        else if (is("div", "xx")) put_number("div", x[0] / x[1]);
+        else if (is("sqrt", "x")) put_number("sqrt", sqrt(x[0]));
+        else if (is("muladd", "xxx")) put_number("muladd", x[0] * x[1] + x[2]);
+        else if (is("sum", "x+")) put_number("sum", total(1));
+        else if (is("dot", "xx+")) put_number("dot", total(2));
+        else if (is("decimals", "x") && !(fabs(x[0]) > 0x1p53 && fabs(x[0]) < INFINITY)) put_decimals("decimals", x[0]);
+        else expected("an operation and numbers in its domain");
     } while (in.next < in.count);
 }
 static void answer_math(void) {
     take_math();
     do {
-        FUNCTION("exp", 1, 1, math->exp(x[0]))
-        FUNCTION("log", 1, 1, math->log(x[0]))
-        FUNCTION("sin", 1, 1, math->sin(angle(x[0])))
-        FUNCTION("cos", 1, 1, math->cos(angle(x[0])))
-        FUNCTION("pow", 2, 2, math->pow(x[0], exponent(x[1], 4096.0)))
-        expected("a function");
+        if (is("exp", "x")) put_number("exp", math->exp(x[0]));
+        else if (is("log", "x")) put_number("log", math->log(x[0]));
+        else if (is("sin", "a")) put_number("sin", math->sin(x[0]));
+        else if (is("cos", "a")) put_number("cos", math->cos(x[0]));
+        else if (is("pow", "xz")) put_number("pow", math->pow(x[0], x[1]));
+        else expected("a function");
     } while (in.next < in.count);
 }
-
-/* A line that draws. */
-#define DRAWS(key, most, put, draw) \
-    if (next_is(key)) { \
-        int32_t count = take(key, most > 1 ? 2 : 1, most); \
-        int64_t draws = next_integer(0, 1000); \
-        for (n = 0; n < count - 1; n++) x[n] = next_double(); \
-        for (fputs(key, out); draws > 0; draws--) put(draw); \
-        fputc('\n', out); \
-    } else
+#define PUT_DRAWS(key, put, draw) \
+    do { for (fputs(key, out); draws > 0; draws--) put(draw); fputc('\n', out); } while (0)
 static void answer_random(void) {
     take_math();
     Generator generator = seeded((uint32_t)take_integer("seed", 0, UINT32_MAX));
     do {
-        DRAWS("words", 1, put_integer, draw_word(&generator))
-        DRAWS("random", 1, put_double, draw_random(&generator))
-        DRAWS("gauss", 2, put_double, draw_gauss(&generator, x[0]))
-        DRAWS("choices", 1001, put_integer, draw_choice(&generator, x, n))
-        if (next_is("shuffle")) {
+        if (is("words", "d")) PUT_DRAWS("words", put_integer, draw_word(&generator));
+        else if (is("random", "d")) PUT_DRAWS("random", put_double, draw_random(&generator));
+        else if (is("gauss", "dx")) PUT_DRAWS("gauss", put_double, draw_gauss(&generator, x[0]));
+        else if (is("choices", "dx+") && n <= 1000) PUT_DRAWS("choices", put_integer, draw_choice(&generator, x, n));
+        else if (next_is("shuffle")) {
             put_list("shuffle", "", draw_order(&generator, (int32_t)take_integer("shuffle", 0, 10000)));
         } else {
             take("state", 0, 0);
@@ -230,38 +226,23 @@ static void answer_tokens(void) {
     fprintf(out, "bos %d\n", (int)dataset->vocabulary.count);
     for (int32_t i = 0; i < dataset->count; i++) put_list("encoded", "", dataset->document[i]);
 }
-
-static List expressions; /* the node of each */
-static Id a, b;          /* operands of an expression: nodes, */
-static double c;         /* and a number, or (y) an exponent */
-
-static Id next_node(void) { return expressions.item[next_integer(0, expressions.count - 1)]; }
-/* Whether the next line has this key. Its operands are then taken, in their order. */
-static bool is_expression(const char *key, const char *operands) {
-    if (!next_is(key)) return false;
-    for (take(key, (int32_t)strlen(operands), (int32_t)strlen(operands)); *operands != '\0'; operands++)
-        if (*operands == 'a') a = next_node();
-        else if (*operands == 'b') b = next_node();
-        else c = *operands == 'y' ? exponent(next_double(), 1024.0) : next_double();
-    return true;
-}
 static Id take_expression(Graph *g) {
-    if (is_expression("leaf", "c")) return leaf(g, c);
-    if (is_expression("add", "ab")) return add(g, a, b);
-    if (is_expression("sub", "ab")) return add(g, a, negative(g, b));
-    if (is_expression("mul", "ab")) return multiply(g, a, b);
-    if (is_expression("div", "ab")) return multiply(g, a, power(g, b, -1.0));
-    if (is_expression("neg", "a")) return negative(g, a);
-    if (is_expression("pow", "ay")) return power(g, a, c);
-    if (is_expression("exp", "a")) return exponential(g, a);
-    if (is_expression("log", "a")) return logarithm(g, a);
-    if (is_expression("relu", "a")) return relu(g, a);
-    if (is_expression("add_number", "ac")) return add_number(g, a, c);
-    if (is_expression("sub_number", "ac")) return add_number(g, a, -c);
-    if (is_expression("mul_number", "ac")) return multiply_number(g, a, c);
-    if (is_expression("div_number", "ac")) return multiply_number(g, a, math->pow(c, -1.0));
-    if (is_expression("number_sub", "ca")) return add_number(g, negative(g, a), c);
-    if (is_expression("number_div", "ca")) return multiply_number(g, power(g, a, -1.0), c);
+    if (is("leaf", "x")) return leaf(g, x[0]);
+    if (is("add", "nn")) return add(g, node[0], node[1]);
+    if (is("sub", "nn")) return add(g, node[0], negative(g, node[1]));
+    if (is("mul", "nn")) return multiply(g, node[0], node[1]);
+    if (is("div", "nn")) return multiply(g, node[0], power(g, node[1], -1.0));
+    if (is("neg", "n")) return negative(g, node[0]);
+    if (is("pow", "ny")) return power(g, node[0], x[0]);
+    if (is("exp", "n")) return exponential(g, node[0]);
+    if (is("log", "n")) return logarithm(g, node[0]);
+    if (is("relu", "n")) return relu(g, node[0]);
+    if (is("add_number", "nx")) return add_number(g, node[0], x[0]);
+    if (is("sub_number", "nx")) return add_number(g, node[0], -x[0]);
+    if (is("mul_number", "nx")) return multiply_number(g, node[0], x[0]);
+    if (is("div_number", "nx")) return multiply_number(g, node[0], math->pow(x[0], -1.0));
+    if (is("number_sub", "xn")) return add_number(g, negative(g, node[0]), x[0]);
+    if (is("number_div", "xn")) return multiply_number(g, power(g, node[0], -1.0), x[0]);
     int32_t count = take("sum", 1, ANY);
     Id sum = add_number(g, next_node(), 0.0); /* node by node, since this sum may use a number twice */
     while (--count > 0) sum = add(g, sum, next_node());
@@ -312,7 +293,6 @@ static void put_matrices(const Model *model, const char *prefix, const double *n
     for (const Matrix *w = model->matrix; w < model->matrix + model->matrices; w++)
         put_tensor(prefix, w->name, w->rows, w->columns, numbers + w->first);
 }
-
 static void answer_document(bool wants_gradients) {
     Model *model = take_model();
     List document = take_tokens(model);
@@ -328,9 +308,9 @@ static void answer_forward(void) { answer_document(false); }
 static void answer_backward(void) { answer_document(true); }
 
 static void answer_adam(void) {
-    static const char *const names[] = {"parameters", "gradients", "m", "v"};
+    static const char *const names[] = {"parameters", "gradients", "m", "v", "parameters"};
     Settings settings;
-    double *numbers[4];
+    double *numbers[5];
     int rows = 0, columns = 0;
     take_math();
     take_optimizer(&settings);
@@ -342,15 +322,15 @@ static void answer_adam(void) {
         take_tensor("", names[i], rows, columns, numbers[i]);
     }
     Factors factors = adam(&settings, step, rows * columns, numbers[0], numbers[1], numbers[2], numbers[3]);
+    numbers[4] = numbers[0];
     put_number("rate", factors.rate);
     put_number("correction1", factors.correction1);
     put_number("correction2", factors.correction2);
-    for (int i = 2; i <= 4; i++) put_tensor("", names[i % 4], rows, columns, numbers[i % 4]);
+    for (int i = 2; i < 5; i++) put_tensor("", names[i], rows, columns, numbers[i]);
 }
-
 static void answer_train(void) {
-    static const char *const keys[] = {"gradients", "m", "v", "parameters"}, *const prefixes[] =
-        {"gradients.", "m.", "v.", "parameters."};
+    static const char *const keys[] = {"gradients", "m", "v", "parameters"};
+    static const char *const prefixes[] = {"gradients.", "m.", "v.", "parameters."};
     Model *model = take_model();
     take_optimizer(&model->settings);
     int32_t from = (int32_t)take_integer("from", 0, model->settings.steps - 1), documents = 0;
@@ -373,7 +353,6 @@ static void answer_train(void) {
         full = (List){full.count - 1, full.item + 1};
     }
 }
-
 static void put_draw(const double *probabilities, int32_t count, int32_t token) {
     put_doubles("probabilities", probabilities, count);
     fprintf(out, "token %d\n", (int)token);
@@ -396,7 +375,6 @@ static void answer_sample(void) {
     }
     fprintf(out, "word %" PRIu32 "\n", draw_word(&generator));
 }
-
 static void put_print(const char *text, List characters) { put_list("print", text, characters); }
 static void answer_run(void) {
     take_math();
@@ -413,63 +391,60 @@ static void answer_run(void) {
 
 /* ---------------------------------------------------------------- requests and replies */
 
-static void answer_hello(void) {
-    fputs("name c\nprotocol 1\nverbs hello arith math random tokens graph forward backward adam train sample run\n", out);
-    fputs("math exact native\n", out);
-}
+static void answer_hello(void);
 static const struct { const char *name; void (*answer)(void); } verbs[] = {
 #define VERB(name) {#name, answer_##name}
     VERB(hello), VERB(arith), VERB(math), VERB(random), VERB(tokens), VERB(graph),
-    VERB(forward), VERB(backward), VERB(adam), VERB(train), VERB(sample), VERB(run), {NULL, NULL},
+    VERB(forward), VERB(backward), VERB(adam), VERB(train), VERB(sample), VERB(run),
 };
-
-/* Answers the request, whose id is "-" until it is known. */
-static void answer(bool complete, const char **id) {
+enum { VERBS = sizeof verbs / sizeof *verbs };
+static void answer_hello(void) {
+    fputs("name c\nprotocol 1\nverbs", out);
+    for (int i = 0; i < VERBS; i++) fprintf(out, " %s", verbs[i].name);
+    fputs("\nmath exact native\n", out);
+}
+/* Answers the request. */
+static void answer(bool complete, char *id) {
     static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    char *verb = in.count > 0 ? in.line[in.next++] : "", *space = strchr(verb, ' ');
-    size_t length = space == NULL ? 0 : strspn(space + 1, characters);
-    if (space == verb || length < 1 || length > 64 || space[1 + length] != '\0')
+    const char *line = next_line(), *name = strchr(line, ' ');
+    if (name == NULL || name == line || strlen(++name) > 64 || *name == '\0' || name[strspn(name, characters)] != '\0')
         fail("expected a verb and an id of 1 to 64 letters digits . _ -");
-    *id = space + 1;
-    *space = '\0';
-    if (!complete) fail("expected the line end before the end of the input");
+    strcpy(id, name);
     int i = 0;
-    while (verbs[i].name != NULL && strcmp(verbs[i].name, verb) != 0) i++;
-    if (verbs[i].name == NULL) fail("unsupported");
+    while (i < VERBS && !next_is(verbs[i].name)) i++;
+    in.next++;
+    if (!complete) fail("expected the line end before the end of the input");
+    if (i == VERBS) fail("unsupported");
     verbs[i].answer();
     if (in.next < in.count) expected("end");
 }
 static void answer_requests(void) {
-    static char *text; /* static, since it changes between setjmp and longjmp, and so does id */
+    static char id[65], *text; /* static, since they change between setjmp and longjmp */
     static size_t length;
-    static const char *id;
     static bool complete;
-    for (; (complete = read_request()) || in.count > 0; free_all()) {
-        id = "-";
+    for (; (complete = read_request()) || in.count > 0; free_all(), free(text)) {
         out = open_memstream(&text, &length);
-        bool failed_ = setjmp(failed) != 0;
-        if (!failed_) answer(complete, &id);
-        fclose(out);
-        if (failed_) printf("error %s %s\nend\n", id, reason);
-        else printf("ok %s\n%send\n", id, text);
+        if (setjmp(failed) == 0) {
+            answer(complete, strcpy(id, "-"));
+            fclose(out);
+            printf("ok %s\n%send\n", id, text);
+        } else {
+            fclose(out);
+            printf("error %s %s\nend\n", id, reason);
+        }
         fflush(stdout);
-        free(text);
     }
 }
 
 /* ---------------------------------------------------------------- the command line */
-
 /* The next character of UTF-8 text, or EOF. */
 static int32_t next_character(void) {
     static const int32_t least[] = {0, 0x80, 0x800, 0x10000}; /* that takes so many more bytes */
     int32_t first = getc(stdin), more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
     int32_t character = more > 0 ? first & 0x3f >> more : first;
     bool valid = more == 0 || (first >= 0xc0 && first < 0xf8);
-    for (int i = 0; i < more; i++) {
-        int next = getc(stdin);
-        valid = valid && next >= 0x80 && next < 0xc0;
-        character = character << 6 | (next & 0x3f);
-    }
+    for (int i = 0, next; i < more && valid; i++, character = character << 6 | (next & 0x3f))
+        valid = (next = getc(stdin)) >= 0x80 && next < 0xc0;
     if (!valid || (more > 0 && character < least[more]) || character >= CHARACTERS || character >> 11 == 0x1b)
         fail("standard input is not UTF-8 text");
     return character;
@@ -495,14 +470,14 @@ static void print_utf8(const char *text, List characters) {
 }
 
 int main(int count, char **argument) {
+    static const Preset *preset; /* static, since it is set before setjmp */
+    const char *name = count == 2 ? "seed" : argument[count == 3 ? 2 : 0];
+    preset = strcmp(name, "seed") == 0 ? &seed : strcmp(name, "classic") == 0 ? &classic : NULL;
     Generator generator = seeded(42);
     if (count == 1) return answer_requests(), EXIT_SUCCESS;
-    const char *name = count == 2 ? "seed" : argument[2];
-    bool is_classic = strcmp(name, "classic") == 0;
     if (setjmp(failed) == 0) {
-        if (count > 3 || strcmp(argument[1], "run") != 0 || (!is_classic && strcmp(name, "seed") != 0))
-            fail("usage: microgpt, to answer requests, or microgpt run [seed|classic] < names.txt");
-        run(is_classic ? classic : seed, 20, read_text(), &generator, print_utf8);
+        if (preset == NULL || strcmp(argument[1], "run") != 0) fail("usage: microgpt [run [seed|classic] < names.txt]");
+        run(*preset, 20, read_text(), &generator, print_utf8);
         return EXIT_SUCCESS;
     }
     fprintf(stderr, "microgpt: %s\n", reason);
