@@ -85,6 +85,15 @@ func shuffle[T any](g *generator, items []T) {
 	}
 }
 
+// upTo has the numbers from 0 to n-1.
+func upTo(n int) []int {
+	numbers := make([]int, n)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	return numbers
+}
+
 // choice is an index into the weights, each as likely as its weight says.
 func (g *generator) choice(weights []float64) int {
 	sums := slices.Clone(weights)
@@ -374,10 +383,8 @@ func (p preset) run(lines []string, samples int, g *generator, printf func(forma
 	d := newDataset(lines)
 	shuffle(g, d.documents)
 	p.vocabulary = d.bos + 1
-	var positions []int
 	for t := range p.block {
-		positions = append(positions, t)
-		p.attention = append(p.attention, positions)
+		p.attention = append(p.attention, upTo(t+1))
 	}
 	var parameters []float64
 	for _, s := range p.shapes() {

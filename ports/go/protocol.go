@@ -58,12 +58,24 @@ func (in *request) take(key string, least, most int) []string {
 	return words[1:]
 }
 
+func (in *request) line() (key string, words []string) {
+	words = strings.Split(in.next(), " ")
+	return words[0], words[1:]
+}
+
 // each takes all lines up to the end, of which there is one at least.
 func (in *request) each(take func(key string, words []string)) {
 	for more := true; more; more = in.key() != "end" {
-		words := strings.Split(in.next(), " ")
-		take(words[0], words[1:])
+		take(in.line())
 	}
+}
+
+// only is these values if they are so many.
+func only[T any](values []T, count int) []T {
+	if len(values) != count {
+		refuse("expected %d values and not %d", count, len(values))
+	}
+	return values
 }
 
 // quoted is short, and has single spaces and no other byte than printable ASCII.

@@ -15,69 +15,70 @@ var verbs = map[string]func(in *request, out *reply){
 }
 
 func helloVerb(in *request, out *reply) {
-	out.line("name", "go")
-	out.line("protocol", 1)
-	out.line("verbs", "hello arith math random tokens graph forward backward adam train sample run")
-	out.line("math", "exact native")
-}
-
-// operation takes from least to most numbers, a multiple of step.
-type operation struct {
-	least, most, step int
-	compute           func(x []float64) float64
+	out.WriteString(`name go
+protocol 1
+verbs hello arith math random tokens graph forward backward adam train sample run
+math exact native
+`)
 }
 
 func arithVerb(in *request, out *reply) {
-	calculate(in, out, map[string]operation{
-		"add":    {2, 2, 1, func(x []float64) float64 { return x[0] + x[1] }},
-		"sub":    {2, 2, 1, func(x []float64) float64 { return x[0] - x[1] }},
-		"mul":    {2, 2, 1, func(x []float64) float64 { return x[0] * x[1] }},
-		"div":    {2, 2, 1, func(x []float64) float64 { return x[0] / x[1] }},
-		"sqrt":   {1, 1, 1, func(x []float64) float64 { return math.Sqrt(x[0]) }},
-		"muladd": {3, 3, 1, func(x []float64) float64 { return float64(x[0]*x[1]) + x[2] }},
-		"sum": {1, anyNumber, 1, func(x []float64) (sum float64) {
+	calculate(in, out, map[string]any{
+		"add":    func(x, y float64) float64 { return x + y },
+		"sub":    func(x, y float64) float64 { return x - y },
+		"mul":    func(x, y float64) float64 { return x * y },
+		"div":    func(x, y float64) float64 { return x / y },
+		"sqrt":   math.Sqrt,
+		"muladd": func(x, y, z float64) float64 { return float64(x*y) + z },
+		"sum": func(x []float64) (sum float64) {
 			for _, term := range x {
 				sum += term
 			}
 			return sum
-		}},
-		"dot": {2, anyNumber, 2, func(x []float64) (sum float64) {
+		},
+		"dot": func(x []float64) (sum float64) {
 			for factors := range slices.Chunk(x, 2) {
-				sum += float64(factors[0] * factors[1])
+				sum += float64(only(factors, 2)[0] * factors[1])
 			}
 			return sum
-		}},
-		"decimals": {1, 1, 1, func(x []float64) float64 {
-			return inDomain(x[0], !(math.Abs(x[0]) > 1<<53) || math.IsInf(x[0], 0))
-		}},
+		},
+		"decimals": func(x float64) string {
+			return decimals(inDomain(x, !(math.Abs(x) > 1<<53) || math.IsInf(x, 0)))
+		},
 	})
 }
 
 func mathVerb(in *request, out *reply) {
 	f := in.functions()
-	calculate(in, out, map[string]operation{
-		"exp": {1, 1, 1, func(x []float64) float64 { return f.exp(x[0]) }},
-		"log": {1, 1, 1, func(x []float64) float64 { return f.log(x[0]) }},
-		"sin": {1, 1, 1, func(x []float64) float64 { return f.sin(inDomain(x[0], !(math.Abs(x[0]) > 8))) }},
-		"cos": {1, 1, 1, func(x []float64) float64 { return f.cos(inDomain(x[0], !(math.Abs(x[0]) > 8))) }},
-		"pow": {2, 2, 1, func(x []float64) float64 { return f.pow(x[0], exponent(x[1], 4096)) }},
+	calculate(in, out, map[string]any{
+		"exp": f.exp,
+		"log": f.log,
+		"sin": func(x float64) float64 { return f.sin(inDomain(x, !(math.Abs(x) > 8))) },
+		"cos": func(x float64) float64 { return f.cos(inDomain(x, !(math.Abs(x) > 8))) },
+		"pow": func(x, y float64) float64 { return f.pow(x, exponent(y, 4096)) },
 	})
 }
 
-func calculate(in *request, out *reply, operations map[string]operation) {
+// calculate answers each line with what the function of that key makes of its numbers.
+func calculate(in *request, out *reply, functions map[string]any) {
 	in.each(func(key string, words []string) {
-		x, o := parse(words, parseDouble), operations[key]
-		if n := len(x); o.compute == nil || n < o.least || n > o.most || n%o.step != 0 {
-			refuse("there is no %s of %d numbers", quoted(key), n)
-		}
-		if result := o.compute(x); key == "decimals" {
-			out.line(key, []rune(decimals(result)))
-		} else {
-			out.doubles(key, result)
+		x := parse(words, parseDouble)
+		switch f := functions[key].(type) {
+		case func(x float64) string:
+			out.line(key, []rune(f(only(x, 1)[0])))
+		case func(x float64) float64:
+			out.doubles(key, f(only(x, 1)[0]))
+		case func(x, y float64) float64:
+			out.doubles(key, f(only(x, 2)[0], x[1]))
+		case func(x, y, z float64) float64:
+			out.doubles(key, f(only(x, 3)[0], x[1], x[2]))
+		case func(x []float64) float64:
+			out.doubles(key, f(only(x, max(1, len(x)))))
+		default:
+			refuse("there is no function %s", quoted(key))
 		}
 	})
 }
-
 func inDomain(x float64, is bool) float64 {
 	if !is {
 		refuse("%g is not in the domain", x)
@@ -102,10 +103,7 @@ func randomVerb(in *request, out *reply) {
 			sigma := parseDouble(words[1])
 			out.doubles(key, draws(words[0], func() float64 { return g.gauss(sigma) })...)
 		case key == "shuffle" && n == 1:
-			items := make([]int, parseInteger(words[0], 0, 10000))
-			for i := range items {
-				items[i] = i
-			}
+			items := upTo(parseInteger(words[0], 0, 10000))
 			shuffle(g, items)
 			out.line(key, items)
 		case key == "choices" && n >= 2 && n <= 1001:
@@ -158,55 +156,40 @@ func tokensVerb(in *request, out *reply) {
 
 func graphVerb(in *request, out *reply) {
 	g := newGraph(in.functions())
-	var a, b value // the operands of an expression
-	var c float64
-	expressions := map[string]struct {
-		operands string // in their order; y is an exponent
-		make     func() value
-	}{
-		"leaf":       {"c", func() value { return g.leaf(c) }},
-		"add":        {"ab", func() value { return g.add(a, b) }},
-		"sub":        {"ab", func() value { return g.add(a, g.neg(b)) }},
-		"mul":        {"ab", func() value { return g.mul(a, b) }},
-		"div":        {"ab", func() value { return g.mul(a, g.pow(b, -1)) }},
-		"neg":        {"a", func() value { return g.neg(a) }},
-		"exp":        {"a", func() value { return g.exp(a) }},
-		"log":        {"a", func() value { return g.log(a) }},
-		"relu":       {"a", func() value { return g.relu(a) }},
-		"pow":        {"ay", func() value { return g.pow(a, c) }},
-		"add_number": {"ac", func() value { return g.addNumber(a, c) }},
-		"sub_number": {"ac", func() value { return g.addNumber(a, -c) }},
-		"mul_number": {"ac", func() value { return g.mulNumber(a, c) }},
-		"div_number": {"ac", func() value { return g.mulNumber(a, g.math.pow(c, -1)) }},
-		"number_sub": {"ca", func() value { return g.addNumber(g.neg(a), c) }},
-		"number_div": {"ca", func() value { return g.mulNumber(g.pow(a, -1), c) }},
+	expressions := map[string]any{
+		"leaf": g.leaf, "add": g.add, "mul": g.mul, "sum": g.sum, "neg": g.neg, "exp": g.exp, "log": g.log, "relu": g.relu,
+		"sub":        func(a, b value) value { return g.add(a, g.neg(b)) },
+		"div":        func(a, b value) value { return g.mul(a, g.pow(b, -1)) },
+		"pow":        func(a value, c float64) value { return g.pow(a, exponent(c, 1024)) },
+		"add_number": g.addNumber,
+		"sub_number": func(a value, c float64) value { return g.addNumber(a, -c) },
+		"mul_number": g.mulNumber,
+		"div_number": func(a value, c float64) value { return g.mulNumber(a, g.math.pow(c, -1)) },
+		"number_sub": func(c float64, a value) value { return g.addNumber(g.neg(a), c) },
+		"number_div": func(c float64, a value) value { return g.mulNumber(g.pow(a, -1), c) },
 	}
 	var made vector
 	earlier := func(word string) value { return made[parseInteger(word, 0, len(made)-1)] }
 	for in.key() != "root" {
-		key := in.key()
-		if key == "sum" {
-			made = append(made, g.sum(parse(in.take(key, 1, anyNumber), earlier)))
-			continue
-		}
-		expression := expressions[key]
-		words := in.take(key, len(expression.operands), len(expression.operands))
-		for i, operand := range expression.operands {
-			switch operand {
-			case 'a':
-				a = earlier(words[i])
-			case 'b':
-				b = earlier(words[i])
-			case 'c':
-				c = parseDouble(words[i])
-			case 'y':
-				c = exponent(parseDouble(words[i]), 1024)
-			}
-		}
-		if expression.make == nil {
+		var v value
+		key, words := in.line()
+		switch make := expressions[key].(type) {
+		case func(c float64) value:
+			v = make(parseDouble(only(words, 1)[0]))
+		case func(a value) value:
+			v = make(earlier(only(words, 1)[0]))
+		case func(a, b value) value:
+			v = make(earlier(only(words, 2)[0]), earlier(words[1]))
+		case func(a value, c float64) value:
+			v = make(earlier(only(words, 2)[0]), parseDouble(words[1]))
+		case func(c float64, a value) value:
+			v = make(parseDouble(only(words, 2)[0]), earlier(words[1]))
+		case func(x vector) value:
+			v = make(parse(only(words, max(1, len(words))), earlier))
+		default:
 			refuse("there is no expression %s", quoted(key))
 		}
-		made = append(made, expression.make())
+		made = append(made, v)
 	}
 	g.backward(earlier(in.take("root", 1, 1)[0]))
 	for _, v := range made {
