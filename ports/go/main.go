@@ -26,13 +26,9 @@ func main() {
 
 func run(arguments []string) {
 	p, known := presets[append(arguments, "seed")[1]]
-	if arguments[0] != "run" || len(arguments) > 2 || !known {
-		refuse("usage: microgpt (answers requests) or microgpt run [seed|classic] < names.txt")
-	}
+	ensure(arguments[0] == "run" && len(arguments) <= 2 && known, "usage: microgpt [run [seed|classic] < names.txt]")
 	text, err := io.ReadAll(os.Stdin)
-	if err != nil || !utf8.Valid(text) {
-		refuse("standard input is not text in UTF-8")
-	}
+	ensure(err == nil && utf8.Valid(text), "standard input is not text in UTF-8")
 	p.run(strings.Split(string(text), "\n"), 20, newGenerator(42, exactMath), func(format string, values ...any) {
 		fmt.Printf(format+"\n", values...) // at once, so that people see each step
 	})
@@ -41,7 +37,11 @@ func run(arguments []string) {
 // refusal is why something cannot be done. Whatever finds one panics, and attempt recovers.
 type refusal string
 
-func refuse(format string, values ...any) { panic(refusal(fmt.Sprintf(format, values...))) }
+func ensure(condition bool, otherwise string, values ...any) {
+	if !condition {
+		panic(refusal(fmt.Sprintf(otherwise, values...)))
+	}
+}
 
 func attempt(do func()) (problem refusal) {
 	defer func() {
@@ -72,17 +72,11 @@ func serve() {
 
 func answer(in request, complete bool, id *string, out *reply) {
 	words := header.FindStringSubmatch(in.next())
-	if words == nil {
-		refuse("a request begins with a verb and an id of 1 to 64 letters, digits, dots, underscores or hyphens")
-	}
+	ensure(words != nil, "a request begins with a verb and an id of 1 to 64 letters digits . _ -")
 	*id = words[2]
 	verb, known := verbs[words[1]]
-	if !complete {
-		refuse("the input ended before the line end")
-	}
-	if !known {
-		refuse("unsupported")
-	}
+	ensure(complete, "the input ended before the line end")
+	ensure(known, "unsupported")
 	verb(&in, out)
 	in.take("end", 0, 0)
 }

@@ -101,9 +101,7 @@ func (g *generator) choice(weights []float64) int {
 		sums[i+1] += sums[i]
 	}
 	last := len(sums) - 1
-	if total := sums[last]; !(total > 0 && total <= math.MaxFloat64) {
-		refuse("the weights of a choice must add up to a finite number above 0")
-	}
+	ensure(sums[last] > 0 && sums[last] <= math.MaxFloat64, "expected weights that add up to a finite number above 0")
 	u := g.random() * sums[last]
 	return sort.Search(last, func(i int) bool { return u < sums[i] })
 }
@@ -124,9 +122,8 @@ func newDataset(lines []string) (d dataset) {
 	characters := []rune(strings.Join(d.documents, ""))
 	slices.Sort(characters)
 	d.characters = slices.Compact(characters)
-	if d.bos = len(d.characters); d.bos == 0 || d.bos > 2047 {
-		refuse("a dataset has 1 to 2047 distinct characters and this one has %d", d.bos)
-	}
+	d.bos = len(d.characters)
+	ensure(1 <= d.bos && d.bos <= 2047, "a dataset has 1 to 2047 distinct characters and this one has %d", d.bos)
 	return d
 }
 

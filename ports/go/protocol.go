@@ -50,12 +50,10 @@ func (in *request) next() (line string) {
 
 // take takes a line with this key and so many values.
 func (in *request) take(key string, least, most int) []string {
-	line := in.next()
-	words := strings.Split(line, " ")
-	if words[0] != key || len(words)-1 < least || len(words)-1 > most {
-		refuse("expected %s with %d to %d values and not %s", key, least, most, quoted(line))
-	}
-	return words[1:]
+	found, words := in.line()
+	ensure(found == key, "expected %s and not %+.30q", key, found)
+	ensure(least <= len(words) && len(words) <= most, "%s takes %d to %d values and not %d", key, least, most, len(words))
+	return words
 }
 
 func (in *request) line() (key string, words []string) {
@@ -72,15 +70,8 @@ func (in *request) each(take func(key string, words []string)) {
 
 // only is these values if they are so many.
 func only[T any](values []T, count int) []T {
-	if len(values) != count {
-		refuse("expected %d values and not %d", count, len(values))
-	}
+	ensure(len(values) == count, "expected %d values and not %d", count, len(values))
 	return values
-}
-
-// quoted is short, and has single spaces and no other byte than printable ASCII.
-func quoted(text string) string {
-	return fmt.Sprintf("%+.30q", strings.Join(strings.Fields(text), " "))
 }
 
 func parse[T any](words []string, one func(word string) T) []T {
@@ -93,17 +84,14 @@ func parse[T any](words []string, one func(word string) T) []T {
 
 func parseDouble(word string) float64 {
 	pattern, err := strconv.ParseUint(word, 16, 64)
-	if err != nil || len(word) != 16 || strings.ToLower(word) != word {
-		refuse("a double has 16 lower-case hex digits and is not %s", quoted(word))
-	}
+	ensure(err == nil && len(word) == 16 && strings.ToLower(word) == word, "expected a double and not %+.30q", word)
 	return math.Float64frombits(pattern)
 }
 
 func parseInteger(word string, low, high int) int {
 	n, err := strconv.Atoi(word)
-	if err != nil || strconv.Itoa(n) != word || n < low || n > high {
-		refuse("expected an integer from %d to %d and not %s", low, high, quoted(word))
-	}
+	valid := err == nil && strconv.Itoa(n) == word && low <= n && n <= high
+	ensure(valid, "expected an integer from %d to %d and not %+.30q", low, high, word)
 	return n
 }
 
@@ -119,8 +107,8 @@ func (in *request) integer(key string, low, high int) int {
 
 func (in *request) increasing(key string, least, low, high int) []int {
 	numbers := parseIntegers(in.take(key, least, anyNumber), low, high)
-	if !slices.IsSorted(numbers) || len(slices.Compact(slices.Clone(numbers))) < len(numbers) {
-		refuse("the values of %s increase", key)
+	for i := range len(numbers) - 1 {
+		ensure(numbers[i] < numbers[i+1], "the values of %s increase", key)
 	}
 	return numbers
 }
@@ -128,9 +116,7 @@ func (in *request) increasing(key string, least, low, high int) []int {
 // choice is whether the word is the second of two.
 func (in *request) choice(key, first, second string) bool {
 	word := in.take(key, 1, 1)[0]
-	if word != first && word != second {
-		refuse("%s is %s or %s and not %s", key, first, second, quoted(word))
-	}
+	ensure(word == first || word == second, "%s is %s or %s and not %+.30q", key, first, second, word)
 	return word == second
 }
 
@@ -142,9 +128,8 @@ func (in *request) functions() *functions {
 }
 
 func (in *request) tensor(name string, rows, columns int) (numbers []float64) {
-	if came, wanted := in.next(), fmt.Sprintf("tensor %s %d %d", name, rows, columns); came != wanted {
-		refuse("expected %s and not %s", wanted, quoted(came))
-	}
+	expected := fmt.Sprintf("tensor %s %d %d", name, rows, columns)
+	ensure(in.next() == expected, "expected %s", expected)
 	for range rows {
 		numbers = append(numbers, parse(in.take("row", columns, columns), parseDouble)...)
 	}

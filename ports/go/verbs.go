@@ -75,14 +75,12 @@ func calculate(in *request, out *reply, functions map[string]any) {
 		case func(x []float64) float64:
 			out.doubles(key, f(only(x, max(1, len(x)))))
 		default:
-			refuse("there is no function %s", quoted(key))
+			ensure(false, "there is no function %+.30q", key)
 		}
 	})
 }
 func inDomain(x float64, is bool) float64 {
-	if !is {
-		refuse("%g is not in the domain", x)
-	}
+	ensure(is, "%g is not in the domain", x)
 	return x
 }
 
@@ -117,7 +115,7 @@ func randomVerb(in *request, out *reply) {
 				out.line("kept", "none")
 			}
 		default:
-			refuse("there is nothing to draw by %s with %d values", quoted(key), n)
+			ensure(false, "there is nothing to draw by %+.30q with %d values", key, n)
 		}
 	})
 }
@@ -135,9 +133,7 @@ func (in *request) text() (lines []string) {
 	for more := true; more; more = in.key() != "end" {
 		lines = append(lines, string(parse(in.take("line", 0, 10000), func(word string) rune {
 			n := parseInteger(word, 0, 0x10ffff)
-			if 0xd800 <= n && n <= 0xdfff {
-				refuse("a text has no surrogates such as %d", n)
-			}
+			ensure(n < 0xd800 || n > 0xdfff, "a text has no surrogates such as %d", n)
 			return rune(n)
 		})))
 	}
@@ -187,7 +183,7 @@ func graphVerb(in *request, out *reply) {
 		case func(x vector) value:
 			v = make(parse(only(words, max(1, len(words))), earlier))
 		default:
-			refuse("there is no expression %s", quoted(key))
+			ensure(false, "there is no expression %+.30q", key)
 		}
 		made = append(made, v)
 	}
@@ -203,16 +199,13 @@ func graphVerb(in *request, out *reply) {
 func (in *request) shape() (s settings, f *functions) {
 	f = in.functions()
 	s.layers, s.heads = in.integer("layers", 1, 16), in.integer("heads", 1, 64)
-	if s.embedding = in.integer("embedding", 1, 512); s.embedding%s.heads != 0 {
-		refuse("embedding is a multiple of heads and %d is none of %d", s.embedding, s.heads)
-	}
+	s.embedding = in.integer("embedding", 1, 512)
+	ensure(s.embedding%s.heads == 0, "embedding is a multiple of heads and %d is none of %d", s.embedding, s.heads)
 	s.block, s.vocabulary = in.integer("block", 1, 1024), in.integer("vocabulary", 2, 2048)
 	s.squaredRelu = in.choice("activation", "relu", "squared_relu")
 	for t := range s.block {
 		attended := in.increasing("attend", 1, 0, t)
-		if attended[len(attended)-1] != t {
-			refuse("the positions of attend end with %d", t)
-		}
+		ensure(attended[len(attended)-1] == t, "the positions of attend end with %d", t)
 		s.attention = append(s.attention, attended)
 	}
 	return s, f
@@ -280,9 +273,7 @@ func adamVerb(in *request, out *reply) {
 	in.optimizer(&s)
 	step := in.integer("step", 0, s.steps-1)
 	fmt.Sscanf(append(*in, "end")[0], "tensor parameters %d %d", &rows, &columns)
-	if min(rows, columns) < 1 || max(rows, columns) > 2048 {
-		refuse("expected the tensor parameters with 1 to 2048 rows and columns")
-	}
+	ensure(min(rows, columns) >= 1 && max(rows, columns) <= 2048, "expected parameters of 1 to 2048 rows and columns")
 	p, g := in.tensor("parameters", rows, columns), in.tensor("gradients", rows, columns)
 	m, v := in.tensor("m", rows, columns), in.tensor("v", rows, columns)
 	rate, correction1, correction2 := s.update(step, f, p, g, m, v)
@@ -316,10 +307,8 @@ func trainVerb(in *request, out *reply) {
 		for i, name := range names {
 			out.checksum(name, lists[i])
 		}
-		for i, name := range names {
-			if slices.Contains(full, step) {
-				out.tensors(name+".", s, lists[i])
-			}
+		for i := 0; i < 4 && slices.Contains(full, step); i++ {
+			out.tensors(names[i]+".", s, lists[i])
 		}
 	}
 }
