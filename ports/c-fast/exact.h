@@ -20,7 +20,6 @@ typedef struct { uint64_t limb[MOST]; } Fixed; /* two's complement, n limbs of i
 static const Fixed ZERO, ONE = {{0x0001000000000000}}, HALF = {{0x0000800000000000}},
     STEP /* ln 2 / STEPS */ = {{0x000000b17217f7d1, 0xcf79abc9e3b39803, 0xf2f6af40f3432672, 0x98b62d8a0d175b8b}},
     HALF_PI = {{0x0001921fb54442d1, 0x8469898cc51701b8, 0x39a252049c1114cf, 0x98e804177d4c7627}};
-
 static Fixed inverse_factorial[TERMS], power_of_two[STEPS]; /* 1/i!, 2^(i/STEPS) */
 /* a + factor * b */
 static inline Fixed sum_of(Fixed a, int64_t factor, Fixed b, int n) {
@@ -43,7 +42,6 @@ static inline Fixed product_of(Fixed a, Fixed b, int n) {
 }
 static inline Fixed with_sign(Fixed a, bool minus, int n) { return minus ? sum_of(ZERO, -1, a, n) : a; }
 static inline bool is_negative(Fixed a) { return a.limb[0] >> 63; }
-
 static inline Fixed fixed(double x, int n) {
     Fixed a = ZERO;
     double rest = fabs(x) * 0x1p48;
@@ -115,7 +113,6 @@ static inline Fixed power_of(double x, int twice, int n, int *exponent) {
     Fixed p = product_of(sum_of(ZERO, abs(twice), size, n), HALF, n);
     return exponential_of(with_sign(p, is_negative(log) != (twice < 0), n), n, exponent);
 }
-
 #define INLINE inline __attribute__((always_inline))
 typedef Fixed Function(double x, int k, int n, int *exponent);
 /* f(x, k) rounded, and whether n limbs are sure of it. MOST limbs are: what they do not tell from a double, or from
@@ -141,7 +138,6 @@ static double exact_log(double x) { return x > 0.0 && x < INFINITY && x != 1.0 ?
 static double sine(double x, int quarters) { return x != x ? x : rounded(sine_of, fabs(x), quarters); }
 static double exact_cos(double x) { return sine(x, 1); }
 static double exact_sin(double x) { return fabs(x) < 0x1p-26 ? x : copysign(1.0, x) * sine(x, 0); } /* x - x^3/6 */
-
 static double exact_pow(double x, double y) {
     if (y == 1.0 || y == 2.0 || y == -1.0) return y == 1.0 ? x : y == 2.0 ? x * x : 1.0 / x;
     if (x == 0.0 || !isfinite(x) || (x < 0.0 && floor(y) != y)) return pow(x, y);
@@ -150,7 +146,6 @@ static double exact_pow(double x, double y) {
     if (fabs(logarithm) > 800.0) return logarithm > 0.0 ? INFINITY : 0.0;
     return y == 0.5 ? sqrt(x) : rounded(power_of, x, (int)(2.0 * y));
 }
-
 typedef double Unary(double);
 typedef struct { Unary *exp, *log, *sin, *cos; double (*pow)(double, double); } Functions;
 static const Functions exact = {exact_exp, exact_log, exact_sin, exact_cos, exact_pow};

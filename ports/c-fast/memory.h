@@ -11,10 +11,8 @@
 static jmp_buf failed;   /* where that ends which cannot be done, */
 static char reason[200]; /* and the sentence that says why */
 #define fail(...) (snprintf(reason, sizeof reason, __VA_ARGS__), longjmp(failed, 1))
-
 typedef struct Block { _Alignas(max_align_t) struct Block *next; } Block;
 static Block *blocks;
-
 /* An array of zeros. */
 static void *allocate(size_t count, size_t size) {
     Block *block = count < SIZE_MAX / 4 / size ? calloc(1, sizeof *block + count * size) : NULL;

@@ -14,7 +14,6 @@ static void push(List *list, int32_t item) {
 /* ---------------------------------------------------------------- random numbers: MT19937 */
 /* Two normal numbers are drawn at a time; the second one is kept. */
 typedef struct { uint32_t word[STATE_WORDS]; int32_t index; bool has_kept; double kept; } Generator;
-
 static Generator seeded(uint32_t seed) {
     Generator generator = {.word = {19650218}, .index = STATE_WORDS};
     uint32_t *mt = generator.word;
@@ -84,9 +83,7 @@ static int32_t draw_choice(Generator *generator, const double *weights, int32_t 
 }
 
 /* ---------------------------------------------------------------- text */
-
 typedef struct { int32_t count; List *document, vocabulary; } Dataset; /* token i stands for vocabulary.item[i] */
-
 static bool is_white_space(int32_t character) { return character == ' ' || (character >= '\t' && character <= '\r'); }
 /* A line of characters becomes a document unless it is empty once it is stripped. */
 static void add_line(Dataset *dataset, List line) {
@@ -118,10 +115,8 @@ static void tokenize(Dataset *dataset) {
 }
 
 /* ---------------------------------------------------------------- model */
-
 typedef struct { char name[32]; int32_t rows, columns; Id first; } Matrix;
 enum { WTE, WPE, LM_HEAD, WQ, WK, WV, WO, FC1, FC2, OF_A_LAYER = 6 }; /* from WQ on those of layer 0 */
-
 typedef struct {
     Settings settings;
     Graph graph; /* the parameters are its first nodes */
@@ -133,7 +128,6 @@ typedef struct {
     char place[32];    /* where in the model that is which is made */
     void (*see)(const char *place, const char *name, int32_t rows, int32_t columns, const double *values); /* or NULL */
 } Model;
-
 static void add_matrix(Model *model, const char *name, int32_t rows, int32_t columns) {
     Matrix *matrix = &model->matrix[model->matrices++];
     *matrix = (Matrix){.rows = rows, .columns = columns, .first = model->graph.parameters};
@@ -164,7 +158,6 @@ static Model *make_model(Settings settings) {
 #define VECTOR(vector, length, made) \
     Vector vector = {g->count, length}; \
     for (int32_t i = 0; i < vector.count; i++) made
-
 static Vector part(Vector x, int32_t start, int32_t count) { return (Vector){x.first + start, count}; }
 /* Gives a vector its name, for whoever wants to see it. */
 static Vector named(const Model *model, const char *name, Vector x) {
@@ -259,7 +252,6 @@ static Id document_loss(Model *model, List tokens) {
 }
 
 /* ---------------------------------------------------------------- training and sampling */
-
 /* One update of the parameters p and the moments m and v by the gradients g, after Kingma and Ba (2015). */
 static Factors adam(const Settings *o, int32_t step, int32_t count, double *restrict p, const double *restrict g,
                     double *restrict m, double *restrict v) {
@@ -304,15 +296,12 @@ static List sample(Model *model, double temperature, Generator *generator,
 }
 
 /* ---------------------------------------------------------------- a run */
-
 typedef struct {
     double sigma, output_sigma; /* of all parameters, and of those that write to the residual stream */
     Settings settings;          /* without vocabulary and attention */
 } Preset;
-
 static const Preset seed = {0.02, 0.0, {1, 4, 16, 8, 0, true, NULL, 0.01, 0.9, 0.95, 1e-8, true, 500}};
 static const Preset classic = {0.08, 0.08, {1, 4, 16, 16, 0, false, NULL, 0.01, 0.85, 0.99, 1e-8, false, 1000}};
-
 static double one_nan(double x) { return isnan(x) ? NAN : x; } /* of the many that there are */
 /* A line to be printed: formatted text, and then characters. */
 typedef void Print(const char *text, List characters);

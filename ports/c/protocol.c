@@ -90,9 +90,7 @@ static void take_tensor(const char *prefix, const char *name, int32_t rows, int3
 }
 
 /* ---------------------------------------------------------------- writing */
-
 static FILE *out; /* the reply, which is kept back until nothing can go wrong any more */
-
 static uint64_t bits_of(double x) {
     uint64_t bits;
     memcpy(&bits, &(double){one_nan(x)}, sizeof bits);
@@ -131,12 +129,10 @@ static void put_checksum(const char *key, const double *numbers, int32_t count) 
 }
 
 /* ---------------------------------------------------------------- verbs without a model */
-
 static List expressions;     /* of `graph`, the node of each */
 static Id node[2];           /* values of a line: such nodes, */
 static int32_t draws, n;     /* a number of draws, and n */
 static double x[LINE_LIMIT]; /* doubles */
-
 static Id next_node(void) { return expressions.item[next_integer(0, expressions.count - 1)]; }
 /* Whether the next line has this key. If so its values are taken: (n)odes, a number of (d)raws, doubles (x), exponents up
  * to 1024 or 4096 (y, z), angles (a). Before a plus sign there may be more of the same. */
@@ -259,7 +255,6 @@ static void answer_graph(void) {
 }
 
 /* ---------------------------------------------------------------- verbs with a model */
-
 static Model *take_model(void) {
     take_math();
     Settings s = {.layers = (int32_t)take_integer("layers", 1, MOST_LAYERS)};
@@ -306,7 +301,6 @@ static void answer_document(bool wants_gradients) {
 }
 static void answer_forward(void) { answer_document(false); }
 static void answer_backward(void) { answer_document(true); }
-
 static void answer_adam(void) {
     static const char *const names[] = {"parameters", "gradients", "m", "v", "parameters"};
     Settings settings;
@@ -390,7 +384,6 @@ static void answer_run(void) {
 }
 
 /* ---------------------------------------------------------------- requests and replies */
-
 static void answer_hello(void);
 static const struct { const char *name; void (*answer)(void); } verbs[] = {
 #define VERB(name) {#name, answer_##name}
@@ -468,7 +461,6 @@ static void print_utf8(const char *text, List characters) {
     putchar('\n');
     fflush(stdout);
 }
-
 int main(int count, char **argument) {
     static const Preset *preset; /* static, since it is set before setjmp */
     const char *name = count == 2 ? "seed" : argument[count == 3 ? 2 : 0];
