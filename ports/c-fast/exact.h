@@ -1,4 +1,4 @@
-/* Correctly rounded exp, log, sin, cos and pow (SPEC, sections 2 and 15), in fixed point with two limbs of 64 bits. Both
+/* Correctly rounded exp, log, sin, cos and pow (SPEC, sections 2 and 15), in fixed point with two limbs of 64 bits. The
  * ends of the error interval are rounded; if they agree, that is the answer. If not, which is rare, four limbs decide
  * (Ziv, 1991): nobody has found an argument that needs more. Reductions leave an r >= 0, so no product has a sign. */
 #pragma once

@@ -194,17 +194,17 @@ static Vector softmax(Graph *g, Vector x) {
 /* Every head attends to the listed positions. */
 static Vector attention(Model *model, int layer, int32_t t, Vector x) {
     Graph *g = &model->graph;
-    List attended = model->settings.attention[t];
-    int32_t n = attended.count, heads = model->settings.heads, size = x.count / heads;
+    List listed = model->settings.attention[t];
+    int32_t n = listed.count, heads = model->settings.heads, size = x.count / heads;
     Id *keys = model->keys[layer], *values = model->values[layer];
     double factor = math->pow(math->pow(size, 0.5), -1.0);
     Vector q = named(model, "q", linear(model, WQ, layer, x)), weights[MOST_HEADS];
     keys[t] = named(model, "k", linear(model, WK, layer, x)).first;
     values[t] = named(model, "v", linear(model, WV, layer, x)).first;
-    VECTOR(dots, heads * n, dot(g, part(q, i / n * size, size), keys[attended.item[i % n]] + i / n * size));
+    VECTOR(dots, heads * n, dot(g, part(q, i / n * size, size), keys[listed.item[i % n]] + i / n * size));
     VECTOR(scores, heads * n, multiply_number(g, dots.first + i, factor));
     for (int h = 0; h < heads; h++) weights[h] = softmax(g, part(scores, h * n, n));
-    VECTOR(products, x.count * n, multiply(g, weights[i / n / size].first + i % n, values[attended.item[i % n]] + i / n));
+    VECTOR(products, x.count * n, multiply(g, weights[i / n / size].first + i % n, values[listed.item[i % n]] + i / n));
     VECTOR(mixed, x.count, sum(g, part(products, i * n, n)));
     for (int h = 0; h < heads && model->see != NULL; h++) {
         snprintf(model->place, sizeof model->place, "pos%d.layer%d.head%d.", (int)t, layer, h);
@@ -296,42 +296,37 @@ static List sample(Model *model, double temperature, Generator *generator,
 }
 
 /* ---------------------------------------------------------------- a run */
-typedef struct {
-    double sigma, output_sigma; /* of all parameters, and of those that write to the residual stream */
-    Settings settings;          /* without vocabulary and attention */
-} Preset;
-static const Preset seed = {0.02, 0.0, {1, 4, 16, 8, 0, true, NULL, 0.01, 0.9, 0.95, 1e-8, true, 500}};
-static const Preset classic = {0.08, 0.08, {1, 4, 16, 16, 0, false, NULL, 0.01, 0.85, 0.99, 1e-8, false, 1000}};
+static const Settings seed = {1, 4, 16, 8, 0, true, NULL, 0.01, 0.9, 0.95, 1e-8, true, 500, 20, 0.02, 0.0};
+static const Settings classic = {1, 4, 16, 16, 0, false, NULL, 0.01, 0.85, 0.99, 1e-8, false, 1000, 20, 0.08, 0.08};
 static double one_nan(double x) { return isnan(x) ? NAN : x; } /* of the many that there are */
 /* A line to be printed: formatted text, and then characters. */
 typedef void Print(const char *text, List characters);
 #define PRINT(characters, ...) (snprintf(line, sizeof line, __VA_ARGS__), print(line, characters))
 /* Trains a model on the documents and draws samples. Each line that this prints goes to `print`. */
-static Model *run(Preset preset, int32_t samples, Dataset *dataset, Generator *generator, Print *print) {
+static Model *run(Settings settings, Dataset *dataset, Generator *generator, Print *print) {
     char line[400]; /* more than any number takes */
     const List none = {0, NULL};
-    int32_t steps = preset.settings.steps;
     tokenize(dataset);
     List order = draw_order(generator, dataset->count);
-    preset.settings.vocabulary = dataset->vocabulary.count + 1;
-    preset.settings.attention = allocate(MOST_BLOCK, sizeof(List));
-    for (int32_t t = 0; t < preset.settings.block; t++) preset.settings.attention[t] = range(t + 1);
-    Model *model = make_model(preset.settings);
+    settings.vocabulary = dataset->vocabulary.count + 1;
+    settings.attention = allocate(MOST_BLOCK, sizeof(List));
+    for (int32_t t = 0; t < settings.block; t++) settings.attention[t] = range(t + 1);
+    Model *model = make_model(settings);
     for (Matrix *matrix = model->matrix; matrix < model->matrix + model->matrices; matrix++) {
         bool output = strstr(matrix->name, "attn_wo") || strstr(matrix->name, "mlp_fc2");
-        double sigma = output ? preset.output_sigma : preset.sigma, *value = model->graph.value + matrix->first;
+        double sigma = output ? settings.output_sigma : settings.sigma, *value = model->graph.value + matrix->first;
         for (int32_t i = 0; i < matrix->rows * matrix->columns; i++) value[i] = draw_gauss(generator, sigma);
     }
     PRINT(none, "num docs: %d", dataset->count);
-    PRINT(none, "vocab size: %d", preset.settings.vocabulary);
+    PRINT(none, "vocab size: %d", settings.vocabulary);
     PRINT(none, "num params: %d", model->graph.parameters);
-    for (int32_t step = 0; step < steps; step++) {
+    for (int32_t step = 0; step < settings.steps; step++) {
         double loss = train(model, step, dataset->document[order.item[step % dataset->count]]);
-        PRINT(none, "step %4d / %4d | loss %.4f", step + 1, steps, one_nan(loss));
+        PRINT(none, "step %4d / %4d | loss %.4f", step + 1, settings.steps, one_nan(loss));
     }
     print("", none);
     print("--- inference (new, hallucinated names) ---", none);
-    for (int i = 1; i <= samples; i++) {
+    for (int i = 1; i <= settings.samples; i++) {
         List name = sample(model, 0.5, generator, NULL);
         for (int32_t k = 0; k < name.count; k++) name.item[k] = dataset->vocabulary.item[name.item[k]];
         PRINT(name, "sample %2d: ", i);

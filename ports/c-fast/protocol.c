@@ -134,8 +134,8 @@ static Id node[2];           /* values of a line: such nodes, */
 static int32_t draws, n;     /* a number of draws, and n */
 static double x[LINE_LIMIT]; /* doubles */
 static Id next_node(void) { return expressions.item[next_integer(0, expressions.count - 1)]; }
-/* Whether the next line has this key. If so its values are taken: (n)odes, a number of (d)raws, doubles (x), exponents up
- * to 1024 or 4096 (y, z), angles (a). Before a plus sign there may be more of the same. */
+/* Whether the next line has this key. If so its values are taken: (n)odes, a number of (d)raws, doubles (x), exponents
+ * up to 1024 or 4096 (y, z), angles (a). Before a plus sign there may be more of the same. */
 static bool is(const char *key, const char *kinds) {
     int32_t least = (int32_t)strcspn(kinds, "+"), nodes = n = 0;
     if (!next_is(key)) return false;
@@ -374,11 +374,11 @@ static void answer_sample(void) {
 static void put_print(const char *text, List characters) { put_list("print", text, characters); }
 static void answer_run(void) {
     take_math();
-    Preset preset = take_choice("preset", "seed", "classic") ? classic : seed;
+    Settings preset = take_choice("preset", "seed", "classic") ? classic : seed;
     Generator generator = seeded(42);
-    preset.settings.steps = (int32_t)take_integer("steps", 1, 4096);
-    int32_t samples = (int32_t)take_integer("samples", 0, 1000);
-    Model *model = run(preset, samples, take_dataset(), &generator, put_print);
+    preset.steps = (int32_t)take_integer("steps", 1, 4096);
+    preset.samples = (int32_t)take_integer("samples", 0, 1000);
+    Model *model = run(preset, take_dataset(), &generator, put_print);
     put_checksum("parameters", model->graph.value, model->graph.parameters);
     put_checksum("m", model->m, model->graph.parameters);
     put_checksum("v", model->v, model->graph.parameters);
@@ -386,18 +386,17 @@ static void answer_run(void) {
 }
 
 /* ---------------------------------------------------------------- requests and replies */
-static void answer_hello(void);
+static void answer_hello(void) {
+    fputs("name c-fast\nprotocol 1\n", out);
+    fputs("verbs hello arith math random tokens graph forward backward adam train sample run\n", out);
+    fputs("math exact native\n", out);
+}
 static const struct { const char *name; void (*answer)(void); } verbs[] = {
 #define VERB(name) {#name, answer_##name}
     VERB(hello), VERB(arith), VERB(math), VERB(random), VERB(tokens), VERB(graph),
     VERB(forward), VERB(backward), VERB(adam), VERB(train), VERB(sample), VERB(run),
 };
 enum { VERBS = sizeof verbs / sizeof *verbs };
-static void answer_hello(void) {
-    fputs("name c-fast\nprotocol 1\nverbs", out);
-    for (int i = 0; i < VERBS; i++) fprintf(out, " %s", verbs[i].name);
-    fputs("\nmath exact native\n", out);
-}
 /* Answers the request. */
 static void answer(bool complete, char *id) {
     static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -464,7 +463,7 @@ static void print_utf8(const char *text, List characters) {
     fflush(stdout);
 }
 int main(int count, char **argument) {
-    static const Preset *preset; /* static, since it is set before setjmp */
+    static const Settings *preset; /* static, since it is set before setjmp */
     const char *name = count == 2 ? "seed" : argument[count == 3 ? 2 : 0];
     preset = strcmp(name, "seed") == 0 ? &seed : strcmp(name, "classic") == 0 ? &classic : NULL;
     Generator generator = seeded(42);
@@ -472,7 +471,7 @@ int main(int count, char **argument) {
     if (count == 2 && strcmp(argument[1], "check") == 0) return check_variants() ? EXIT_SUCCESS : EXIT_FAILURE;
     if (setjmp(failed) == 0) {
         if (preset == NULL || strcmp(argument[1], "run") != 0) fail("usage: microgpt [run [seed|classic] < names.txt]");
-        run(*preset, 20, read_text(), &generator, print_utf8);
+        run(*preset, read_text(), &generator, print_utf8);
         return EXIT_SUCCESS;
     }
     fprintf(stderr, "microgpt: %s\n", reason);

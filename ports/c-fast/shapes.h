@@ -9,14 +9,13 @@ static List range(int32_t count) {
     for (int32_t i = 0; i < count; i++) list.item[i] = i;
     return list;
 }
-
 typedef struct {
     int32_t layers, heads, embedding, block, vocabulary;
     bool squared_relu;
     List *attention; /* for each position those to which it attends */
     double learning_rate, beta1, beta2, epsilon;
     bool cosine; /* as schedule; else it is linear */
-    int32_t steps;
+    int32_t steps, samples;
+    double sigma, output_sigma; /* at first: of all parameters, and of those that write to the residual stream */
 } Settings;
-
 typedef struct { double rate, correction1, correction2; } Factors;

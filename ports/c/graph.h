@@ -1,6 +1,6 @@
-/* Automatic differentiation (SPEC, section 5): numbers that know how they were made. A node has terms, each with a child
- * a, or two, a and b. In a sum of products, such as a dot product or a single one, the derivative by a[i] is b[i] and by
- * b[i] is a[i]; in any other node it is `local`, by every child. */
+/* Automatic differentiation (SPEC, section 5): numbers that know how they were made. A node has terms, each with one
+ * child a, or two, a and b. In a sum of products, such as a dot product or a single one, the derivative by a[i] is b[i]
+ * and by b[i] is a[i]; in any other node it is `local`, by every child. */
 #pragma once
 #include "exact.h"
 
