@@ -8,11 +8,9 @@ package main
 
 import "slices"
 
-type (
-	value  int32 // a number of the graph
-	vector []value
-	node   struct{ x, y vector } // with the children x0, y0, x1, y1, ...
-)
+type value int32 // a number of the graph
+type vector []value
+type node struct{ x, y vector } // with the children x0, y0, x1, y1, ...
 
 type graph struct {
 	math            *functions
@@ -77,9 +75,7 @@ func (g *graph) pow(a value, c float64) value {
 	return g.pair(a, g.leaf(c*g.math.pow(x, c-1)), g.math.pow(x, c))
 }
 
-func (g *graph) log(a value) value {
-	return g.pair(a, g.leaf(1/g.data[a]), g.math.log(g.data[a]))
-}
+func (g *graph) log(a value) value { return g.pair(a, g.leaf(1/g.data[a]), g.math.log(g.data[a])) }
 
 func (g *graph) exp(a value) value {
 	y := g.math.exp(g.data[a])
@@ -109,15 +105,9 @@ func (g *graph) sum(x vector) value {
 	return total
 }
 
-func (g *graph) neg(a value) value                  { return g.mulNumber(a, -1) }
-func (g *graph) sub(a, b value) value               { return g.add(a, g.neg(b)) }
-func (g *graph) div(a, b value) value               { return g.mul(a, g.pow(b, -1)) }
 func (g *graph) addNumber(a value, c float64) value { return g.add(a, g.leaf(c)) }
-func (g *graph) subNumber(a value, c float64) value { return g.add(a, g.leaf(-c)) }
 func (g *graph) mulNumber(a value, c float64) value { return g.mul(a, g.leaf(c)) }
-func (g *graph) divNumber(a value, c float64) value { return g.mulNumber(a, g.math.pow(c, -1)) }
-func (g *graph) numberSub(c float64, a value) value { return g.addNumber(g.neg(a), c) }
-func (g *graph) numberDiv(c float64, a value) value { return g.mulNumber(g.pow(a, -1), c) }
+func (g *graph) neg(a value) value                  { return g.mulNumber(a, -1) }
 
 // backward sets each gradient to how the root changes with that value. On the path, ^v is a node whose children stand
 // before it in the order already.

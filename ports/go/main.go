@@ -3,101 +3,80 @@ package main
 
 import (
 	"bufio"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"regexp"
 	"strings"
 	"unicode/utf8"
 )
 
-const usage = "usage: microgpt (answers requests) or microgpt run [seed|classic] < names.txt"
-
 func main() {
-	var err error
-	if arguments := os.Args[1:]; len(arguments) == 0 {
-		err = serve(os.Stdin, os.Stdout)
-	} else {
-		err = run(arguments, os.Stdin, os.Stdout)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "microgpt:", err)
+	problem := attempt(func() {
+		if arguments := os.Args[1:]; len(arguments) == 0 {
+			serve()
+		} else {
+			run(arguments)
+		}
+	})
+	if problem != "" {
+		fmt.Fprintln(os.Stderr, "microgpt:", problem)
 		os.Exit(1)
 	}
 }
 
-func run(arguments []string, input io.Reader, output io.Writer) error {
+func run(arguments []string) {
 	p, known := presets[append(arguments, "seed")[1]]
-	if arguments[0] != "run" || len(arguments) > 2 || !known {
-		return errors.New(usage)
-	}
-	text, err := io.ReadAll(input)
-	if err != nil {
-		return fmt.Errorf("cannot read the names: %w", err)
-	}
-	if !utf8.Valid(text) {
-		return errors.New("standard input is not text in UTF-8")
-	}
-	lines := bufio.NewWriter(output) // which keeps an error
-	_, err = p.run(strings.Split(string(text), "\n"), newGenerator(42, exactMath), func(format string, values ...any) {
-		fmt.Fprintf(lines, format+"\n", values...)
-		lines.Flush() // so that people see each step
+	ensure(arguments[0] == "run" && len(arguments) <= 2 && known, "usage: microgpt [run [seed|classic] < names.txt]")
+	text, err := io.ReadAll(os.Stdin)
+	ensure(err == nil && utf8.Valid(text), "standard input is not text in UTF-8")
+	p.run(strings.Split(string(text), "\n"), 20, newGenerator(42, exactMath), func(format string, values ...any) {
+		fmt.Printf(format+"\n", values...) // at once, so that people see each step
 	})
-	return errors.Join(err, lines.Flush())
 }
 
-// refusal is why a request cannot be answered. Whatever finds one panics, and answer recovers.
+// refusal is why something cannot be done. Whatever finds one panics, and attempt recovers.
 type refusal string
 
-func refuse(format string, values ...any) {
-	panic(refusal(fmt.Sprintf(format, values...)))
+func ensure(condition bool, otherwise string, values ...any) {
+	if !condition {
+		panic(refusal(fmt.Sprintf(otherwise, values...)))
+	}
 }
 
-func check(err error) {
-	if err != nil {
-		refuse("%s", err)
-	}
+func attempt(do func()) (problem refusal) {
+	defer func() {
+		if found := recover(); found != nil {
+			problem = found.(refusal)
+		}
+	}()
+	do()
+	return ""
 }
 
 // serve answers requests until the input ends.
-func serve(input io.Reader, output io.Writer) error {
-	reader := bufio.NewReaderSize(input, lineLimit+1)
+func serve() {
+	reader := bufio.NewReader(os.Stdin)
 	for {
-		in := readRequest(reader)
-		if len(in) == 0 {
-			return nil
+		in, complete := readRequest(reader)
+		if !complete && len(in) == 0 {
+			return
 		}
-		if _, err := io.WriteString(output, answer(in)); err != nil {
-			return fmt.Errorf("cannot write the reply: %w", err)
+		id, out := "-", &reply{}
+		if problem := attempt(func() { answer(in, complete, &id, out) }); problem != "" {
+			fmt.Printf("error %s %s\nend\n", id, problem)
+		} else {
+			fmt.Printf("ok %s\n%send\n", id, out)
 		}
 	}
 }
 
-var header = regexp.MustCompile(`^([!-~]+) ([A-Za-z0-9._-]{1,64})$`)
-
-func answer(in request) (text string) {
-	id := "-"
-	defer func() {
-		switch problem := recover().(type) {
-		case nil:
-		case refusal:
-			text = fmt.Sprintf("error %s %s\nend\n", id, problem)
-		default:
-			panic(problem)
-		}
-	}()
-	words := header.FindStringSubmatch(in[0])
-	if words == nil {
-		refuse("a request begins with a verb and an id of 1 to 64 letters, digits, dots, underscores or hyphens")
-	}
-	id = words[2]
-	perform, known := verbs[words[1]]
-	if in = in[1:]; !known {
-		refuse("unsupported")
-	}
-	out := &reply{}
-	perform(&in, out)
+func answer(in request, complete bool, id *string, out *reply) {
+	words := header.FindStringSubmatch(in.next())
+	ensure(words != nil, "a request begins with a verb and an id of 1 to 64 letters digits . _ -")
+	*id = words[2]
+	verb, known := verbs[words[1]]
+	ensure(complete, "the input ended before the line end")
+	ensure(known, "unsupported")
+	verb(&in, out)
 	in.take("end", 0, 0)
-	return fmt.Sprintf("ok %s\n%send\n", id, out)
 }

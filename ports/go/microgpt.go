@@ -3,7 +3,6 @@ package main
 // Microgpt: random numbers, tokens, the model, training, sampling and a whole run (SPEC, sections 3, 4 and 6 to 10).
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"math/bits"
@@ -26,22 +25,19 @@ type generator struct {
 
 func newGenerator(seed uint32, math *functions) *generator {
 	g := &generator{math: math, index: stateWords}
-	mt, i := &g.words, 1
+	mt := &g.words
 	mt[0] = 19650218
 	for i := range mt[1:] {
 		mt[i+1] = 1812433253*(mt[i]^mt[i]>>30) + uint32(i+1)
 	}
-	stir := func(factor, plus uint32) {
-		mt[i] = (mt[i] ^ (mt[i-1]^mt[i-1]>>30)*factor) + plus
-		if i++; i == stateWords {
-			mt[0], i = mt[stateWords-1], 1
+	for round := range 2*stateWords - 1 {
+		i := round%(stateWords-1) + 1
+		if mixed := mt[i-1] ^ mt[i-1]>>30; round < stateWords {
+			mt[i] = (mt[i] ^ mixed*1664525) + seed
+		} else {
+			mt[i] = (mt[i] ^ mixed*1566083941) - uint32(i)
 		}
-	}
-	for range stateWords {
-		stir(1664525, seed)
-	}
-	for range stateWords - 1 {
-		stir(1566083941, -uint32(i))
+		mt[0] = mt[stateWords-1]
 	}
 	mt[0] = 1 << 31
 	return g
@@ -79,33 +75,35 @@ func (g *generator) gauss(sigma float64) float64 {
 	return 0 + float64(z*sigma)
 }
 
-func (g *generator) below(n int) int {
-	for {
-		if r := int(g.word() >> (32 - bits.Len(uint(n)))); r < n {
-			return r
-		}
-	}
-}
-
 func shuffle[T any](g *generator, items []T) {
 	for i := len(items) - 1; i > 0; i-- {
-		j := g.below(i + 1)
+		j := i + 1
+		for j > i {
+			j = int(g.word() >> (32 - bits.Len(uint(i+1))))
+		}
 		items[i], items[j] = items[j], items[i]
 	}
 }
 
+// upTo has the numbers from 0 to n-1.
+func upTo(n int) []int {
+	numbers := make([]int, n)
+	for i := range numbers {
+		numbers[i] = i
+	}
+	return numbers
+}
+
 // choice is an index into the weights, each as likely as its weight says.
-func (g *generator) choice(weights []float64) (int, error) {
+func (g *generator) choice(weights []float64) int {
 	sums := slices.Clone(weights)
 	for i := range sums[1:] {
 		sums[i+1] += sums[i]
 	}
 	last := len(sums) - 1
-	if total := sums[last]; !(total > 0 && total <= math.MaxFloat64) {
-		return 0, errors.New("the weights of a choice must add up to a finite number above 0")
-	}
+	ensure(sums[last] > 0 && sums[last] <= math.MaxFloat64, "expected weights that add up to a finite number above 0")
 	u := g.random() * sums[last]
-	return sort.Search(last, func(i int) bool { return u < sums[i] }), nil
+	return sort.Search(last, func(i int) bool { return u < sums[i] })
 }
 
 // dataset has the documents, and their distinct characters in order. Each of these is a token; BOS comes after them.
@@ -115,20 +113,18 @@ type dataset struct {
 	bos        int
 }
 
-func newDataset(lines []string) (*dataset, error) {
-	d := &dataset{}
+func newDataset(lines []string) (d dataset) {
 	for _, line := range lines {
 		if document := strings.Trim(line, "\t\n\v\f\r "); document != "" {
 			d.documents = append(d.documents, document)
 		}
 	}
-	d.characters = []rune(strings.Join(d.documents, ""))
-	slices.Sort(d.characters)
-	d.characters = slices.Compact(d.characters)
-	if d.bos = len(d.characters); d.bos == 0 || d.bos > 2047 {
-		return nil, fmt.Errorf("a dataset has 1 to 2047 distinct characters and this one has %d", d.bos)
-	}
-	return d, nil
+	characters := []rune(strings.Join(d.documents, ""))
+	slices.Sort(characters)
+	d.characters = slices.Compact(characters)
+	d.bos = len(d.characters)
+	ensure(1 <= d.bos && d.bos <= 2047, "a dataset has 1 to 2047 distinct characters and this one has %d", d.bos)
+	return d
 }
 
 func (d *dataset) encode(document string) []int {
@@ -140,20 +136,17 @@ func (d *dataset) encode(document string) []int {
 	return append(tokens, d.bos)
 }
 
-type config struct {
+// settings are the shape of a model and how it is trained.
+type settings struct {
 	layers, heads, embedding, block, vocabulary int
 
 	squaredRelu bool
 	attention   [][]int // the positions to which each position attends
-}
 
-func causal(block int) (attention [][]int) {
-	var positions []int
-	for t := range block {
-		positions = append(positions, t)
-		attention = append(attention, positions)
-	}
-	return attention
+	learningRate, beta1, beta2, epsilon float64
+
+	cosine bool // the schedule; else it is linear
+	steps  int
 }
 
 type shape struct {
@@ -162,29 +155,29 @@ type shape struct {
 }
 
 // shapes are those of all parameter matrices, in order.
-func (c *config) shapes() []shape {
-	e := c.embedding
-	shapes := []shape{{"wte", c.vocabulary, e}, {"wpe", c.block, e}, {"lm_head", c.vocabulary, e}}
-	for i := range c.layers {
-		for _, s := range []shape{
-			{"attn_wq", e, e}, {"attn_wk", e, e}, {"attn_wv", e, e}, {"attn_wo", e, e},
-			{"mlp_fc1", 4 * e, e}, {"mlp_fc2", e, 4 * e},
-		} {
-			shapes = append(shapes, shape{fmt.Sprintf("layer%d.%s", i, s.name), s.rows, s.columns})
+func (s *settings) shapes() []shape {
+	e := s.embedding
+	shapes := []shape{{"wte", s.vocabulary, e}, {"wpe", s.block, e}, {"lm_head", s.vocabulary, e}}
+	for i := range s.layers {
+		for _, name := range []string{"attn_wq", "attn_wk", "attn_wv", "attn_wo"} {
+			shapes = append(shapes, shape{fmt.Sprintf("layer%d.%s", i, name), e, e})
 		}
+		fc1, fc2 := fmt.Sprintf("layer%d.mlp_fc1", i), fmt.Sprintf("layer%d.mlp_fc2", i)
+		shapes = append(shapes, shape{fc1, 4 * e, e}, shape{fc2, e, 4 * e})
 	}
 	return shapes
 }
 
 type matrix []vector
 
-// model has a graph that begins with its parameters.
+// model is a model in training. Its graph begins with the parameters.
 type model struct {
 	graph
-	config
+	settings
 	size         int        // of the graph without a document
 	matrices     []matrix   // in the order of shapes
 	keys, values [][]vector // of each layer, and of each position so far
+	m, v         []float64  // Adam's moments
 	record       func(at place, name string, v vector)
 }
 
@@ -193,9 +186,10 @@ type place struct{ position, layer, head int }
 
 const none = -1 // the layer or head of what has none
 
-func newModel(c config, f *functions, parameters []float64) *model {
-	m := &model{graph: newGraph(f), config: c, keys: make([][]vector, c.layers), values: make([][]vector, c.layers)}
-	for _, s := range c.shapes() {
+func newModel(s settings, f *functions, parameters []float64) *model {
+	n := len(parameters)
+	m := &model{graph: newGraph(f), settings: s, m: make([]float64, n), v: make([]float64, n)}
+	for _, s := range s.shapes() {
 		rows := make(matrix, s.rows)
 		for i := range rows {
 			for _, x := range parameters[:s.columns] {
@@ -215,9 +209,7 @@ func (m *model) parameterGradients() []float64 { return m.gradients[one+1 : m.si
 // begin forgets the document before.
 func (m *model) begin() {
 	m.reset(m.size)
-	for i := range m.layers {
-		m.keys[i], m.values[i] = m.keys[i][:0], m.values[i][:0]
-	}
+	m.keys, m.values = make([][]vector, m.layers), make([][]vector, m.layers)
 }
 
 func (m *model) note(at place, name string, v vector) vector {
@@ -237,7 +229,7 @@ func (m *model) linear(x vector, w matrix) vector {
 
 // rmsnorm is x over its root mean square (Zhang and Sennrich, 2019).
 func (m *model) rmsnorm(x vector) vector {
-	meanSquare := m.divNumber(m.dot(x, x), float64(len(x)))
+	meanSquare := m.mulNumber(m.dot(x, x), m.math.pow(float64(len(x)), -1))
 	scale := m.pow(m.addNumber(meanSquare, 1e-5), -0.5)
 	return m.vector(len(x), func(i int) value { return m.mul(x[i], scale) })
 }
@@ -270,12 +262,12 @@ func (m *model) activate(x vector) vector {
 func (m *model) attend(at place, q vector) vector {
 	keys, values, positions := m.keys[at.layer], m.values[at.layer], m.attention[at.position]
 	size := m.embedding / m.heads
-	root := m.math.pow(float64(size), 0.5)
+	factor := m.math.pow(m.math.pow(float64(size), 0.5), -1)
 	result := m.vector(len(q), func(int) value { return one })
 	for at.head = range m.heads {
 		from, to := at.head*size, (at.head+1)*size
 		scores := m.vector(len(positions), func(i int) value {
-			return m.divNumber(m.dot(q[from:to], keys[positions[i]][from:to]), root)
+			return m.mulNumber(m.dot(q[from:to], keys[positions[i]][from:to]), factor)
 		})
 		weights := m.softmax(m.note(at, "scores", scores))
 		m.note(at, "weights", weights)
@@ -321,8 +313,7 @@ func (m *model) loss(tokens []int) value {
 	losses := m.vector(n, func(t int) value {
 		at := place{t, none, none}
 		probabilities := m.note(at, "probabilities", m.softmax(m.logits(tokens[t], t)))
-		loss := m.list(m.neg(m.log(probabilities[tokens[t+1]])))
-		return m.note(at, "loss", loss)[0]
+		return m.note(at, "loss", m.list(m.neg(m.log(probabilities[tokens[t+1]]))))[0]
 	})
 	return m.mulNumber(m.sum(losses), 1/float64(n))
 }
@@ -336,95 +327,62 @@ func (m *model) numbers(v vector) []float64 {
 }
 
 // sample draws tokens until BOS or the end of the block, and tells of each.
-func (m *model) sample(temperature float64, g *generator, drawn func(probabilities []float64, token int)) error {
+func (m *model) sample(temperature float64, g *generator, drawn func(probabilities []float64, token int)) {
 	m.begin()
-	bos := m.vocabulary - 1
+	bos, factor := m.vocabulary-1, m.math.pow(temperature, -1)
 	for t, token := 0, bos; t < m.block && (t == 0 || token != bos); t++ {
 		logits := m.logits(token, t)
-		cooled := m.vector(len(logits), func(i int) value { return m.divNumber(logits[i], temperature) })
+		cooled := m.vector(len(logits), func(i int) value { return m.mulNumber(logits[i], factor) })
 		probabilities := m.numbers(m.softmax(cooled))
-		var err error
-		if token, err = g.choice(probabilities); err != nil {
-			return fmt.Errorf("the probabilities at position %d: %w", t, err)
-		}
+		token = g.choice(probabilities)
 		drawn(probabilities, token)
 	}
-	return nil
 }
 
-// optimizer is Adam (Kingma and Ba, 2015) with a learning rate that falls.
-type optimizer struct {
-	learningRate, beta1, beta2, epsilon float64
-
-	cosine bool // the schedule; else it is linear
-	steps  int
-}
-
-// update changes the parameters p and their moments m and v by the gradients g. It returns the learning rate and what m
-// and v are divided by because they started at zero. The library's power 0.5 is exact.
-func (o *optimizer) update(step int, f *functions, p, g, m, v []float64) (rate, correction1, correction2 float64) {
-	s, n := float64(step), float64(o.steps)
-	rate = o.learningRate * (1 - s/n)
-	if o.cosine {
-		rate = o.learningRate * 0.5 * (1 + f.cos(math.Pi*s/n))
+// update changes the parameters p and their moments m and v by the gradients g (Adam, Kingma and Ba, 2015). It returns
+// the learning rate and what m and v are divided by because they started at zero. The library's power 0.5 is exact.
+func (s *settings) update(step int, f *functions, p, g, m, v []float64) (rate, correction1, correction2 float64) {
+	done := float64(step) / float64(s.steps)
+	rate = s.learningRate * (1 - done)
+	if s.cosine {
+		rate = s.learningRate * 0.5 * (1 + f.cos(math.Pi*float64(step)/float64(s.steps)))
 	}
-	correction1, correction2 = 1-f.pow(o.beta1, s+1), 1-f.pow(o.beta2, s+1)
+	correction1, correction2 = 1-f.pow(s.beta1, float64(step+1)), 1-f.pow(s.beta2, float64(step+1))
 	for i, g := range g {
-		m[i] = float64(o.beta1*m[i]) + float64((1-o.beta1)*g)
-		v[i] = float64(o.beta2*v[i]) + float64((1-o.beta2)*(g*g))
-		p[i] -= rate * (m[i] / correction1) / (math.Pow(v[i]/correction2, 0.5) + o.epsilon)
+		m[i] = float64(s.beta1*m[i]) + float64((1-s.beta1)*g)
+		v[i] = float64(s.beta2*v[i]) + float64((1-s.beta2)*(g*g))
+		p[i] -= rate * (m[i] / correction1) / (math.Pow(v[i]/correction2, 0.5) + s.epsilon)
 	}
 	return rate, correction1, correction2
 }
 
-// training is under way: step is the next one, from 0.
-type training struct {
-	*model
-	optimizer
-	m, v []float64
-	step int
+// train takes one step on a document. It returns the loss before the update, and leaves the gradients to be seen.
+func (m *model) train(step int, tokens []int) float64 {
+	loss := m.loss(tokens)
+	m.backward(loss)
+	m.update(step, m.math, m.parameters(), m.parameterGradients(), m.m, m.v)
+	return m.data[loss]
 }
 
-func newTraining(m *model, o optimizer) *training {
-	n := len(m.parameters())
-	return &training{model: m, optimizer: o, m: make([]float64, n), v: make([]float64, n)}
-}
-
-// advance takes one step on a document. It returns the loss before the update, and leaves the gradients to be seen.
-func (t *training) advance(tokens []int) float64 {
-	loss := t.loss(tokens)
-	t.backward(loss)
-	t.update(t.step, t.math, t.parameters(), t.parameterGradients(), t.m, t.v)
-	t.step++
-	return t.data[loss]
-}
-
+// preset has settings but for the vocabulary, and the sigma of the parameters, and of attn_wo and mlp_fc2.
 type preset struct {
-	config // but for the vocabulary
-	optimizer
-	sigma, outputSigma, temperature float64 // sigma of the parameters, and of attn_wo and mlp_fc2
-	samples                         int
+	settings
+	sigma, outputSigma float64
 }
 
 var presets = map[string]preset{
-	"seed": {
-		config{layers: 1, heads: 4, embedding: 16, block: 8, squaredRelu: true, attention: causal(8)},
-		optimizer{0.01, 0.9, 0.95, 1e-8, true, 500}, 0.02, 0, 0.5, 20,
-	},
-	"classic": {
-		config{layers: 1, heads: 4, embedding: 16, block: 16, attention: causal(16)},
-		optimizer{0.01, 0.85, 0.99, 1e-8, false, 1000}, 0.08, 0.08, 0.5, 20,
-	},
+	"seed":    {settings{1, 4, 16, 8, 0, true, nil, 0.01, 0.9, 0.95, 1e-8, true, 500}, 0.02, 0},
+	"classic": {settings{1, 4, 16, 16, 0, false, nil, 0.01, 0.85, 0.99, 1e-8, false, 1000}, 0.08, 0.08},
 }
 
 // run trains and samples with one stream of random numbers, and prints line by line.
-func (p preset) run(lines []string, g *generator, printf func(format string, values ...any)) (*training, error) {
-	d, err := newDataset(lines)
-	if err != nil {
-		return nil, err
-	}
+func (p preset) run(lines []string, samples int, g *generator, printf func(format string, values ...any)) *model {
+	d := newDataset(lines)
 	shuffle(g, d.documents)
 	p.vocabulary = d.bos + 1
+	for t := range p.block {
+		p.attention = append(p.attention, upTo(t+1))
+	}
 	var parameters []float64
 	for _, s := range p.shapes() {
 		sigma := p.sigma
@@ -435,29 +393,26 @@ func (p preset) run(lines []string, g *generator, printf func(format string, val
 			parameters = append(parameters, g.gauss(sigma))
 		}
 	}
-	t := newTraining(newModel(p.config, g.math, parameters), p.optimizer)
+	m := newModel(p.settings, g.math, parameters)
 	printf("num docs: %d", len(d.documents))
 	printf("vocab size: %d", p.vocabulary)
 	printf("num params: %d", len(parameters))
-	for t.step < t.steps {
-		loss := t.advance(d.encode(d.documents[t.step%len(d.documents)]))
-		printf("step %4d / %4d | loss %s", t.step, t.steps, decimals(loss))
+	for step := range p.steps {
+		loss := m.train(step, d.encode(d.documents[step%len(d.documents)]))
+		printf("step %4d / %4d | loss %s", step+1, p.steps, decimals(loss))
 	}
 	printf("")
 	printf("--- inference (new, hallucinated names) ---")
-	for i := range p.samples {
+	for i := range samples {
 		var text []rune
-		err := t.sample(p.temperature, g, func(_ []float64, token int) {
+		m.sample(0.5, g, func(_ []float64, token int) {
 			if token != d.bos {
 				text = append(text, d.characters[token])
 			}
 		})
-		if err != nil {
-			return nil, fmt.Errorf("sample %d: %w", i+1, err)
-		}
 		printf("sample %2d: %s", i+1, string(text))
 	}
-	return t, nil
+	return m
 }
 
 // decimals is x with four of them, rounded from its exact value.

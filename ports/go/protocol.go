@@ -6,8 +6,8 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
-	"iter"
 	"math"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,71 +18,60 @@ const (
 	anyNumber = lineLimit // of values
 )
 
-// request has the lines that have not been taken yet. The last is `end`.
+var header = regexp.MustCompile(`^([!-~]+) ([A-Za-z0-9._-]{1,64})$`)
+
+// request has the lines that have not been taken yet, but for the last, which is `end`.
 type request []string
 
-// Lines that no rule allows stand for what was not a line.
-const (
-	cutShort = "(the input ended)"
-	tooLong  = "(a line of more than 65536 bytes)"
-)
-
-// readRequest returns nothing at the end of the input.
-func readRequest(input *bufio.Reader) (in request) {
-	for len(in) == 0 || in[len(in)-1] != "end" {
-		line, err := input.ReadSlice('\n')
-		text := strings.TrimSuffix(string(line), "\n")
-		if len(line) == 0 {
-			if len(in) > 0 {
-				in = append(in, cutShort)
-			}
-			return in
+// readRequest also tells whether it found the end. A line that is too long becomes an empty one: neither is allowed.
+func readRequest(input *bufio.Reader) (in request, complete bool) {
+	for {
+		line, err := input.ReadString('\n')
+		if line = strings.TrimSuffix(line, "\n"); line == "end" || err != nil && line == "" {
+			return in, line == "end"
 		}
-		for err == bufio.ErrBufferFull {
-			text = tooLong
-			_, err = input.ReadSlice('\n')
+		if len(line) > lineLimit {
+			line = ""
 		}
-		in = append(in, text)
+		in = append(in, line)
 	}
-	return in
 }
 
-func (in *request) key() string {
-	key, _, _ := strings.Cut((*in)[0], " ")
+func (in request) key() string {
+	key, _, _ := strings.Cut(append(in, "end")[0], " ")
 	return key
 }
 
-// next takes a line.
-func (in *request) next() (key string, words []string) {
-	words = strings.Split((*in)[0], " ")
-	*in = (*in)[1:]
-	return words[0], words[1:]
+func (in *request) next() (line string) {
+	line = append(*in, "end")[0]
+	*in = (*in)[min(1, len(*in)):]
+	return line
 }
 
 // take takes a line with this key and so many values.
 func (in *request) take(key string, least, most int) []string {
-	came := (*in)[0]
-	found, words := in.next()
-	if found != key || len(words) < least || len(words) > most {
-		refuse("expected %s with %d to %d values and not %s", key, least, most, quoted(came))
-	}
+	found, words := in.line()
+	ensure(found == key, "expected %s and not %+.30q", key, found)
+	ensure(least <= len(words) && len(words) <= most, "%s takes %d to %d values and not %d", key, least, most, len(words))
 	return words
 }
 
-// rest takes all lines up to the end, or the end if there are none.
-func (in *request) rest() iter.Seq2[string, []string] {
-	return func(yield func(key string, words []string) bool) {
-		for more := true; more; more = in.key() != "end" {
-			if !yield(in.next()) {
-				return
-			}
-		}
+func (in *request) line() (key string, words []string) {
+	words = strings.Split(in.next(), " ")
+	return words[0], words[1:]
+}
+
+// each takes all lines up to the end, of which there is one at least.
+func (in *request) each(take func(key string, words []string)) {
+	for more := true; more; more = in.key() != "end" {
+		take(in.line())
 	}
 }
 
-// quoted is short, and has single spaces and no other byte than printable ASCII.
-func quoted(text string) string {
-	return fmt.Sprintf("%+.30q", strings.Join(strings.Fields(text), " "))
+// only is these values if they are so many.
+func only[T any](values []T, count int) []T {
+	ensure(len(values) == count, "expected %d values and not %d", count, len(values))
+	return values
 }
 
 func parse[T any](words []string, one func(word string) T) []T {
@@ -95,36 +84,19 @@ func parse[T any](words []string, one func(word string) T) []T {
 
 func parseDouble(word string) float64 {
 	pattern, err := strconv.ParseUint(word, 16, 64)
-	if err != nil || len(word) != 16 || strings.ToLower(word) != word {
-		refuse("a double has 16 lower-case hex digits and is not %s", quoted(word))
-	}
+	ensure(err == nil && len(word) == 16 && strings.ToLower(word) == word, "expected a double and not %+.30q", word)
 	return math.Float64frombits(pattern)
 }
 
 func parseInteger(word string, low, high int) int {
 	n, err := strconv.Atoi(word)
-	if err != nil || strconv.Itoa(n) != word || n < low || n > high {
-		refuse("expected an integer from %d to %d and not %s", low, high, quoted(word))
-	}
+	valid := err == nil && strconv.Itoa(n) == word && low <= n && n <= high
+	ensure(valid, "expected an integer from %d to %d and not %+.30q", low, high, word)
 	return n
 }
 
 func parseIntegers(words []string, low, high int) []int {
 	return parse(words, func(word string) int { return parseInteger(word, low, high) })
-}
-
-// parseText takes code points.
-func parseText(words []string) string {
-	if len(words) > 10000 {
-		refuse("a text has at most 10000 code points and not %d", len(words))
-	}
-	return string(parse(words, func(word string) rune {
-		n := parseInteger(word, 0, 0x10ffff)
-		if 0xd800 <= n && n <= 0xdfff {
-			refuse("a text has no surrogates such as %d", n)
-		}
-		return rune(n)
-	}))
 }
 
 func (in *request) double(key string) float64 { return parseDouble(in.take(key, 1, 1)[0]) }
@@ -133,26 +105,31 @@ func (in *request) integer(key string, low, high int) int {
 	return parseInteger(in.take(key, 1, 1)[0], low, high)
 }
 
-func (in *request) option(key string, options ...string) string {
-	word := in.take(key, 1, 1)[0]
-	if !slices.Contains(options, word) {
-		refuse("%s is %s and not %s", key, strings.Join(options, " or "), quoted(word))
+func (in *request) increasing(key string, least, low, high int) []int {
+	numbers := parseIntegers(in.take(key, least, anyNumber), low, high)
+	for i := range len(numbers) - 1 {
+		ensure(numbers[i] < numbers[i+1], "the values of %s increase", key)
 	}
-	return word
+	return numbers
+}
+
+// choice is whether the word is the second of two.
+func (in *request) choice(key, first, second string) bool {
+	word := in.take(key, 1, 1)[0]
+	ensure(word == first || word == second, "%s is %s or %s and not %+.30q", key, first, second, word)
+	return word == second
 }
 
 func (in *request) functions() *functions {
-	if in.option("math", "exact", "native") == "native" {
+	if in.choice("math", "exact", "native") {
 		return nativeMath
 	}
 	return exactMath
 }
 
 func (in *request) tensor(name string, rows, columns int) (numbers []float64) {
-	if came, wanted := (*in)[0], fmt.Sprintf("tensor %s %d %d", name, rows, columns); came != wanted {
-		refuse("expected %s and not %s", wanted, quoted(came))
-	}
-	in.next()
+	expected := fmt.Sprintf("tensor %s %d %d", name, rows, columns)
+	ensure(in.next() == expected, "expected %s", expected)
 	for range rows {
 		numbers = append(numbers, parse(in.take("row", columns, columns), parseDouble)...)
 	}

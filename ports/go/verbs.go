@@ -15,73 +15,83 @@ var verbs = map[string]func(in *request, out *reply){
 }
 
 func helloVerb(in *request, out *reply) {
-	out.line("name", "go")
-	out.line("protocol", 1)
-	out.line("verbs", "hello arith math random tokens graph forward backward adam train sample run")
-	out.line("math", "exact native")
-}
-
-// arithmetic is by key and number of operands.
-var arithmetic = map[string]func(x []float64) float64{
-	"add 2":    func(x []float64) float64 { return x[0] + x[1] },
-	"sub 2":    func(x []float64) float64 { return x[0] - x[1] },
-	"mul 2":    func(x []float64) float64 { return x[0] * x[1] },
-	"div 2":    func(x []float64) float64 { return x[0] / x[1] },
-	"sqrt 1":   func(x []float64) float64 { return math.Sqrt(x[0]) },
-	"muladd 3": func(x []float64) float64 { return float64(x[0]*x[1]) + x[2] },
+	out.WriteString(`name go
+protocol 1
+verbs hello arith math random tokens graph forward backward adam train sample run
+math exact native
+`)
 }
 
 func arithVerb(in *request, out *reply) {
-	for key, words := range in.rest() {
-		x, sum := parse(words, parseDouble), 0.0
-		switch compute, n := arithmetic[fmt.Sprint(key, " ", len(x))], len(x); {
-		case compute != nil:
-			out.doubles(key, compute(x))
-		case key == "sum" && n > 0:
+	calculate(in, out, map[string]any{
+		"add":    func(x, y float64) float64 { return x + y },
+		"sub":    func(x, y float64) float64 { return x - y },
+		"mul":    func(x, y float64) float64 { return x * y },
+		"div":    func(x, y float64) float64 { return x / y },
+		"sqrt":   math.Sqrt,
+		"muladd": func(x, y, z float64) float64 { return float64(x*y) + z },
+		"sum": func(x []float64) (sum float64) {
 			for _, term := range x {
 				sum += term
 			}
-			out.doubles(key, sum)
-		case key == "dot" && n > 0 && n%2 == 0:
+			return sum
+		},
+		"dot": func(x []float64) (sum float64) {
 			for factors := range slices.Chunk(x, 2) {
-				sum += float64(factors[0] * factors[1])
+				sum += float64(only(factors, 2)[0] * factors[1])
 			}
-			out.doubles(key, sum)
-		case key == "decimals" && n == 1 && !(math.Abs(x[0]) > 1<<53 && math.Abs(x[0]) <= math.MaxFloat64):
-			out.line(key, []rune(decimals(x[0])))
-		default:
-			refuse("there is no operation %s of %d such numbers", quoted(key), n)
-		}
-	}
+			return sum
+		},
+		"decimals": func(x float64) string {
+			return decimals(inDomain(x, !(math.Abs(x) > 1<<53) || math.IsInf(x, 0)))
+		},
+	})
 }
 
 func mathVerb(in *request, out *reply) {
 	f := in.functions()
-	unary := map[string]func(x float64) float64{"exp": f.exp, "log": f.log, "sin": f.sin, "cos": f.cos}
-	for key, words := range in.rest() {
-		x := parse(words, parseDouble)
-		switch compute := unary[key]; {
-		case compute != nil && len(x) == 1 && !((key == "sin" || key == "cos") && math.Abs(x[0]) > 8):
-			out.doubles(key, compute(x[0]))
-		case key == "pow" && len(x) == 2:
-			checkExponent(x[1], 4096)
-			out.doubles(key, f.pow(x[0], x[1]))
-		default:
-			refuse("there is no function %s of %d such numbers", quoted(key), len(x))
-		}
-	}
+	calculate(in, out, map[string]any{
+		"exp": f.exp,
+		"log": f.log,
+		"sin": func(x float64) float64 { return f.sin(inDomain(x, !(math.Abs(x) > 8))) },
+		"cos": func(x float64) float64 { return f.cos(inDomain(x, !(math.Abs(x) > 8))) },
+		"pow": func(x, y float64) float64 { return f.pow(x, exponent(y, 4096)) },
+	})
 }
 
-func checkExponent(y, most float64) {
-	if !(math.Abs(y) <= most && math.Floor(2*y) == 2*y) {
-		refuse("an exponent is an integer or half-integer from %g to %g and not %g", -most, most, y)
-	}
+// calculate answers each line with what the function of that key makes of its numbers.
+func calculate(in *request, out *reply, functions map[string]any) {
+	in.each(func(key string, words []string) {
+		x := parse(words, parseDouble)
+		switch f := functions[key].(type) {
+		case func(x float64) string:
+			out.line(key, []rune(f(only(x, 1)[0])))
+		case func(x float64) float64:
+			out.doubles(key, f(only(x, 1)[0]))
+		case func(x, y float64) float64:
+			out.doubles(key, f(only(x, 2)[0], x[1]))
+		case func(x, y, z float64) float64:
+			out.doubles(key, f(only(x, 3)[0], x[1], x[2]))
+		case func(x []float64) float64:
+			out.doubles(key, f(only(x, max(1, len(x)))))
+		default:
+			ensure(false, "there is no function %+.30q", key)
+		}
+	})
+}
+func inDomain(x float64, is bool) float64 {
+	ensure(is, "%g is not in the domain", x)
+	return x
+}
+
+func exponent(y, most float64) float64 {
+	return inDomain(y, math.Abs(y) <= most && math.Floor(2*y) == 2*y)
 }
 
 func randomVerb(in *request, out *reply) {
 	f := in.functions()
 	g := newGenerator(uint32(in.integer("seed", 0, math.MaxUint32)), f)
-	for key, words := range in.rest() {
+	in.each(func(key string, words []string) {
 		switch n := len(words); {
 		case key == "words" && n == 1:
 			out.line(key, draws(words[0], g.word))
@@ -91,19 +101,12 @@ func randomVerb(in *request, out *reply) {
 			sigma := parseDouble(words[1])
 			out.doubles(key, draws(words[0], func() float64 { return g.gauss(sigma) })...)
 		case key == "shuffle" && n == 1:
-			items := make([]int, parseInteger(words[0], 0, 10000))
-			for i := range items {
-				items[i] = i
-			}
+			items := upTo(parseInteger(words[0], 0, 10000))
 			shuffle(g, items)
 			out.line(key, items)
 		case key == "choices" && n >= 2 && n <= 1001:
 			weights := parse(words[1:], parseDouble)
-			out.line(key, draws(words[0], func() int {
-				i, err := g.choice(weights)
-				check(err)
-				return i
-			}))
+			out.line(key, draws(words[0], func() int { return g.choice(weights) }))
 		case key == "state" && n == 0:
 			out.line(key, g.index, g.words)
 			if g.hasKept {
@@ -112,9 +115,9 @@ func randomVerb(in *request, out *reply) {
 				out.line("kept", "none")
 			}
 		default:
-			refuse("there is nothing to draw by %s with %d values", quoted(key), n)
+			ensure(false, "there is nothing to draw by %+.30q with %d values", key, n)
 		}
-	}
+	})
 }
 
 func draws[T any](count string, draw func() T) []T {
@@ -125,20 +128,20 @@ func draws[T any](count string, draw func() T) []T {
 	return drawn
 }
 
-// lines are those of a dataset.
-func (in *request) lines() (lines []string) {
-	for key, words := range in.rest() {
-		if key != "line" {
-			refuse("expected line and not %s", quoted(key))
-		}
-		lines = append(lines, parseText(words))
+// text is the lines of a dataset.
+func (in *request) text() (lines []string) {
+	for more := true; more; more = in.key() != "end" {
+		lines = append(lines, string(parse(in.take("line", 0, 10000), func(word string) rune {
+			n := parseInteger(word, 0, 0x10ffff)
+			ensure(n < 0xd800 || n > 0xdfff, "a text has no surrogates such as %d", n)
+			return rune(n)
+		})))
 	}
 	return lines
 }
 
 func tokensVerb(in *request, out *reply) {
-	d, err := newDataset(in.lines())
-	check(err)
+	d := newDataset(in.text())
 	out.line("documents", len(d.documents))
 	out.line("vocabulary", d.characters)
 	out.line("bos", d.bos)
@@ -149,35 +152,38 @@ func tokensVerb(in *request, out *reply) {
 
 func graphVerb(in *request, out *reply) {
 	g := newGraph(in.functions())
-	one := map[string]func(a value) value{"neg": g.neg, "exp": g.exp, "log": g.log, "relu": g.relu}
-	two := map[string]func(a, b value) value{"add": g.add, "sub": g.sub, "mul": g.mul, "div": g.div}
-	withNumber := map[string]func(a value, c float64) value{"pow": g.pow, "add_number": g.addNumber,
-		"sub_number": g.subNumber, "mul_number": g.mulNumber, "div_number": g.divNumber}
-	ofNumber := map[string]func(c float64, a value) value{"number_sub": g.numberSub, "number_div": g.numberDiv}
-	var made []value
+	expressions := map[string]any{
+		"leaf": g.leaf, "add": g.add, "mul": g.mul, "sum": g.sum, "neg": g.neg, "exp": g.exp, "log": g.log, "relu": g.relu,
+		"sub":        func(a, b value) value { return g.add(a, g.neg(b)) },
+		"div":        func(a, b value) value { return g.mul(a, g.pow(b, -1)) },
+		"pow":        func(a value, c float64) value { return g.pow(a, exponent(c, 1024)) },
+		"add_number": g.addNumber,
+		"sub_number": func(a value, c float64) value { return g.addNumber(a, -c) },
+		"mul_number": g.mulNumber,
+		"div_number": func(a value, c float64) value { return g.mulNumber(a, g.math.pow(c, -1)) },
+		"number_sub": func(c float64, a value) value { return g.addNumber(g.neg(a), c) },
+		"number_div": func(c float64, a value) value { return g.mulNumber(g.pow(a, -1), c) },
+	}
+	var made vector
 	earlier := func(word string) value { return made[parseInteger(word, 0, len(made)-1)] }
 	for in.key() != "root" {
 		var v value
-		key, words := in.next()
-		switch n := len(words); {
-		case key == "leaf" && n == 1:
-			v = g.leaf(parseDouble(words[0]))
-		case key == "sum" && n > 0:
-			v = g.sum(parse(words, earlier))
-		case one[key] != nil && n == 1:
-			v = one[key](earlier(words[0]))
-		case two[key] != nil && n == 2:
-			v = two[key](earlier(words[0]), earlier(words[1]))
-		case withNumber[key] != nil && n == 2:
-			c := parseDouble(words[1])
-			if key == "pow" {
-				checkExponent(c, 1024)
-			}
-			v = withNumber[key](earlier(words[0]), c)
-		case ofNumber[key] != nil && n == 2:
-			v = ofNumber[key](parseDouble(words[0]), earlier(words[1]))
+		key, words := in.line()
+		switch make := expressions[key].(type) {
+		case func(c float64) value:
+			v = make(parseDouble(only(words, 1)[0]))
+		case func(a value) value:
+			v = make(earlier(only(words, 1)[0]))
+		case func(a, b value) value:
+			v = make(earlier(only(words, 2)[0]), earlier(words[1]))
+		case func(a value, c float64) value:
+			v = make(earlier(only(words, 2)[0]), parseDouble(words[1]))
+		case func(c float64, a value) value:
+			v = make(parseDouble(only(words, 2)[0]), earlier(words[1]))
+		case func(x vector) value:
+			v = make(parse(only(words, max(1, len(words))), earlier))
 		default:
-			refuse("there is no expression %s of %d values", quoted(key), n)
+			ensure(false, "there is no expression %+.30q", key)
 		}
 		made = append(made, v)
 	}
@@ -190,51 +196,55 @@ func graphVerb(in *request, out *reply) {
 	}
 }
 
-func (in *request) config() (c config, f *functions) {
+func (in *request) shape() (s settings, f *functions) {
 	f = in.functions()
-	c.layers, c.heads = in.integer("layers", 1, 16), in.integer("heads", 1, 64)
-	if c.embedding = in.integer("embedding", 1, 512); c.embedding%c.heads != 0 {
-		refuse("embedding is a multiple of heads and %d is none of %d", c.embedding, c.heads)
+	s.layers, s.heads = in.integer("layers", 1, 16), in.integer("heads", 1, 64)
+	s.embedding = in.integer("embedding", 1, 512)
+	ensure(s.embedding%s.heads == 0, "embedding is a multiple of heads and %d is none of %d", s.embedding, s.heads)
+	s.block, s.vocabulary = in.integer("block", 1, 1024), in.integer("vocabulary", 2, 2048)
+	s.squaredRelu = in.choice("activation", "relu", "squared_relu")
+	for t := range s.block {
+		attended := in.increasing("attend", 1, 0, t)
+		ensure(attended[len(attended)-1] == t, "the positions of attend end with %d", t)
+		s.attention = append(s.attention, attended)
 	}
-	c.block, c.vocabulary = in.integer("block", 1, 1024), in.integer("vocabulary", 2, 2048)
-	c.squaredRelu = in.option("activation", "relu", "squared_relu") == "squared_relu"
-	for t := range c.block {
-		attended := parseIntegers(in.take("attend", 1, t+1), 0, t)
-		if !increase(attended) || attended[len(attended)-1] != t {
-			refuse("the positions of attend increase and end with %d", t)
-		}
-		c.attention = append(c.attention, attended)
-	}
-	return c, f
+	return s, f
 }
 
-func increase(numbers []int) bool {
-	return slices.IsSorted(numbers) && len(slices.Compact(slices.Clone(numbers))) == len(numbers)
+func (in *request) optimizer(s *settings) {
+	s.learningRate, s.beta1 = in.double("learning_rate"), in.double("beta1")
+	s.beta2, s.epsilon = in.double("beta2"), in.double("epsilon")
+	s.cosine = in.choice("schedule", "linear", "cosine")
+	s.steps = in.integer("steps", 1, 4096)
 }
 
-func (in *request) document(c config) []int {
-	return parseIntegers(in.take("tokens", 2, anyNumber), 0, c.vocabulary-1)
+func (in *request) document(s settings) []int {
+	return parseIntegers(in.take("tokens", 2, anyNumber), 0, s.vocabulary-1)
 }
 
-func (in *request) tensors(prefix string, c config) (numbers []float64) {
-	for _, s := range c.shapes() {
-		numbers = append(numbers, in.tensor(prefix+s.name, s.rows, s.columns)...)
+func (in *request) tensors(prefix string, s settings) (numbers []float64) {
+	for _, shape := range s.shapes() {
+		numbers = append(numbers, in.tensor(prefix+shape.name, shape.rows, shape.columns)...)
 	}
 	return numbers
 }
 
-func (out *reply) tensors(prefix string, c config, numbers []float64) {
-	for _, s := range c.shapes() {
-		n := s.rows * s.columns
-		out.tensor(prefix+s.name, s.columns, numbers[:n])
+func (out *reply) tensors(prefix string, s settings, numbers []float64) {
+	for _, shape := range s.shapes() {
+		n := shape.rows * shape.columns
+		out.tensor(prefix+shape.name, shape.columns, numbers[:n])
 		numbers = numbers[n:]
 	}
 }
 
+func (in *request) modelAndDocument() (*model, []int) {
+	s, f := in.shape()
+	document := in.document(s)
+	return newModel(s, f, in.tensors("", s)), document
+}
+
 func forwardVerb(in *request, out *reply) {
-	c, f := in.config()
-	document := in.document(c)
-	m := newModel(c, f, in.tensors("", c))
+	m, document := in.modelAndDocument()
 	m.record = func(at place, name string, v vector) {
 		prefix := fmt.Sprintf("pos%d.", at.position)
 		if at.layer != none {
@@ -249,36 +259,24 @@ func forwardVerb(in *request, out *reply) {
 }
 
 func backwardVerb(in *request, out *reply) {
-	c, f := in.config()
-	document := in.document(c)
-	m := newModel(c, f, in.tensors("", c))
+	m, document := in.modelAndDocument()
 	loss := m.loss(document)
 	m.backward(loss)
 	out.doubles("loss", m.data[loss])
-	out.tensors("", c, m.parameterGradients())
-}
-
-func (in *request) optimizer() optimizer {
-	return optimizer{
-		learningRate: in.double("learning_rate"),
-		beta1:        in.double("beta1"),
-		beta2:        in.double("beta2"),
-		epsilon:      in.double("epsilon"),
-		cosine:       in.option("schedule", "linear", "cosine") == "cosine",
-		steps:        in.integer("steps", 1, 4096),
-	}
+	out.tensors("", m.settings, m.parameterGradients())
 }
 
 func adamVerb(in *request, out *reply) {
-	f, o := in.functions(), in.optimizer()
-	step := in.integer("step", 0, o.steps-1)
+	var s settings
 	var rows, columns int
-	if n, _ := fmt.Sscanf((*in)[0], "tensor parameters %d %d", &rows, &columns); n < 2 || min(rows, columns) < 1 || max(rows, columns) > 2048 {
-		refuse("expected the tensor parameters with 1 to 2048 rows and columns")
-	}
+	f := in.functions()
+	in.optimizer(&s)
+	step := in.integer("step", 0, s.steps-1)
+	fmt.Sscanf(append(*in, "end")[0], "tensor parameters %d %d", &rows, &columns)
+	ensure(min(rows, columns) >= 1 && max(rows, columns) <= 2048, "expected parameters of 1 to 2048 rows and columns")
 	p, g := in.tensor("parameters", rows, columns), in.tensor("gradients", rows, columns)
 	m, v := in.tensor("m", rows, columns), in.tensor("v", rows, columns)
-	rate, correction1, correction2 := o.update(step, f, p, g, m, v)
+	rate, correction1, correction2 := s.update(step, f, p, g, m, v)
 	out.doubles("rate", rate)
 	out.doubles("correction1", correction1)
 	out.doubles("correction2", correction2)
@@ -288,44 +286,38 @@ func adamVerb(in *request, out *reply) {
 }
 
 func trainVerb(in *request, out *reply) {
-	c, f := in.config()
-	o := in.optimizer()
-	from := in.integer("from", 0, o.steps-1)
-	to := from + in.integer("count", 1, o.steps-from)
-	full := parseIntegers(in.take("full", 0, anyNumber), from, to-1)
-	if !increase(full) {
-		refuse("the steps of full increase")
-	}
-	documents := [][]int{in.document(c)}
+	s, f := in.shape()
+	in.optimizer(&s)
+	from := in.integer("from", 0, s.steps-1)
+	to := from + in.integer("count", 1, s.steps-from)
+	full := in.increasing("full", 0, from, to-1)
+	documents := [][]int{in.document(s)}
 	for in.key() == "tokens" {
-		documents = append(documents, in.document(c))
+		documents = append(documents, in.document(s))
 	}
-	t := newTraining(newModel(c, f, in.tensors("", c)), o)
-	if t.step = from; from > 0 {
-		t.m, t.v = in.tensors("m.", c), in.tensors("v.", c)
+	m := newModel(s, f, in.tensors("", s))
+	if from > 0 {
+		m.m, m.v = in.tensors("m.", s), in.tensors("v.", s)
 	}
-	for t.step < to {
-		step := t.step
+	for step := from; step < to; step++ {
 		out.line("step", step)
-		out.doubles("loss", t.advance(documents[step%len(documents)]))
-		lists := [][]float64{t.parameterGradients(), t.m, t.v, t.parameters()}
+		out.doubles("loss", m.train(step, documents[step%len(documents)]))
+		lists := [][]float64{m.parameterGradients(), m.m, m.v, m.parameters()}
 		names := []string{"gradients", "m", "v", "parameters"}
 		for i, name := range names {
 			out.checksum(name, lists[i])
 		}
-		for i, name := range names {
-			if slices.Contains(full, step) {
-				out.tensors(name+".", c, lists[i])
-			}
+		for i := 0; i < 4 && slices.Contains(full, step); i++ {
+			out.tensors(names[i]+".", s, lists[i])
 		}
 	}
 }
 
 func sampleVerb(in *request, out *reply) {
-	c, f := in.config()
+	s, f := in.shape()
 	temperature := in.double("temperature")
 	samples := in.integer("samples", 0, 1000)
-	m := newModel(c, f, in.tensors("", c))
+	m := newModel(s, f, in.tensors("", s))
 	g := &generator{math: f}
 	state := in.take("state", 1+stateWords, 1+stateWords)
 	g.index = parseInteger(state[0], 0, stateWords)
@@ -337,24 +329,27 @@ func sampleVerb(in *request, out *reply) {
 	}
 	for i := range samples {
 		out.line("sample", i)
-		check(m.sample(temperature, g, func(probabilities []float64, token int) {
+		m.sample(temperature, g, func(probabilities []float64, token int) {
 			out.doubles("probabilities", probabilities...)
 			out.line("token", token)
-		}))
+		})
 	}
 	out.line("word", g.word())
 }
 
 func runVerb(in *request, out *reply) {
 	g := newGenerator(42, in.functions())
-	p := presets[in.option("preset", "seed", "classic")]
-	p.steps, p.samples = in.integer("steps", 1, 4096), in.integer("samples", 0, 1000)
-	t, err := p.run(in.lines(), g, func(format string, values ...any) {
+	p := presets["seed"]
+	if in.choice("preset", "seed", "classic") {
+		p = presets["classic"]
+	}
+	p.steps = in.integer("steps", 1, 4096)
+	samples := in.integer("samples", 0, 1000)
+	m := p.run(in.text(), samples, g, func(format string, values ...any) {
 		out.line("print", []rune(fmt.Sprintf(format, values...)))
 	})
-	check(err)
-	out.checksum("parameters", t.parameters())
-	out.checksum("m", t.m)
-	out.checksum("v", t.v)
+	out.checksum("parameters", m.parameters())
+	out.checksum("m", m.m)
+	out.checksum("v", m.v)
 	out.line("word", g.word())
 }

@@ -25,8 +25,8 @@ fn main() -> ExitCode {
 }
 fn run_preset(name: &str) -> Result<()> {
     let text = Vec::from_iter(read_to_string(stdin())?.split('\n').map(String::from));
-    let (lines, ..) = microgpt::run(preset(name)?, 20, &text)?;
-    Ok(writeln!(stdout(), "{}", lines.join("\n"))?)
+    let mut print = |line| Ok(writeln!(stdout(), "{line}")?); // a line is seen at once
+    microgpt::run(preset(name)?, 20, &text, &mut print).map(|_| ())
 }
 
 /// Answers each request as soon as it is complete, until the input ends.
@@ -319,9 +319,8 @@ fn run(request: &mut Request, reply: &mut Reply) -> Result<()> {
     settings.steps = request.one("steps", integer(1..=4096))?;
     let samples = request.one("samples", integer(0..=1000))?;
     let text = read_text(request)?;
-    let (lines, model, mut generator) = microgpt::run(settings, samples, &text)?;
-    lines.iter().for_each(|line| reply.text("print", line));
-    let Model { parameters, m, v, .. } = model;
+    let mut print = |line: String| Ok(reply.text("print", &line));
+    let (Model { parameters, m, v, .. }, mut generator) = microgpt::run(settings, samples, &text, &mut print)?;
     [("parameters", parameters), ("m", m), ("v", v)].iter().for_each(|(name, x)| reply.checksum(name, x));
     Ok(reply.line("word", [generator.word()]))
 }

@@ -284,8 +284,9 @@ impl Model {
     }
 }
 
-/// Trains and samples. The result begins with the lines to print.
-pub fn run(mut settings: Settings, samples: usize, text: &[String]) -> Result<(Vec<String>, Model, Generator)> {
+type Print<'a> = &'a mut dyn FnMut(String) -> Result<()>;
+/// Trains and samples. Each line goes to `print` as soon as it is known.
+pub fn run(mut settings: Settings, samples: usize, text: &[String], print: Print) -> Result<(Model, Generator)> {
     let ((documents, characters), mut generator) = (documents(text)?, Generator::seeded(42));
     let documents = generator.shuffled(documents);
     settings.vocabulary = characters.len() + 1;
@@ -296,20 +297,22 @@ pub fn run(mut settings: Settings, samples: usize, text: &[String]) -> Result<(V
         let sigma = if is_output { settings.output_sigma } else { settings.sigma };
         parameters.extend((0..rows * columns).map(|_| generator.gauss(math, sigma)));
     }
-    let mut lines = vec![format!("num docs: {}", documents.len()), format!("vocab size: {}", settings.vocabulary)];
-    lines.push(format!("num params: {}", parameters.len()));
+    print(format!("num docs: {}", documents.len()))?;
+    print(format!("vocab size: {}", settings.vocabulary))?;
+    print(format!("num params: {}", parameters.len()))?;
     let mut model = Model::new(parameters, settings);
     for (step, document) in (0..steps).zip(documents.iter().cycle()) {
         let loss = model.train(step, &encode(document, &characters));
-        lines.push(format!("step {:4} / {steps:4} | loss {}", step + 1, four_decimals(loss)));
+        print(format!("step {:4} / {steps:4} | loss {}", step + 1, four_decimals(loss)))?;
     }
-    lines.extend(["".into(), "--- inference (new, hallucinated names) ---".into()]);
+    print(String::new())?;
+    print("--- inference (new, hallucinated names) ---".into())?;
     for number in 1..=samples {
         let tokens = model.sample(0.5, &mut generator)?.into_iter().map(|(_, token)| token);
         let name = String::from_iter(tokens.filter_map(|token| characters.get(token)));
-        lines.push(format!("sample {number:2}: {name}"));
+        print(format!("sample {number:2}: {name}"))?;
     }
-    Ok((lines, model, generator))
+    Ok((model, generator))
 }
 /// Rust rounds the true value, ties to even. Only its NaN is spelt in another way.
 pub fn four_decimals(x: f64) -> String { if x.is_nan() { "nan".into() } else { format!("{x:.4}") } }
