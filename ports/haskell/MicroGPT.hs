@@ -193,7 +193,7 @@ softmax :: [Node] -> Build s [Node]
 softmax logits = do
   shift <- mapM value logits >>= leaf . negate . foldl1' (\top x -> if x > top then x else top)
   exps <- mapM ((`add` shift) >=> exponential) logits
-  total exps >>= \sum' -> mapM (`over` sum') exps
+  total exps >>= powers (length exps) (-1) >>= zipWithM mul exps
 
 -- | The keys and values of one layer: for each position, for each head.
 type Cache = Map.Map Int [(Row, [Node])]
