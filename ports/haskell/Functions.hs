@@ -46,7 +46,7 @@ exactPow x y
   | otherwise = signed (halfPower (abs x) twice)
   where
     twice = truncate (2 * y) :: Int
-    signed size = if twice .&. 3 == 2 && (x < 0 || isNegativeZero x) then -size else size
+    signed y' = if twice .&. 3 == 2 && (x < 0 || isNegativeZero x) then -y' else y'
 
 infinity :: Double
 infinity = 1 / 0
@@ -107,13 +107,13 @@ logarithmOf x p = (toInteger (e + point) * ln2 p + signum s * 2 * sum (zipWith q
 
 -- | sin (x + quarters * pi/2). What is left of x is between -pi/4 and pi/4.
 sineOf :: Integer -> Double -> Precision -> (Integer, Int)
-sineOf quarters x p = (if quadrant < 2 then size else -size, -bits p)
+sineOf quarters x p = (if quadrant < 2 then wave else -wave, -bits p)
   where
     eighth = halfPi p `quot` 2
     (k, beyond) = (fixed p x + eighth) `divMod` halfPi p
     r = beyond - eighth
     quadrant = (k + quarters) `mod` 4
-    size = if even quadrant then sumOf r 2 else sumOf (bit (bits p)) 1
+    wave = if even quadrant then sumOf r 2 else sumOf (bit (bits p)) 1
     sumOf first from = sum (series p first (-times p r r) [i * (i + 1) | i <- [from, from + 2 ..]])
 
 -- | x^(n/2) for a positive finite x: the root of an integer or of its inverse, cut to 66 bits or so. One more bit says

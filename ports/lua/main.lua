@@ -6,21 +6,21 @@
 package.path = (arg[0]:match("^.*/") or "./") .. "?.lua;" .. package.path
 
 local gpt = require("microgpt")
-local protocol = require("protocol")
+local answer = require("protocol")
 
 local function answer_requests()
   io.stdout:setvbuf("full")
   local lines = {}
   for line in io.lines() do
     if line == "end" then
-      io.write(protocol.answer(lines, true))
+      io.write(answer(lines, true))
       io.flush()
       lines = {}
     else
       lines[#lines + 1] = line
     end
   end
-  if #lines > 0 then io.write(protocol.answer(lines, false)) end
+  if #lines > 0 then io.write(answer(lines, false)) end
 end
 
 local function train_and_sample(preset)
