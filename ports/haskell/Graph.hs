@@ -100,28 +100,27 @@ add a@(Node i) b@(Node j) = (+) <$> value a <*> value b >>= push Add i j 0
 mul a@(Node i) b@(Node j) = (*) <$> value a <*> value b >>= push Mul i j 0
 over a b = power (-1) b >>= mul a
 
--- | The value and the slope of a function of a node.
-one :: Node -> (Math -> Double -> (Double, Double)) -> Build s Node
-one a@(Node i) function = function <$> functions <*> value a >>= \(y, slope) -> push One i 0 slope y
+-- | A function of a node, given its value and slope, in so many nodes of its own.
+function :: Int -> (Math -> Double -> (Double, Double)) -> Node -> Build s [Node]
+function count f a@(Node i) = do
+  (!y, !slope) <- f <$> functions <*> value a
+  replicateM count (push One i 0 slope y)
+{-# INLINE function #-}
+
+powers :: Int -> Double -> Node -> Build s [Node]
+powers count c = function count (\kind x -> (powOf kind x c, c * powOf kind x (c - 1)))
 
 logarithm, exponential, relu, negated :: Node -> Build s Node
-logarithm a = one a $ \kind x -> (logOf kind x, 1 / x)
-exponential a = one a $ \kind x -> let y = expOf kind x in (y, y)
-relu a = one a $ \_ x -> if x > 0 then (x, 1) else (0, 0)
+logarithm = fmap head . function 1 (\kind x -> (logOf kind x, 1 / x))
+exponential = fmap head . function 1 (\kind x -> let y = expOf kind x in (y, y))
+relu = fmap head . function 1 (\_ x -> if x > 0 then (x, 1) else (0, 0))
 negated = times (-1)
 
 power, plus, times, overNumber :: Double -> Node -> Build s Node
-power c a = head <$> powers 1 c a
+power c = fmap head . powers 1 c
 plus c a = leaf c >>= add a
 times c a = leaf c >>= mul a
 overNumber c a = functions >>= \kind -> times (powOf kind c (-1)) a
-
--- | The same power so many times, each a node of its own.
-powers :: Int -> Double -> Node -> Build s [Node]
-powers count c a@(Node i) = do
-  (kind, x) <- (,) <$> functions <*> value a
-  let (!y, !slope) = (powOf kind x c, c * powOf kind x (c - 1))
-  replicateM count (push One i 0 slope y)
 
 -- | From the left, beginning with the node x0 + 0.
 total :: [Node] -> Build s Node

@@ -51,14 +51,14 @@ local function quotient(a, divisor)
   return c
 end
 
--- x, rounded down
+-- x, cut off
 local function fixed(x, size)
-  local a = {}
+  local a, rest = {}, x < 0.0 and -x or x
   for i = 1, size do
-    a[i] = floor(x)
-    x = (x - a[i]) * BASE
+    a[i] = floor(rest)
+    rest = (rest - a[i]) * BASE
   end
-  return a
+  return x < 0.0 and sum(fixed(0.0, size), a, -1) or a
 end
 
 local function negated(a) return sum(fixed(0.0, #a), a, -1) end
@@ -125,23 +125,16 @@ local function arc(whole, n, sign, size)
   return total
 end
 
--- A constant for each size, computed with one limb more, which is then cut off.
-local function constant(compute)
-  return setmetatable({}, { __index = function(known, size)
-    known[size] = table.move(compute(size + 1), 1, size, 1, {})
-    return known[size]
-  end })
-end
-
-local ln2 = constant(function(size) return arc(2.0, 3, 1, size) end)
-local half_pi = constant(function(size) return sum(arc(8.0, 5, -1, size), arc(2.0, 239, -1, size), -1) end) -- Machin
+-- The first limbs of constants of 640 bits. No argument is known that needs more than 256.
+local LN2, HALF_PI = arc(2.0, 3, 1, 25), sum(arc(8.0, 5, -1, 25), arc(2.0, 239, -1, 25), -1) -- Machin, 1706
+local function cut(constant, size) return table.move(constant, 1, size, 1, {}) end
 
 local function exp_series(r) return series(fixed(1.0, #r), r, function(k) return k end) end
 
 -- e^a = number * 2^k with a number from 1 to 2.
 local function fixed_exp(a)
   local k = floor(nearest(a, 0) * 1.4426950408889634 - 0x1p-40) -- at most one too small
-  return exp_series(sum(a, ln2[#a], -k)), k
+  return exp_series(sum(a, cut(LN2, #a), -k)), k
 end
 
 -- log x = y + log(x e^-y) for any guess y; if it is a little too small, the last argument is a little above 1.
@@ -173,7 +166,7 @@ local function sine(x, quarters)
   local turns = floor(x * 0.6366197723675814 + 0.5)
   local quadrant = turns + quarters
   return settled(function(size)
-    local r = sum(fixed(x, size), half_pi[size], -turns)
+    local r = sum(fixed(x, size), cut(HALF_PI, size), -turns)
     local first, odd = r, 1
     if quadrant & 1 == 1 then first, odd = fixed(1.0, size), -1 end
     local wave = series(first, negated(product(r, r)), function(k) return 2 * k * (2 * k + odd) end)
@@ -196,12 +189,12 @@ local function two_product(a, b)
 end
 
 -- ln 2 / 128 in two parts; a whole multiple of the first is exact.
-local STEP_HIGH = floor(nearest(ln2[8], 35)) * 0x1p-42
-local STEP_LOW = nearest(sum(quotient(ln2[8], 128), fixed(STEP_HIGH, 8), -1), 0)
+local STEP_HIGH = floor(nearest(cut(LN2, 8), 35)) * 0x1p-42
+local STEP_LOW = nearest(sum(quotient(cut(LN2, 8), 128), fixed(STEP_HIGH, 8), -1), 0)
 
 local power_high, power_low = {}, {} -- 2^(i/128)
 for i = 0, 127 do
-  local power = exp_series(quotient(sum(fixed(0.0, 8), ln2[8], i), 128))
+  local power = exp_series(quotient(sum(fixed(0.0, 8), cut(LN2, 8), i), 128))
   power_high[i] = nearest(power, 0)
   power_low[i] = nearest(sum(power, fixed(power_high[i], 8), -1), 0)
 end

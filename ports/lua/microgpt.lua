@@ -91,11 +91,13 @@ end
 
 -- A number from 0 to n - 1, drawn with the n weights from weights[first] on.
 function Generator:choice(weights, first, n)
-  local cumulative = { [0] = weights[first] }
-  for i = 1, n - 1 do cumulative[i] = cumulative[i - 1] + weights[first + i] end
-  local total = cumulative[n - 1] + 0.0
-  if not (total > 0.0 and total < math.huge) then gpt.refuse("expected weights with a finite sum above 0") end
-  local u, low, high = self:random() * total, 0, n - 1
+  local cumulative, sum = {}, -0.0
+  for i = 0, n - 1 do
+    sum = sum + weights[first + i]
+    cumulative[i] = sum
+  end
+  if not (sum > 0.0 and sum < math.huge) then gpt.refuse("expected weights with a finite sum above 0") end
+  local u, low, high = self:random() * sum, 0, n - 1
   while low < high do
     local middle = (low + high) // 2
     if u < cumulative[middle] then high = middle else low = middle + 1 end
@@ -156,12 +158,10 @@ function gpt.new_tape(functions)
   local function put(node, its_kind, its_value, a, b, its_count, its_slope)
     kind[node], value[node], gradient[node], slope[node] = its_kind, its_value, 0.0, its_slope
     left[node], right[node], count[node], cursor[node] = a, b, its_count, its_count == 0 and 0
+    size = node > size and node or size
     return node
   end
-  local function new(...)
-    size = size + 1
-    return put(size, ...)
-  end
+  local function new(...) return put(size + 1, ...) end
   -- A function of one node is a SUM of one.
   local function unary(a, its_value, its_slope) return new(SUM, its_value, a, a, 1, its_slope) end
   function tape.leaf(x) return new(DOT, x, 0, 0, 0) end
