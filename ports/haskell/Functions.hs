@@ -1,11 +1,11 @@
--- | exp, log, sin, cos and pow: correctly rounded (SPEC, sections 2 and 15), or the language's own. Integer arithmetic
--- settles every call. Training calls exp and pow so often that these two first try a sum of two doubles.
+-- | exp, log, sin, cos and pow: correctly rounded (SPEC, sections 2 and 15), or the language's own. Integers settle every
+-- call. Training calls exp so often that it first tries a sum of two doubles.
 module Functions (Math (..), expOf, logOf, sinOf, cosOf, powOf) where
 
 import Data.Array.Base (UArray, listArray, unsafeAt)
-import Data.Bits (bit, shift, shiftL, shiftR, (.&.))
-import Data.Maybe (fromMaybe)
+import Data.Bits (bit, countTrailingZeros, shift, shiftL, shiftR, (.&.))
 import GHC.Float (castWord64ToDouble, rationalToDouble)
+import GHC.Num.Integer (integerLog2)
 
 data Math = Exact | Native
 
@@ -15,7 +15,8 @@ expOf Exact x
   | isNaN x || abs x < 0x1p-54 = 1 + x
   | x > 710 = infinity
   | x < -746 = 0
-  | otherwise = fromMaybe (settled (exponentialOf x)) (quickExp x)
+  | abs x > 700 = settled (exponentialOf x)
+  | otherwise = quickExp x
 logOf Native x = log x
 logOf Exact x
   | x == 1 = 0
@@ -39,13 +40,13 @@ exactPow :: Double -> Double -> Double
 exactPow x y
   | y == -1 = 1 / x
   | y == 0 = 1
-  | y == 1 || isNaN x = x
+  | isNaN x = x
   | x == 0 || isInfinite x = signed (if (x == 0) == (y < 0) then infinity else 0)
   | x < 0 && odd twice = 0 / 0
-  | otherwise = signed (fromMaybe (rationalPow (abs x) twice) (quickPow (abs x) twice))
+  | otherwise = signed (halfPower (abs x) twice)
   where
     twice = truncate (2 * y) :: Int
-    signed size = if twice .&. 3 == 2 && (x < 0 || isNegativeZero x) then -size else size
+    signed y' = if twice .&. 3 == 2 && (x < 0 || isNegativeZero x) then -y' else y'
 
 infinity :: Double
 infinity = 1 / 0
@@ -106,74 +107,46 @@ logarithmOf x p = (toInteger (e + point) * ln2 p + signum s * 2 * sum (zipWith q
 
 -- | sin (x + quarters * pi/2). What is left of x is between -pi/4 and pi/4.
 sineOf :: Integer -> Double -> Precision -> (Integer, Int)
-sineOf quarters x p = (if quadrant < 2 then size else -size, -bits p)
+sineOf quarters x p = (if quadrant < 2 then wave else -wave, -bits p)
   where
     eighth = halfPi p `quot` 2
     (k, beyond) = (fixed p x + eighth) `divMod` halfPi p
     r = beyond - eighth
     quadrant = (k + quarters) `mod` 4
-    size = if even quadrant then sumOf r 2 else sumOf (bit (bits p)) 1
+    wave = if even quadrant then sumOf r 2 else sumOf (bit (bits p)) 1
     sumOf first from = sum (series p first (-times p r r) [i * (i + 1) | i <- [from, from + 2 ..]])
 
--- | x^(twice/2) for a positive finite x: a rational number, or the root of one, which is cut to 70 bits or so. One more
--- bit says whether anything was cut off, which is all that rounding needs to know.
-rationalPow :: Double -> Int -> Double
-rationalPow x twice
-  | abs estimate > 1100 = if estimate > 0 then infinity else 0
-  | even twice = fromRational (toRational x ^^ (twice `quot` 2))
-  | otherwise = nearest (2 * root + (if toRational (root * root) == square then 0 else 1)) (-places - 1)
+-- | x^(n/2) for a positive finite x: the root of an integer or of its inverse, cut to 66 bits or so. One more bit says
+-- whether anything was cut off, which is all that rounding needs to know.
+halfPower :: Double -> Int -> Double
+halfPower x n = nearest (2 * root + (if isExact then 0 else 1)) ((e - places) `quot` 2 - 1)
   where
-    estimate = fromIntegral twice * log x / log 4
-    places = 70 - round estimate
-    square = toRational x ^^ twice * 4 ^^ places
-    whole = floor square
-    root = newton (bit 80) -- from above
-    newton r = let next = (r + whole `quot` r) `quot` 2 in if next >= r then r else newton next
+    (m, q) = decodeFloat x
+    zeros = countTrailingZeros (fromInteger m :: Int)
+    (power, cut) = raised (m `shiftR` zeros) (abs n) -- m without its zeros, so that what is cut off is never 0
+    e = n * (q + zeros) + signum n * cut
+    free = 132 - signum n * size power
+    places = free + (e - free) `mod` 2 -- the exponent under the root must be even
+    (above, below) = if n > 0 then (power, 1) else (1, power)
+    (dividend, divisor) = (above `shiftL` max 0 places, below `shiftL` max 0 (-places))
+    square = dividend `quot` divisor
+    root = newton (truncate (sqrt (fromInteger square :: Double)) + bit 16) -- from above
+    newton r = let next = (r + square `quot` r) `quot` 2 in if next >= r then r else newton next
+    isExact = cut == 0 && root * root * divisor == dividend
 
--- * Quick: hi + lo, where lo is about an ulp of hi or less. In the error bounds u is 2^-53
-
-data Pair = Pair !Double !Double
-
--- | The double to which every number within the bound of a pair rounds, if it is one and the same.
-within :: Double -> Pair -> Maybe Double
-within bound (Pair hi lo) = let above = hi + (lo + bound) in if above == hi + (lo - bound) then Just above else Nothing
-
--- | a + b without error, if |a| >= |b| (Dekker).
-orderedSum :: Double -> Double -> Pair
-orderedSum a b = let s = a + b in Pair s (b - (s - a))
-
--- | a * b without error: both are cut into halves of 26 bits (Veltkamp, Dekker).
-exactProduct :: Double -> Double -> Pair
-exactProduct a b = Pair p (((aHi * bHi - p) + (aHi * bLo + aLo * bHi)) + aLo * bLo)
+-- | m^n as a number times 2 to another. What is beyond some 640 bits is cut off: no rounding can depend on it.
+raised :: Integer -> Int -> (Integer, Int)
+raised _ 0 = (1, 0)
+raised m n = (whole `shiftR` excess, 2 * cut + excess)
   where
-    p = a * b
-    (Pair aHi aLo, Pair bHi bLo) = (halves a, halves b)
-    halves x = let c = 0x8000001 * x; hi = c - (c - x) in Pair hi (x - hi)
-{-# INLINE exactProduct #-}
+    (half, cut) = raised m (n `quot` 2)
+    whole = half * half * (if odd n then m else 1)
+    excess = max 0 (size whole - 640)
 
--- | Wrong by less than 8 u^2 of the product.
-pairProduct :: Pair -> Pair -> Pair
-pairProduct (Pair a a') (Pair b b') = let Pair p e = exactProduct a b in orderedSum p (e + (a * b' + a' * b))
+size :: Integer -> Int
+size = fromIntegral . integerLog2
 
--- | x^(twice/2), if nothing on the way comes near an overflow. The n-th power is wrong by less than 16 n u^2, root and
--- reciprocal, which are corrected once (Newton), by 20 u^2 more: the bound allows four times as much.
-quickPow :: Double -> Int -> Maybe Double
-quickPow x twice
-  | abs (log x) * fromIntegral (n + 1) > 600 = Nothing
-  | otherwise = within (hi * fromIntegral (n + 8) * 0x1p-100) result
-  where
-    n = abs twice `quot` 2
-    power = raised (if odd twice then root else Pair 1 0) (Pair x 0) n
-    result@(Pair hi _) = if twice < 0 then reciprocal power else power
-    root = let r = sqrt x; Pair p e = exactProduct r r in orderedSum r (((x - p) - e) / (2 * r))
-    reciprocal (Pair a b) = let q = 1 / a; Pair p e = exactProduct q a in orderedSum q (q * (((1 - p) - e) - q * b))
-
--- | The first pair times the n-th power of the second.
-raised :: Pair -> Pair -> Int -> Pair
-raised result _ 0 = result
-raised result x n = raised (if odd n then pairProduct result x else result) (pairProduct x x) (n `quot` 2)
-
--- | 2^(j/128) as pairs, side by side.
+-- | 2^(j/128), and what is missing from it, side by side.
 powersOfTwo :: UArray Int Double
 powersOfTwo = listArray (0, 255) (concatMap pair [0 .. 127])
   where
@@ -183,19 +156,27 @@ powersOfTwo = listArray (0, 255) (concatMap pair [0 .. 127])
 
 -- | e^x = 2^(k/128) e^r with |r| < 2^-8.5. The product k * 0x1.62e42fefcp-8 has no error and neither has d. The tail
 -- e^r - 1 - d is below 2^-17.9 and takes some ten roundings: all is wrong by less than 2^-67.
-quickExp :: Double -> Maybe Double
+quickExp :: Double -> Double
 quickExp x
-  | e <= -1022 || e >= 1024 = Nothing
-  | otherwise = (* castWord64ToDouble (fromIntegral (e + 1023) `shiftL` 52)) <$> within 0x1p-66 result
+  | result == hi + (lo - 0x1p-66) = result * castWord64ToDouble (fromIntegral ((k `shiftR` 7) + 1023) `shiftL` 52)
+  | otherwise = settled (exponentialOf x)
   where
     k = round (x * 0x1.71547652b82fep7) :: Int
-    (e, j) = (k `shiftR` 7, 2 * (k .&. 127))
+    j = 2 * (k .&. 127)
     d = x - fromIntegral k * 0x1.62e42fefcp-8
     w = fromIntegral k * (-0x1.c610ca86c3899p-44)
     r = d - w
-    fromThird = 1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040))))
-    beyond = r * r * (0.5 + r * fromThird) - w
+    tail' = r * r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040)))))) - w
     (t, t') = (unsafeAt powersOfTwo j, unsafeAt powersOfTwo (j + 1))
-    Pair p rest = exactProduct t d
-    Pair hi lo = orderedSum t p
-    result = Pair hi (lo + (rest + (t * beyond + t' * (1 + (d + beyond)))))
+    product' = t * d
+    hi = t + product'
+    lo = (product' - (hi - t)) + (productError t d product' + (t * tail' + t' * (1 + (d + tail'))))
+    result = hi + (lo + 0x1p-66)
+
+-- | What is missing from the product p of a and b, which are cut into halves of 26 bits (Veltkamp, Dekker).
+productError :: Double -> Double -> Double -> Double
+productError a b p = ((aHi * bHi - p) + (aHi * bLo + aLo * bHi)) + aLo * bLo
+  where
+    ((aHi, aLo), (bHi, bLo)) = (halves a, halves b)
+    halves x = let c = 0x8000001 * x; hi = c - (c - x) in (hi, x - hi)
+{-# INLINE productError #-}

@@ -4,11 +4,11 @@
 -- node i is the i-th element of a few flat arrays, which grow when they are full and are used again for the next graph.
 module Graph
   ( Graph, newGraph, Build, build, scratch, functions
-  , Node, leaf, add, mul, power, logarithm, exponential, relu, total, negated, plus, times, over, overNumber
+  , Node, leaf, add, mul, power, powers, logarithm, exponential, relu, total, negated, plus, times, over, overNumber
   , Row, row, nodesOf, dot, backward, value, gradient, Doubles, valuesAndGradients, zero
   ) where
 
-import Control.Monad (foldM, foldM_, forM_, when)
+import Control.Monad (foldM, foldM_, forM_, replicateM, when)
 import Control.Monad.Reader (ReaderT (..))
 import Control.Monad.ST (ST)
 import Data.Array.Base (MArray, STUArray, getNumElements, newArray, newArray_, unsafeRead, unsafeWrite)
@@ -20,19 +20,18 @@ newtype Node = Node Int
 -- | Nodes listed in the graph: the place of their number, of a 1 when a walk has seen them all, and of the nodes.
 newtype Row = Row Int
 
--- | The last is a whole dot product.
-data Kind = Leaf | Add | Mul | Pow | Log | Exp | Relu | Dot
+-- | One is a function of one node, and Dot a whole dot product.
+data Kind = Leaf | Add | Mul | One | Dot
   deriving (Enum, Eq)
 
 type Ints s = STUArray s Int Int
 type Doubles s = STUArray s Int Double
 
--- | Operands are nodes, but for a power's exponent, which is there as twice its value, and the rows of a dot product.
+-- | Operands are nodes, or the rows of a dot product. A slope is the local gradient of a function of one node.
 data Arena s = Arena
   { math :: !Math
-  , used, rows, kinds, lefts, rights :: !(Ints s) -- used: how many nodes, how many elements of rows
-  , cursors, links :: !(Ints s) -- of the walk: where it is among the children, 0 before it comes; see 'thread'
-  , values, gradients :: !(Doubles s)
+  , used, rows, kinds, lefts, rights, seen :: !(Ints s) -- used: how many nodes, how many elements of rows
+  , values, gradients, slopes :: !(Doubles s)
   }
 
 type Graph s = STRef s (Arena s)
@@ -42,8 +41,8 @@ type Build s = ReaderT (Graph s) (ST s)
 
 newGraph :: Math -> ST s (Graph s)
 newGraph kind = do
-  arena <- Arena kind <$> some 0 <*> some 0 <*> some 0 <*> some 0 <*> some 0 <*> some 0 <*> some 0
-  arena <$> some 0 <*> some 0 >>= newSTRef
+  arena <- Arena kind <$> some 0 <*> some 0 <*> some 0 <*> some 0 <*> some 0 <*> some 0
+  arena <$> some 0 <*> some 0 <*> some 0 >>= newSTRef
   where
     some zeros = newArray (0, 1023) zeros
 
@@ -74,19 +73,19 @@ grown needed old = getNumElements old >>= \size ->
 
 -- * Nodes
 
-push :: Kind -> Int -> Int -> Double -> Build s Node
-push kind left right x = ReaderT $ \graph -> do
-  Arena f u e k l r c n v g <- readSTRef graph
+push :: Kind -> Int -> Int -> Double -> Double -> Build s Node
+push kind left right slope x = ReaderT $ \graph -> do
+  Arena f u e k l r n v g s <- readSTRef graph
   i <- unsafeRead u 0
   size <- getNumElements v
   when (i == size) $ do
     let wider old = grown (i + 1) old
-    arena <- Arena f u e <$> wider k <*> wider l <*> wider r <*> wider c <*> wider n
-    arena <$> grown (i + 1) v <*> grown (i + 1) g >>= writeSTRef graph
+    arena <- Arena f u e <$> wider k <*> wider l <*> wider r <*> wider n
+    arena <$> grown (i + 1) v <*> grown (i + 1) g <*> grown (i + 1) s >>= writeSTRef graph
   Arena {..} <- readSTRef graph
   unsafeWrite kinds i (fromEnum kind) >> unsafeWrite lefts i left >> unsafeWrite rights i right
-  unsafeWrite cursors i (if kind == Leaf then 1 else 0)
-  unsafeWrite values i x >> unsafeWrite gradients i 0
+  unsafeWrite seen i (if kind == Leaf then 1 else 0)
+  unsafeWrite values i x >> unsafeWrite gradients i 0 >> unsafeWrite slopes i slope
   Node i <$ unsafeWrite used 0 (i + 1)
 
 value, gradient :: Node -> Build s Double
@@ -94,21 +93,31 @@ value (Node i) = withArena (\a -> unsafeRead (values a) i)
 gradient (Node i) = withArena (\a -> unsafeRead (gradients a) i)
 
 leaf :: Double -> Build s Node
-leaf = push Leaf 0 0
+leaf = push Leaf 0 0 0
 
 add, mul, over :: Node -> Node -> Build s Node
-add a@(Node i) b@(Node j) = (+) <$> value a <*> value b >>= push Add i j
-mul a@(Node i) b@(Node j) = (*) <$> value a <*> value b >>= push Mul i j
+add a@(Node i) b@(Node j) = (+) <$> value a <*> value b >>= push Add i j 0
+mul a@(Node i) b@(Node j) = (*) <$> value a <*> value b >>= push Mul i j 0
 over a b = power (-1) b >>= mul a
 
+-- | A function of a node, given its value and slope, in so many nodes of its own.
+function :: Int -> (Math -> Double -> (Double, Double)) -> Node -> Build s [Node]
+function count f a@(Node i) = do
+  (!y, !slope) <- f <$> functions <*> value a
+  replicateM count (push One i 0 slope y)
+{-# INLINE function #-}
+
+powers :: Int -> Double -> Node -> Build s [Node]
+powers count c = function count (\kind x -> (powOf kind x c, c * powOf kind x (c - 1)))
+
 logarithm, exponential, relu, negated :: Node -> Build s Node
-logarithm a@(Node i) = logOf <$> functions <*> value a >>= push Log i 0
-exponential a@(Node i) = expOf <$> functions <*> value a >>= push Exp i 0
-relu a@(Node i) = (\x -> if x > 0 then x else 0) <$> value a >>= push Relu i 0
+logarithm = fmap head . function 1 (\kind x -> (logOf kind x, 1 / x))
+exponential = fmap head . function 1 (\kind x -> let y = expOf kind x in (y, y))
+relu = fmap head . function 1 (\_ x -> if x > 0 then (x, 1) else (0, 0))
 negated = times (-1)
 
 power, plus, times, overNumber :: Double -> Node -> Build s Node
-power c a@(Node i) = (\kind x -> powOf kind x c) <$> functions <*> value a >>= push Pow i (truncate (2 * c))
+power c = fmap head . powers 1 c
 plus c a = leaf c >>= add a
 times c a = leaf c >>= mul a
 overNumber c a = functions >>= \kind -> times (powOf kind c (-1)) a
@@ -135,7 +144,7 @@ nodesOf (Row from) = withArena $ \a -> do
 
 -- | The sum of the products a_j * b_j. Its children are a_0, b_0, a_1, b_1, …
 dot :: Row -> Row -> Build s Node
-dot (Row a) (Row b) = withArena products >>= push Dot a b
+dot (Row a) (Row b) = withArena products >>= push Dot a b 0
   where
     products Arena {..} = unsafeRead rows a >>= go zero 2 . (+ 2)
       where
@@ -157,56 +166,44 @@ valuesAndGradients = withArena (\a -> pure (values a, gradients a))
 
 -- | Gradients of all nodes below a root, once in the life of a graph.
 backward :: Node -> Build s ()
-backward root@(Node top) = thread root >> withArena differentiate
-  where
-    differentiate Arena {..} = unsafeWrite gradients top 1 >> pass top
-      where
-        pass node = when (node >= 0) $ do
-          (a, b, kind) <- (,,) <$> unsafeRead lefts node <*> unsafeRead rights node <*> unsafeRead kinds node
-          g <- unsafeRead gradients node
-          let along slope = unsafeRead values a >>= \x -> give a (slope x * g)
-          case toEnum kind of
-            Leaf -> pure ()
-            Add -> give a g >> give b g
-            Mul -> exchange g a b
-            Pow -> let c = fromIntegral b / 2 in along (\x -> c * powOf math x (c - 1))
-            Log -> along (1 /)
-            Exp -> unsafeRead values node >>= \y -> give a (y * g)
-            Relu -> along (\x -> if x > 0 then 1 else 0)
-            Dot -> unsafeRead rows a >>= products g a b 2 . (+ 2)
-          unsafeRead links node >>= pass
-        give child x = unsafeRead gradients child >>= unsafeWrite gradients child . (+ x)
-        exchange !g !a !b = do
-          (x, y) <- (,) <$> unsafeRead values a <*> unsafeRead values b
-          give a (y * g) >> give b (x * g)
-        products !g !a !b !j !end = when (j < end) $ do
-          (left, right) <- (,) <$> unsafeRead rows (a + j) <*> unsafeRead rows (b + j)
-          exchange g left right >> products g a b (j + 1) end
-
--- | Link the nodes below a root in the reverse of the depth-first post-order; -1 ends the chain. While a node waits for
--- its children, its link leads to the node that waits for it.
-thread :: Node -> Build s ()
-thread (Node root) = withArena $ \Arena {..} -> do
-  let enter node waiting done = unsafeWrite cursors node 2 >> unsafeWrite links node waiting >> walk node done
-      walk node done = do
+backward (Node root) = withArena $ \arena@Arena {..} -> do
+  let give child x = unsafeRead gradients child >>= unsafeWrite gradients child . (+ x)
+      exchange !g !a !b = do
+        (x, y) <- (,) <$> unsafeRead values a <*> unsafeRead values b
+        give a (y * g) >> give b (x * g)
+      products !g !a !b !j !end = when (j < end) $ do
+        (left, right) <- (,) <$> unsafeRead rows (a + j) <*> unsafeRead rows (b + j)
+        exchange g left right >> products g a b (j + 1) end
+      differentiate node = do
         (a, b, kind) <- (,,) <$> unsafeRead lefts node <*> unsafeRead rights node <*> unsafeRead kinds node
-        let leave = do
-              waiting <- unsafeRead links node
-              unsafeWrite links node done
-              when (waiting >= 0) (walk waiting node)
-            visit j child onward = unsafeRead cursors child >>= \seen ->
-              if seen > 0 then onward else unsafeWrite cursors node j >> enter child node done
-            {-# INLINE visit #-}
-            pairs end j
-              | j >= end = unsafeWrite rows (a + 1) 1 >> unsafeWrite rows (b + 1) 1 >> leave
-              | otherwise = do
-                  (left, right) <- (,) <$> unsafeRead rows (a + j) <*> unsafeRead rows (b + j)
-                  visit j left (visit j right (pairs end (j + 1)))
+        g <- unsafeRead gradients node
         case toEnum kind of
-          Leaf -> leave
-          Dot -> do
-            seen <- (+) <$> unsafeRead rows (a + 1) <*> unsafeRead rows (b + 1)
-            end <- (+ 2) <$> unsafeRead rows a
-            if seen == 2 then leave else unsafeRead cursors node >>= pairs end
-          one -> visit 2 a (if one == Add || one == Mul then visit 2 b leave else leave)
-  enter root (-1) (-1)
+          Leaf -> pure ()
+          Add -> give a g >> give b g
+          Mul -> exchange g a b
+          One -> unsafeRead slopes node >>= \slope -> give a (slope * g)
+          Dot -> unsafeRead rows a >>= products g a b 2 . (+ 2)
+  unsafeWrite gradients root 1
+  visit arena [] root >>= mapM_ differentiate
+
+-- | Puts a node and what is below it, unless seen before, in front: the reverse of the depth-first post-order.
+visit :: Arena s -> [Int] -> Int -> ST s [Int]
+visit Arena {..} = enter
+  where
+    enter done node = unsafeRead seen node >>= \old -> if old == 1 then pure done else do
+      (a, b, kind) <- (,,) <$> unsafeRead lefts node <*> unsafeRead rights node <*> unsafeRead kinds node
+      unsafeWrite seen node 1
+      (node :) <$> case toEnum kind of
+        Leaf -> pure done
+        One -> enter done a
+        Dot -> do
+          known <- (+) <$> unsafeRead rows (a + 1) <*> unsafeRead rows (b + 1)
+          end <- (+ 2) <$> unsafeRead rows a
+          unsafeWrite rows (a + 1) 1 >> unsafeWrite rows (b + 1) 1
+          if known == 2 then pure done else pairs a b end 2 done
+        _ -> enter done a >>= (`enter` b)
+    pairs a b end j done
+      | j >= end = pure done
+      | otherwise = do
+          (left, right) <- (,) <$> unsafeRead rows (a + j) <*> unsafeRead rows (b + j)
+          enter done left >>= (`enter` right) >>= pairs a b end (j + 1)

@@ -10,7 +10,7 @@ import Control.Monad.ST (ST)
 import Control.Monad.Trans.Class (lift)
 import Data.Array (Array, elems, listArray, (!))
 import Data.Array.Base (unsafeRead, unsafeWrite)
-import Data.Array.ST (STArray, getElems, newListArray, readArray, writeArray)
+import Data.Array.ST (STArray, getElems, newArray, newListArray, readArray, writeArray)
 import Data.Bits (countLeadingZeros, shiftL, shiftR, xor, (.&.), (.|.))
 import Data.ByteString.Char8 (ByteString, isSuffixOf, pack)
 import Data.Foldable (toList)
@@ -171,12 +171,15 @@ shapes (Config count _ e b v _ _) =
 parameterCount :: Config -> Int
 parameterCount shape = sum [rowCount m * columnCount m | m <- toList (shapes shape)]
 
--- | Parameters as leaves, from rows of numbers.
-parameters :: Model [[Double]] -> Build s (Model Matrix)
-parameters = mapM $ \numbers -> listArray (0, length numbers - 1) <$> mapM (mapM leaf >=> row) numbers
+-- | A model on a graph, whose first nodes are the parameters.
+data Network s = Network {config :: !Config, graph :: !(Graph s), model :: !(Model Matrix)}
 
-parameterNodes :: Model Matrix -> Build s [Node]
-parameterNodes = fmap concat . mapM nodesOf . concatMap elems
+newNetwork :: Math -> Config -> Model [[Double]] -> ST s (Network s)
+newNetwork math shape numbers = do
+  nodes <- newGraph math
+  Network shape nodes <$> build nodes (mapM (fmap matrix . mapM (mapM leaf >=> row)) numbers)
+  where
+    matrix rows' = listArray (0, length rows' - 1) rows'
 
 linear :: Matrix -> [Node] -> Build s [Node]
 linear matrix x = row x >>= \xs -> mapM (`dot` xs) (elems matrix)
@@ -193,7 +196,7 @@ softmax :: [Node] -> Build s [Node]
 softmax logits = do
   shift <- mapM value logits >>= leaf . negate . foldl1' (\top x -> if x > top then x else top)
   exps <- mapM ((`add` shift) >=> exponential) logits
-  total exps >>= \sum' -> mapM (`over` sum') exps
+  total exps >>= powers (length exps) (-1) >>= zipWithM mul exps
 
 -- | The keys and values of one layer: for each position, for each head.
 type Cache = Map.Map Int [(Row, [Node])]
@@ -247,14 +250,14 @@ chunksOf _ [] = []
 chunksOf n list = let (chunk, more) = splitAt n list in chunk : chunksOf n more
 
 -- | The mean surprise of a document's positions at what follows them. The document has BOS at both ends.
-documentLoss :: Watch s -> Config -> Model Matrix -> [Token] -> Build s Node
-documentLoss watch shape model document = do
-  (losses, _) <- foldM position ([], Map.empty <$ stack model) (zip3 [0 .. block shape - 1] document (drop 1 document))
+documentLoss :: Watch s -> Network s -> [Token] -> Build s Node
+documentLoss watch Network {..} document = do
+  (losses, _) <- foldM position ([], Map.empty <$ stack model) (zip3 [0 .. block config - 1] document (drop 1 document))
   total (reverse losses) >>= times (1 / fromIntegral (length losses))
   where
     position (losses, caches) (t, token, target) = do
       let noting called = watch ("pos" ++ show t ++ "." ++ called)
-      (logits, later) <- gpt noting shape model caches t token
+      (logits, later) <- gpt noting config model caches t token
       probabilities <- softmax logits
       noting "probabilities" probabilities
       loss <- logarithm (probabilities !! target) >>= negated
@@ -288,47 +291,27 @@ update math how@Optimizer {..} step count ps gs ms vs = forM_ [0 .. count - 1] $
   where
     (!rate, !correction1, !correction2) = factorsAt math how step
 
--- | A training under way. The parameters are the first nodes of the graph.
-data Training s = Training
-  { config :: !Config
-  , optimizer :: !Optimizer
-  , graph :: !(Graph s)
-  , model :: !(Model Matrix)
-  , firstMoments, secondMoments :: !(Doubles s)
-  }
-
--- | From the first parameters, and moments if there are any.
-startTraining :: Math -> Config -> Optimizer -> Model [[Double]] -> [Double] -> [Double] -> ST s (Training s)
-startTraining math shape how initial m v = do
-  nodes <- newGraph math
-  ps <- build nodes (parameters initial)
-  Training shape how nodes ps <$> moments m <*> moments v
-  where
-    moments given = newListArray (0, parameterCount shape - 1) (given ++ repeat 0)
-
 -- | One step, counted from 0, on one document: the loss before the update. The gradients stay to be looked at.
-advance :: Training s -> Int -> [Token] -> ST s Double
-advance Training {..} step document = build graph $ do
+advance :: Optimizer -> Network s -> Doubles s -> Doubles s -> Int -> [Token] -> ST s Double
+advance how network ms vs step document = build (graph network) $ do
   valuesAndGradients >>= \(_, before) -> lift (forM_ [0 .. count - 1] (\i -> unsafeWrite before i 0))
-  loss <- scratch (documentLoss unwatched config model document >>= \loss -> backward loss >> value loss)
+  loss <- scratch (documentLoss unwatched network document >>= \loss -> backward loss >> value loss)
   (ps, gs) <- valuesAndGradients
-  functions >>= \math -> lift (update math optimizer step count ps gs firstMoments secondMoments)
-  pure loss
+  loss <$ (functions >>= \math -> lift (update math how step count ps gs ms vs))
   where
-    count = parameterCount config
+    count = parameterCount (config network)
 
 -- * Samples
 
 -- | A sample at a temperature: each position's probabilities, and the token that was drawn, the ending BOS included.
-sample :: Graph s -> Config -> Model Matrix -> Double -> Generator s -> ExceptT Reason (ST s) [([Double], Token)]
-sample nodes shape model temperature generator =
-  mapExceptT (build nodes . scratch) (from 0 (Map.empty <$ stack model) bos)
+sample :: Network s -> Double -> Generator s -> ExceptT Reason (ST s) [([Double], Token)]
+sample Network {..} temperature generator = mapExceptT (build graph . scratch) (from 0 (Map.empty <$ stack model) bos)
   where
-    bos = vocabulary shape - 1
+    bos = vocabulary config - 1
     from t caches token
-      | t >= block shape = pure []
+      | t >= block config = pure []
       | otherwise = do
-          (logits, later) <- lift (gpt unwatched shape model caches t token)
+          (logits, later) <- lift (gpt unwatched config model caches t token)
           probabilities <- lift (mapM (overNumber temperature) logits >>= softmax >>= mapM value)
           next <- mapExceptT lift (choice generator probabilities)
           ((probabilities, next) :) <$> if next == bos then pure [] else from (t + 1) later next
@@ -348,28 +331,33 @@ presets =
   where
     shape size kind known = Config 1 4 16 size known kind (listArray (0, size - 1) [[0 .. t] | t <- [0 .. size - 1]])
 
--- | From lines to samples, given what to do with each line of text. There remain the training and the generator.
-run :: Math -> Preset -> [Text] -> (Text -> ST s ()) -> ExceptT Reason (ST s) (Training s, Generator s)
+-- | What is left in the end: of a training, and then of a run.
+data Trained s = Trained {network :: !(Network s), firstMoments, secondMoments :: !(Doubles s), source :: !(Generator s)}
+
+-- | From lines to samples, given what to do with each line of text.
+run :: Math -> Preset -> [Text] -> (Text -> ST s ()) -> ExceptT Reason (ST s) (Trained s)
 run math Preset {..} text say = do
   let documents = documentsOf text
   tokenizer <- tokenizerOf documents
-  let shape = shapeFor (Map.size tokenizer + 1)
   generator <- lift (newSTRef (seeded 42))
   shuffled <- lift (shuffle generator documents)
-  training <- lift (mapM (drawn generator) (shapes shape) >>= \ps -> startTraining math shape adam ps [] [])
+  let shape = shapeFor (Map.size tokenizer + 1)
+      zeros = lift (newArray (0, parameterCount shape - 1) 0)
+  trained <- lift (mapM (drawn generator) (shapes shape) >>= newNetwork math shape)
+  (ms, vs) <- (,) <$> zeros <*> zeros
   lift $ do
     say ("num docs: " <> wide 0 (length documents))
     say ("vocab size: " <> wide 0 (vocabulary shape))
     say ("num params: " <> wide 0 (parameterCount shape))
     forM_ (zip [1 .. steps adam] (cycle shuffled)) $ \(step, document) -> do
-      loss <- advance training (step - 1) (encode tokenizer document)
+      loss <- advance adam trained ms vs (step - 1) (encode tokenizer document)
       say ("step " <> wide 4 step <> " / " <> wide 4 (steps adam) <> " | loss " <> decimals loss)
     mapM_ say ["", "--- inference (new, hallucinated names) ---"]
   forM_ [1 .. samples] $ \i -> do
-    draws <- sample (graph training) shape (model training) temperature generator
+    draws <- sample trained temperature generator
     let letters = [fst (Map.elemAt token tokenizer) | (_, token) <- draws, token < Map.size tokenizer]
     lift (say ("sample " <> wide 2 i <> ": " <> Text.pack letters))
-  pure (training, generator)
+  pure (Trained trained ms vs generator)
   where
     drawn generator Shape {..} = replicateM rowCount (replicateM columnCount (gauss math generator (sigmaOf name)))
     sigmaOf called = if any (`isSuffixOf` called) ["attn_wo", "mlp_fc2"] then outputSigma else sigma

@@ -10,6 +10,7 @@ import Control.Monad.Except (ExceptT, runExceptT, throwError)
 import Control.Monad.ST (ST, runST)
 import Control.Monad.State.Strict (StateT, evalState, evalStateT, get, gets, lift, put, state)
 import Data.Array (listArray)
+import Data.Array.Base (unsafeRead)
 import Data.Array.ST (getElems, newListArray)
 import Data.Bits (shiftL, shiftR, (.&.), (.|.))
 import Data.ByteString.Builder (Builder, byteString, intDec, word32Dec, word32HexFixed, word64HexFixed)
@@ -34,8 +35,8 @@ replies [] = []
 replies input = reply : replies (drop 1 rest)
   where
     (request, rest) = break (== "end") input
-    reply = case mapM wordsOf (take 1 request) of
-      Right [[verb, called]] | Char8.length called <= 64, Char8.all isIdCharacter called ->
+    reply = case Char8.split ' ' <$> filter isWellFormed (take 1 request) of
+      [[verb, called]] | Char8.length called <= 64, Char8.all isIdCharacter called ->
         either (refusal called) (\body -> line "ok" [byteString called] <> body <> line "end" []) $
           if null rest then Left "the input ended before the line end" else answer verb (drop 1 request)
       _ -> refusal "-" "expected a verb and an id of 1 to 64 letters digits . _ -"
@@ -45,20 +46,15 @@ replies input = reply : replies (drop 1 rest)
 answer :: ByteString -> [ByteString] -> Either Reason Builder
 answer verb body = runST (runExceptT (maybe (throwError "unsupported") parsed (lookup verb verbs)))
   where
-    parsed parser = evalStateT (parser <* finished) (concatMap (either malformed (<> ["\n"]) . wordsOf) body)
-    malformed reason = [Char8.cons '\0' reason]
+    parsed parser
+      | all isWellFormed body = evalStateT (parser <* finished) (concatMap ((<> ["\n"]) . Char8.split ' ') body)
+      | otherwise = throwError "expected words with single spaces between them and 65536 bytes at most in a line"
 
--- | The words of a well-formed line, one or more.
-wordsOf :: ByteString -> Either Reason [ByteString]
-wordsOf text
-  | Char8.length text > 65536 = Left "expected a line of at most 65536 bytes and got more"
-  | Char8.any (\c -> c < ' ' || c > '~') text = Left "expected printable ASCII and got something else"
-  | Char8.null text || any Char8.null found = Left "expected words with single spaces between them and got others"
-  | otherwise = Right found
-  where
-    found = Char8.split ' ' text
+isWellFormed :: ByteString -> Bool
+isWellFormed text =
+  Char8.length text <= 65536 && Char8.all (\c -> c >= ' ' && c <= '~') text && not (any Char8.null (Char8.split ' ' text))
 
--- | Takes the words of a request, and works on the way. "\n" is the end of a line, "\0" and a reason a malformed one.
+-- | Takes the words of a request, and works on the way. "\n" is the end of a line.
 type Parser s = StateT [ByteString] (ExceptT Reason (ST s))
 
 work :: ST s a -> Parser s a
@@ -71,19 +67,15 @@ check expected fine = unless fine (throwError ("expected " <> expected))
 item :: ByteString -> (ByteString -> Maybe a) -> Parser s a
 item expected parse = get >>= \case
   next : rest | Just a <- parse next -> a <$ put rest
-  next : _ | Just ('\0', reason) <- Char8.uncons next -> throwError reason
-  found -> throwError ("expected " <> expected <> " and got " <> case take 1 found of
-    [] -> "the end"
-    next -> if next == ["\n"] then "the end of the line" else Char8.take 40 (Char8.concat next))
+  next : _ | next /= "\n" -> throwError ("expected " <> expected <> " and got " <> Char8.take 40 next)
+  _ -> throwError ("expected " <> expected)
 
 finished :: Parser s ()
 finished = gets null >>= \done -> unless done (item "the end" (const Nothing))
 
 -- | One of these words, and what it stands for.
 keyword :: [(ByteString, a)] -> Parser s a
-keyword choices = item (Char8.intercalate " or " shown) (`lookup` choices)
-  where
-    shown = take 8 (map fst choices) <> ["another" | length choices > 8]
+keyword choices = item (Char8.take 100 (Char8.intercalate " or " (map fst choices))) (`lookup` choices)
 
 -- | A line with one of these keys.
 oneOf :: [(ByteString, Parser s a)] -> Parser s a
@@ -309,24 +301,23 @@ stepsLine = field "steps" (integer 1 4096)
 samplesLine = field "samples" (integer 0 1000)
 
 -- | What forward and backward share: the loss of a document while somebody watches, and what to make of it.
-withLoss :: Watch s -> (Config -> Model Matrix -> Node -> Build s Builder) -> Parser s Builder
+withLoss :: Watch s -> (Network s -> Node -> Build s Builder) -> Parser s Builder
 withLoss watch conclude = do
   (kind, shape) <- modelLines
   document <- field "tokens" (tokenList shape)
-  initial <- parameterLines "" shape
-  work $ newGraph kind >>= \nodes -> build nodes $
-    parameters initial >>= \ps -> documentLoss watch shape ps document >>= conclude shape ps
+  network <- parameterLines "" shape >>= work . newNetwork kind shape
+  work (build (graph network) (documentLoss watch network document >>= conclude network))
 
-forward = work (newSTRef mempty) >>= \seen -> withLoss (watch seen) $ \_ _ loss ->
+forward = work (newSTRef mempty) >>= \seen -> withLoss (watch seen) $ \_ loss ->
   (<>) <$> lift (readSTRef seen) <*> (doubles "loss" . pure <$> value loss)
   where
     watch seen called vector = mapM value vector >>= \xs ->
       lift (modifySTRef' seen (<> tensor (Shape (Char8.pack called) 1 (length xs)) xs))
 
-backwards = withLoss unwatched $ \shape ps loss -> do
+backwards = withLoss unwatched $ \network loss -> do
   backward loss
-  gradients <- parameterNodes ps >>= mapM gradient
-  (<> tensors "" shape gradients) . doubles "loss" . pure <$> value loss
+  gradients <- valuesAndGradients >>= lift . firstOf (parameterCount (config network)) . snd
+  (<> tensors "" (config network) gradients) . doubles "loss" . pure <$> value loss
 
 adamStep = do
   kind <- mathLine
@@ -354,22 +345,25 @@ train = do
   check "increasing steps in the line full" (increasing full)
   documents <- several "tokens" (tokenList shape)
   ps <- parameterLines "" shape
-  let moments prefix = if from == 0 then pure [] else concatMap concat <$> parameterLines prefix shape
-  training <- join (work <$> (startTraining kind shape how ps <$> moments "m." <*> moments "v."))
-  let inTurn = drop (from `rem` length documents) (cycle documents)
-  fmap fold . forM (zip [from .. from + count - 1] inTurn) $ \(step, document) -> do
-    loss <- work (advance training step document)
-    results <- work (numbersOf training)
-    let whole = if step `elem` full then results else []
-        inFull = foldMap (\(key, numbers) -> tensors (key <> ".") shape numbers) whole
-    pure (integers "step" [step] <> doubles "loss" [loss] <> foldMap (uncurry checksum) results <> inFull)
+  network <- work (newNetwork kind shape ps)
+  let array = work . newListArray (0, parameterCount shape - 1)
+      moments prefix = if from == 0 then array (repeat 0) else concatMap concat <$> parameterLines prefix shape >>= array
+  ms <- moments "m."
+  vs <- moments "v."
+  fmap fold . forM (zip [from .. from + count - 1] (drop (from `rem` length documents) (cycle documents))) $
+    \(step, document) -> do
+      loss <- work (advance how network ms vs step document)
+      results <- work (numbersOf network ms vs)
+      let inFull = [tensors (key <> ".") shape numbers | step `elem` full, (key, numbers) <- results]
+      pure (integers "step" [step] <> doubles "loss" [loss] <> foldMap (uncurry checksum) results <> fold inFull)
 
--- | Under their keys.
-numbersOf :: Training s -> ST s [(ByteString, [Double])]
-numbersOf Training {..} = zip ["gradients", "m", "v", "parameters"] <$> sequence
-  [ build graph (parameterNodes model >>= mapM gradient), getElems firstMoments, getElems secondMoments
-  , build graph (parameterNodes model >>= mapM value)
-  ]
+firstOf :: Int -> Doubles s -> ST s [Double]
+firstOf count numbers = mapM (unsafeRead numbers) [0 .. count - 1]
+
+-- | The numbers of a training under their keys.
+numbersOf :: Network s -> Doubles s -> Doubles s -> ST s [(ByteString, [Double])]
+numbersOf network ms vs = build (graph network) valuesAndGradients >>= \(ps, gs) ->
+  zip ["gradients", "m", "v", "parameters"] <$> mapM (firstOf (parameterCount (config network))) [gs, ms, vs, ps]
 
 nextWord :: Generator s -> Parser s Builder
 nextWord generator = (\next -> line "word" [word32Dec next]) <$> work (word generator)
@@ -378,14 +372,12 @@ sampling = do
   (kind, shape) <- modelLines
   heat <- field "temperature" double
   count <- samplesLine
-  initial <- parameterLines "" shape
+  network <- parameterLines "" shape >>= work . newNetwork kind shape
   twisted <- field "state" (twister <$> integer 0 624 <*> replicateM 624 (fromIntegral <$> integer 0 4294967295))
   isNone <- gets ((== ["none"]) . take 1 . drop 1)
   second <- field "kept" (if isNone then keyword [("none", Nothing)] else Just <$> double)
   generator <- work (newSTRef (twisted second))
-  nodes <- work (newGraph kind)
-  ps <- work (build nodes (parameters initial))
-  found <- lift (replicateM count (sample nodes shape ps heat generator))
+  found <- lift (replicateM count (sample network heat generator))
   (foldMap oneSample (zip [0 ..] found) <>) <$> nextWord generator
   where
     oneSample (i, draws) = integers "sample" [i] <> foldMap draw draws
@@ -394,12 +386,11 @@ sampling = do
 wholeRun = do
   kind <- mathLine
   preset <- field "preset" (keyword presets)
-  count <- stepsLine
-  wanted <- samplesLine
+  chosen <- (\n wanted -> preset {adam = (adam preset) {steps = n}, samples = wanted}) <$> stepsLine <*> samplesLine
   text <- textLines
   said <- work (newSTRef mempty)
-  let chosen = preset {adam = (adam preset) {steps = count}, samples = wanted}
-  (training, generator) <- lift (run kind chosen text (\printed -> modifySTRef' said (<> textLine "print" printed)))
+  Trained {..} <- lift (run kind chosen text (\printed -> modifySTRef' said (<> textLine "print" printed)))
   printed <- work (readSTRef said)
-  results <- work (numbersOf training)
-  ((printed <> foldMap (uncurry checksum) (drop 3 results <> take 2 (drop 1 results))) <>) <$> nextWord generator
+  results <- work (numbersOf network firstMoments secondMoments)
+  let sums = foldMap (uncurry checksum) (drop 3 results <> take 2 (drop 1 results))
+  ((printed <> sums) <>) <$> nextWord source

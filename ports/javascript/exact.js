@@ -1,20 +1,18 @@
 /**
- * Correctly rounded exp, log, sin, cos and pow (SPEC, sections 2 and 15), and numbers with four decimals.
- *
- * A quick phase in pairs of doubles decides most calls of exp, log and pow. All others are computed in fixed point with
- * BigInt, with ever more bits until rounding cannot go two ways (Ziv, 1991). Of doubles, only + - * / and the square
- * root are relied on: Math.log gives no more than a guess.
+ * Correctly rounded exp, log, sin, cos and pow (SPEC, sections 2 and 15), and numbers with four decimals. BigInt
+ * settles every call; training calls exp so often that it tries a pair of doubles first.
  */
 
 const view = new DataView(new ArrayBuffer(8));
 
-/** A finite x >= 0 as [n, e]: x = n * 2^e. */
+/** A finite x as [n, e]: x = n * 2^e. */
 function parts(x) {
-  view.setFloat64(0, x);
+  view.setFloat64(0, Math.abs(x));
   const pattern = view.getBigUint64(0);
   const biased = Number(pattern >> 52n);
   const fraction = pattern & 0xfffffffffffffn;
-  return biased === 0 ? [fraction, -1074] : [fraction | (1n << 52n), biased - 1075];
+  const [n, e] = biased === 0 ? [fraction, -1074] : [fraction | (1n << 52n), biased - 1075];
+  return [x < 0 ? -n : n, e];
 }
 
 const bitLength = (n) => n.toString(2).length;
@@ -50,22 +48,19 @@ export function decimals(x) {
 
 // A number v "at `bits` bits" is the BigInt v * 2^bits, and a unit is 2^-bits.
 
-/** More than the errors of exp, log, sin and cos: 1,100 units from ln 2, and two from each term of a series. */
-const SLACK = 8192n;
-
-/** `approximate(bits)` gives [v, k, slack]: the true value is v * 2^k, less than `slack` units of v off. */
+/**
+ * The double nearest to v * 2^k, where `approximate(bits)` gives [v, k], v at `bits` bits. With more bits until the
+ * error cannot matter (Ziv, 1991): it is below 2^13 units, 1,100 from ln 2 and two from each term of a series.
+ */
 function settled(approximate) {
   for (let bits = 128n; ; bits *= 2n) {
-    const [v, k, slack] = approximate(bits);
-    const low = nearest(v - slack, k - Number(bits));
-    if (low === nearest(v + slack, k - Number(bits))) return low;
+    const [v, k] = approximate(bits);
+    const low = nearest(v - 8192n, k - Number(bits));
+    if (low === nearest(v + 8192n, k - Number(bits))) return low;
   }
 }
 
-function fixed(x, bits) {
-  const [n, e] = parts(Math.abs(x));
-  return (x < 0 ? -1n : 1n) * halfEven(n, e + Number(bits));
-}
+const fixed = (x, bits) => halfEven(parts(x)[0], parts(x)[1] + Number(bits));
 
 /** first * (1 + x/d(1) * (1 + x/d(2) * ...)) */
 function series(first, x, divisor, bits) {
@@ -77,11 +72,7 @@ function series(first, x, divisor, bits) {
   return sum;
 }
 
-const expSeries = (r, bits) => series(1n << bits, r, (k) => k, bits);
-const sinSeries = (r, bits) => series(r, -((r * r) >> bits), (k) => 2n * k * (2n * k + 1n), bits);
-const cosSeries = (r, bits) => series(1n << bits, -((r * r) >> bits), (k) => (2n * k - 1n) * 2n * k, bits);
-
-/** z + z^3/3 + z^5/5 ..., artanh z, for sign 1n; z - z^3/3 + z^5/5 ..., arctan z, for sign -1n. */
+/** z + s z^3/3 + s^2 z^5/5 ...: artanh z for the sign s = 1n, arctan z for -1n. */
 function arcSeries(z, sign, bits) {
   const square = sign * ((z * z) >> bits);
   let sum = 0n;
@@ -92,64 +83,28 @@ function arcSeries(z, sign, bits) {
   return sum;
 }
 
-/** Constants with 16 bits more than asked for, which are then cut off: less than a unit off. */
-const arc = (n, sign, bits) => arcSeries((1n << (bits + 16n)) / n, sign, bits + 16n);
-const ln2 = (bits) => (2n * arc(3n, 1n, bits)) >> 16n;
-const halfPi = (bits) => (8n * arc(5n, -1n, bits) - 2n * arc(239n, -1n, bits)) >> 16n; // Machin, 1706
+/** Constants of 1,024 bits. No argument is known that needs more than 256. */
+const arc = (n, sign) => arcSeries((1n << 1040n) / n, sign, 1040n);
+const [LN2, HALF_PI] = [2n * arc(3n, 1n), 8n * arc(5n, -1n) - 2n * arc(239n, -1n)]; // Machin, 1706
+const ln2 = (bits) => LN2 >> (1040n - bits);
+const halfPi = (bits) => HALF_PI >> (1040n - bits);
 
-/** e^a = series * 2^k, as [series, k]. */
-function fixedExp(a, bits, unit = ln2(bits)) {
-  const k = (a + (unit >> 1n)) / unit;
-  return [expSeries(a - k * unit, bits), Number(k)];
+const expSeries = (r, bits) => series(1n << bits, r, (k) => k, bits);
+
+function accurateExp(x) {
+  const k = BigInt(Math.round(x / Math.LN2));
+  return settled((bits) => [expSeries(fixed(x, bits) - k * ln2(bits), bits), Number(k)]);
 }
 
-function fixedLog(x, bits) {
-  const [n, e] = parts(x);
-  const k = Math.round(Math.log2(x));
-  const one = 1n << BigInt(k - e); // x = n / one * 2^k
-  return 2n * arcSeries(((n - one) << bits) / (n + one), 1n, bits) + BigInt(k) * ln2(bits);
-}
-
-/** sin(x + quarters * pi/2) for |x| <= 8. */
-function sine(x, quarters) {
-  const turns = Math.round(x / (Math.PI / 2));
-  const quadrant = turns + quarters;
-  return settled((bits) => {
-    const r = fixed(x, bits) - BigInt(turns) * halfPi(bits);
-    const value = quadrant & 1 ? cosSeries(r, bits) : sinSeries(r, bits);
-    return [quadrant & 2 ? -value : value, 0, SLACK];
-  });
-}
-
-/** x^(n/2) for a finite x > 0. A power that is a double or half-way between two has at most 54 bits and is exact. */
-function accuratePow(x, n) {
-  let [m, e] = parts(x);
-  while ((m & 1n) === 0n) [m, e] = [m >> 1n, e + 1];
-  const root = BigInt(Math.floor(Math.sqrt(Number(m))));
-  const isSquare = root * root === m && e % 2 === 0;
-  const [base, exponent, times] = n % 2 === 0 ? [m, e, n / 2] : [root, e / 2, n];
-  if ((n % 2 === 0 || isSquare) && (m === 1n || (n > 0 && times < 54))) {
-    const power = m === 1n ? 1n : base ** BigInt(times);
-    if (bitLength(power) <= 54) return nearest(power, exponent * times);
-  }
-  return settled((bits) => {
-    const [power, k] = fixedExp((fixedLog(x, bits) * BigInt(n)) >> 1n, bits);
-    return [power, k, 2n * SLACK * BigInt(Math.abs(n))];
-  });
-}
-
-const accurateExp = (x) => settled((bits) => [...fixedExp(fixed(x, bits), bits), SLACK]);
-const accurateLog = (x) => settled((bits) => [fixedLog(x, bits), 0, SLACK]);
+// The quick phase: pairs of doubles
 
 const POWERS_OF_TWO = Float64Array.from({ length: 2098 }, (_, i) => nearest(1n, i - 1074));
-const LN2 = ln2(192n);
-const STEP_HIGH = nearest(LN2 >> 157n, -42); // of ln 2 / 128, so short that a whole multiple is exact
-const STEP_LOW = nearest(LN2 & ((1n << 157n) - 1n), -199);
-const EXP_HIGH = new Float64Array(128); // 2^(i/128)
-const EXP_LOW = EXP_HIGH.map((_, i) => {
-  const power = expSeries((BigInt(i) * LN2) / 128n, 192n);
-  EXP_HIGH[i] = nearest(power, -192);
-  return nearest(power - fixed(EXP_HIGH[i], 192n), -192);
+const STEP_HIGH = Math.floor(Math.LN2 * 2 ** 35) / 2 ** 42; // of ln 2 / 128, so short that a whole multiple is exact
+const STEP_LOW = nearest(ln2(256n) - fixed(128 * STEP_HIGH, 256n), -263);
+const POWERS = Array.from({ length: 128 }, (_, i) => {
+  const power = expSeries((BigInt(i) * ln2(256n)) / 128n, 256n); // 2^(i/128)
+  const high = nearest(power, -256);
+  return [high, nearest(power - fixed(high, 256n), -256)];
 });
 
 /** The error of the product p = a * b (Dekker, Veltkamp). */
@@ -160,73 +115,77 @@ function productError(a, b, p) {
   return aHigh * bHigh - p + aHigh * bLow + aLow * bHigh + aLow * bLow;
 }
 
-/** e^(x + xLow) = (high + low) * 2^k, less than 2^-76 off: the argument is (128 k + i) ln 2 / 128 + r, |r| < 0.003. */
-function pairExp(x, xLow) {
-  const steps = Math.round(x * (128 / Math.LN2));
-  const [a, b] = [x - steps * STEP_HIGH, xLow - steps * STEP_LOW];
-  const r = a + b;
-  const rLow = a - (r - (r - a)) + (b - (r - a)); // Knuth
-  const square = r * r;
-  const tail = square * r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040)))));
-  const f = r + square / 2; // f + fLow is e^r - 1
-  const fLow = square / 2 - (f - r) + (productError(r, r, square) / 2 + (rLow + r * rLow) + tail);
-  const power = EXP_HIGH[steps & 127];
-  const product = power * f;
-  const high = power + product;
-  const error = productError(power, f, product) + (power * fLow + EXP_LOW[steps & 127] * (1 + f));
-  return [high, product - (high - power) + error, steps >> 7];
-}
-
-/** log x = y + z, less than 2^-75 off: any guess y will do, for log x is y + log(x * e^-y). */
-function pairLog(x) {
-  const y = Math.log(x);
-  const [high, low, k] = pairExp(-y, 0);
-  const m = x * POWERS_OF_TWO[k + 1074];
-  const product = m * high;
-  return [y, product - 1 + (productError(m, high, product) + m * low)];
-}
-
-const isMiddling = (x) => x > 1e-300 && x < 1e300;
-
-/** (high + low) * 2^k as a double; NaN if rounding could go two ways. */
-function rounded(high, low, slack, k) {
-  const result = high + (low - slack);
-  return result === high + (low + slack) ? result * POWERS_OF_TWO[k + 1074] : NaN;
-}
-
 export function exp(x) {
   if (Number.isNaN(x)) return NaN;
   if (x > 710) return Infinity;
   if (x < -746) return 0;
   if (Math.abs(x) > 700) return accurateExp(x);
-  const [high, low, k] = pairExp(x, 0);
-  return rounded(high, low, 2 ** -72, k) || accurateExp(x);
+  // x = steps * ln 2 / 128 + r, where r = d - w and |r| < 0.003. All in all, less than 2^-67 is lost.
+  const steps = Math.round(x * (128 / Math.LN2));
+  const d = x - steps * STEP_HIGH;
+  const w = steps * STEP_LOW;
+  const r = d - w;
+  const tail = r * r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040)))))) - w;
+  const [power, powerLow] = POWERS[steps & 127];
+  const product = power * d;
+  const high = power + product;
+  const error = productError(power, d, product) + (power * tail + powerLow * (1 + (d + tail)));
+  const low = product - (high - power) + error;
+  const result = high + (low - 2 ** -66);
+  return result === high + (low + 2 ** -66) ? result * POWERS_OF_TWO[(steps >> 7) + 1074] : accurateExp(x);
 }
 
 export function log(x) {
   if (!(x > 0 && x < Infinity)) return x === 0 ? -Infinity : x < 0 ? NaN : x;
   if (x === 1) return 0;
-  return (isMiddling(x) && rounded(...pairLog(x), 2 ** -70, 0)) || accurateLog(x);
+  const [n, e] = parts(x);
+  const k = Math.round(Math.log2(x));
+  const one = 1n << BigInt(k - e); // x = n / one * 2^k
+  return settled((bits) => [2n * arcSeries(((n - one) << bits) / (n + one), 1n, bits) + BigInt(k) * ln2(bits), 0]);
+}
+
+/** sin(x + quarters * pi/2) for |x| <= 8. */
+function sine(x, quarters) {
+  const turns = Math.round(x / (Math.PI / 2));
+  const quadrant = turns + quarters;
+  return settled((bits) => {
+    const r = fixed(x, bits) - BigInt(turns) * halfPi(bits);
+    const [first, shift] = quadrant & 1 ? [1n << bits, -1n] : [r, 1n];
+    const value = series(first, -((r * r) >> bits), (k) => 2n * k * (2n * k + shift), bits);
+    return [quadrant & 2 ? -value : value, 0];
+  });
 }
 
 /** For |x| <= 8. Below 2^-27, x^3/6 and x^2/2 are too small to count. */
 export const sin = (x) => (Math.abs(x) > 7.4e-9 ? sine(x, 0) : x);
 export const cos = (x) => (Math.abs(x) > 7.4e-9 ? sine(x, 1) : 1 + x * 0);
 
-/** x^(n/2) for a finite x > 0: e^(n/2 * log x). */
+/** x^(n/2) for a finite x > 0: the root of an integer or of its inverse, and a last bit for whatever was left over. */
 function halfPower(x, n) {
-  if (!isMiddling(x)) return accuratePow(x, n);
-  const [y, z] = pairLog(x);
-  const product = (y * n) / 2;
-  if (Math.abs(product) > 700) return accuratePow(x, n);
-  const [high, low, k] = pairExp(product, productError(y, n / 2, product) + (z * n) / 2);
-  return rounded(high, low, (Math.abs(n) + 1) * 2 ** -73, k) || accuratePow(x, n);
+  let [m, e] = parts(x);
+  while ((m & 1n) === 0n) [m, e] = [m >> 1n, e + 1];
+  let [power, cut] = [1n, 0]; // x^|n| is power * 2^(cut + |n| e); beyond 640 bits, bits are cut off
+  for (const digit of Math.abs(n).toString(2)) {
+    power *= digit === '1' ? power * m : power;
+    const excess = Math.max(0, bitLength(power) - 640);
+    [power, cut] = [power >> BigInt(excess), 2 * cut + excess];
+  }
+  const exponent = n * e + Math.sign(n) * cut;
+  let shift = 132 - Math.sign(n) * bitLength(power);
+  shift += (exponent - shift) & 1; // the exponent under the root must be even
+  const ratio = n > 0 ? [power, 1n] : [1n, power];
+  ratio[shift < 0 ? 1 : 0] <<= BigInt(Math.abs(shift));
+  const square = ratio[0] / ratio[1];
+  let root = BigInt(Math.floor(Math.sqrt(Number(square))));
+  root = (root + square / root) >> 1n; // Newton's step gives all its 66 bits, or one too much
+  if (root * root > square) root -= 1n;
+  const isExact = cut === 0 && root * root * ratio[1] === ratio[0];
+  return nearest(2n * root + (isExact ? 0n : 1n), (exponent - shift) / 2 - 1);
 }
 
 /** For a whole or half y. */
 export function pow(x, y) {
   if (y === 2) return x * x;
-  if (y === 1) return x;
   if (y === 0) return 1;
   if (y === -1) return 1 / x;
   const size = Math.abs(x);

@@ -11,7 +11,7 @@ export class InputError extends Error {}
 /** The kinds of exp, log, sin, cos and pow. */
 export const MATHS = { exact, native: Math };
 
-const list = (length, make) => Array.from({ length }, (_, i) => make(i));
+export const list = (length, make) => Array.from({ length }, (_, i) => make(i));
 
 // Random numbers (SPEC, section 3)
 
@@ -32,7 +32,6 @@ export class MersenneTwister {
     }
     words[0] = 0x80000000;
   }
-  /** The next 32 bits. */
   word() {
     const { words } = this;
     if (this.index === 624) {
@@ -114,23 +113,23 @@ export class Tokenizer {
     this.tokens = new Map(this.characters.map((point, token) => [point, token]));
   }
   encode(document) { return [this.bos, ...document.map((point) => this.tokens.get(point)), this.bos]; }
-  decode(tokens) { return tokens.map((token) => String.fromCodePoint(this.characters[token])).join(''); }
+  decode(tokens) { return String.fromCodePoint(...tokens.map((token) => this.characters[token])); }
 }
 
 // The graph (SPEC, section 5)
 
-const [UNARY, ADD, SUM, DOT] = [0, 1, 2, 3];
+const [ADD, SUM, DOT] = [0, 1, 2];
 
 /**
  * The nodes of a computation: indices into flat arrays, which only ever grow. A vector is named by its first node; its
  * elements are neighbours. SUM and DOT take whole vectors, whose elements must not depend on each other (SPEC, "Taking
- * nodes together"). A product is a DOT of one pair, and a leaf one of none.
+ * nodes together"). A product is a DOT of one pair, a leaf one of none, and a function's value a SUM of one.
  */
 export class Tape {
   constructor(maths) {
     this.maths = maths;
     this.size = 0;
-    for (const name of ['data', 'grad', 'local']) this[name] = new Float64Array(4096); // local: gradient of a UNARY
+    for (const name of ['data', 'grad', 'local']) this[name] = new Float64Array(4096); // local: gradient of a SUM
     // The children are left, right, left + 1, right + 1, ..., in `count` pairs; an only child stands on both sides.
     // cursor: the child that the search looks at next, from 1; 0 before it comes to this node.
     for (const name of ['kind', 'left', 'right', 'count', 'cursor', 'order']) this[name] = new Int32Array(4096);
@@ -141,9 +140,9 @@ export class Tape {
       this[name].set(small);
     }
   }
-  #push(kind, value, left, right, count, local = 0) {
-    if (this.size === this.data.length) this.#grow();
-    const node = this.size++;
+  #push(kind, value, left, right, count, local = 0, node = this.size) {
+    if (node === this.data.length) this.#grow();
+    this.size = Math.max(this.size, node + 1);
     this.data[node] = value;
     this.local[node] = local;
     this.kind[node] = kind;
@@ -153,7 +152,7 @@ export class Tape {
     this.cursor[node] = count === 0 ? 1 : 0; // leaves need no visit
     return node;
   }
-  #unary(a, value, local) { return this.#push(UNARY, value, a, a, 1, local); }
+  #unary(a, value, local) { return this.#push(SUM, value, a, a, 1, local); }
   leaf(value) { return this.#push(DOT, value, 0, 0, 0); }
   add(a, b) { return this.#push(ADD, this.data[a] + this.data[b], a, b, 1); }
   mul(a, b) { return this.#push(DOT, this.data[a] * this.data[b], a, b, 1); }
@@ -161,9 +160,13 @@ export class Tape {
   relu(a) { return this.data[a] > 0 ? this.#unary(a, this.data[a], 1) : this.#unary(a, 0, 0); }
   pow(a, c) { return this.#unary(a, this.maths.pow(this.data[a], c), c * this.maths.pow(this.data[a], c - 1)); }
   exp(a, value = this.maths.exp(this.data[a])) { return this.#unary(a, value, value); }
-  sum(a, count, total = 0) {
+  /** Another node like this one. */
+  copy(a) { return this.#push(this.kind[a], this.data[a], this.left[a], this.right[a], this.count[a], this.local[a]); }
+  /** The sum of a vector, which may take the place of another node. */
+  sum(a, count, place = this.size) {
+    let total = 0;
     for (let i = a; i < a + count; i++) total += this.data[i];
-    return this.#push(SUM, total, a, a, count);
+    return this.#push(SUM, total, a, a, count, 1, place);
   }
   dot(a, b, count, total = 0) {
     const { data } = this;
@@ -189,10 +192,8 @@ export class Tape {
           grad[a + i] += data[b + i] * g;
           grad[b + i] += data[a + i] * g;
         }
-      } else if (kind[node] === UNARY) {
-        grad[a] += local[node] * g;
       } else if (kind[node] === SUM) {
-        for (let i = a; i < a + n; i++) grad[i] += g;
+        for (let i = a; i < a + n; i++) grad[i] += local[node] * g;
       } else {
         grad[a] += g;
         grad[b] += g;
@@ -238,17 +239,14 @@ export function matricesOf({ layers, embedding, block, vocabulary }) {
 /** A tape whose first nodes are the parameters; each document is computed on it anew. */
 export class Model {
   constructor(config, parameters, maths) {
-    this.config = config;
-    this.maths = maths;
-    this.matrices = matricesOf(config);
+    Object.assign(this, { config, maths, matrices: matricesOf(config), tape: new Tape(maths) });
     this.matrix = Object.fromEntries(this.matrices.map((matrix) => [matrix.name, matrix]));
-    this.tape = new Tape(maths);
     for (const parameter of parameters) this.tape.leaf(parameter);
     this.parameterCount = parameters.length;
   }
-  /** Views, which change with the model. */
   get parameters() { return this.tape.data.subarray(0, this.parameterCount); }
   get gradients() { return this.tape.grad.subarray(0, this.parameterCount); }
+  zeros() { return new Float64Array(this.parameterCount); }
   /** Forgets the document before. */
   begin() {
     this.tape.size = this.parameterCount;
@@ -274,13 +272,13 @@ export class Model {
     const shifted = tape.vector(length, (i) => tape.add(x + i, shift));
     const exps = tape.vector(length, (i) => tape.exp(shifted + i));
     const total = tape.sum(exps, length);
-    const inverses = tape.vector(length, () => tape.pow(total, -1));
+    const inverse = tape.pow(total, -1);
+    const inverses = tape.vector(length, () => tape.copy(inverse));
     return tape.vector(length, (i) => tape.mul(exps + i, inverses + i));
   }
-  #attention(i, x, t, watch) {
+  #attention(i, x, t, note) {
     const { tape, maths, config: { embedding, heads, attention } } = this;
-    const [q, k, v] = ['q', 'k', 'v'].map((name) => this.#linear(`layer${i}.attn_w${name}`, x));
-    watch?.(`pos${t}.layer${i}.`, { attn_norm: x, q, k, v }, embedding);
+    const [q, k, v] = ['q', 'k', 'v'].map((name) => note(name, this.#linear(`layer${i}.attn_w${name}`, x)));
     this.keys[i][t] = k;
     this.values[i][t] = v;
     const keys = attention[t].map((position) => this.keys[i][position]);
@@ -288,46 +286,38 @@ export class Model {
     const count = keys.length;
     const size = embedding / heads;
     const factor = tape.leaf(maths.pow(maths.pow(size, 0.5), -1));
-    const parts = list(heads, (head) => {
-      const dots = tape.vector(count, (s) => tape.dot(q + head * size, keys[s] + head * size, size));
-      const scores = tape.vector(count, (s) => tape.mul(dots + s, factor));
-      return { scores, weights: this.#softmax(scores, count) };
-    });
-    const products = tape.size; // for each element, one for each position
-    for (let j = 0; j < embedding; j++) {
-      const { weights } = parts[Math.floor(j / size)];
-      for (let s = 0; s < count; s++) tape.mul(weights + s, values[s] + j);
-    }
-    const mixed = tape.vector(embedding, (j) => tape.sum(products + j * count, count));
-    for (let head = 0; watch && head < heads; head++) {
-      watch(`pos${t}.layer${i}.head${head}.`, parts[head], count);
-      watch(`pos${t}.layer${i}.head${head}.`, { mixed: mixed + head * size }, size);
+    const mixed = tape.vector(embedding, () => tape.leaf(0)); // room for the sums
+    for (let head = 0, part = 0; head < heads; head += 1, part += size) {
+      const dots = tape.vector(count, (s) => tape.dot(q + part, keys[s] + part, size));
+      const scores = note(`head${head}.scores`, tape.vector(count, (s) => tape.mul(dots + s, factor)), count);
+      const weights = note(`head${head}.weights`, this.#softmax(scores, count), count);
+      for (let j = part; j < part + size; j++) {
+        tape.sum(tape.vector(count, (s) => tape.mul(weights + s, values[s] + j)), count, mixed + j);
+      }
+      note(`head${head}.mixed`, mixed + part, size);
     }
     return mixed;
   }
-  /** The logits for what follows the token at position t. `watch` is told of all vectors by name, and their length. */
+  /** The logits for what follows the token at position t. `watch` is told of all vectors. */
   #logits(token, t, watch) {
     const { tape, matrix, config: { layers, embedding, vocabulary, activation } } = this;
+    const noted = (prefix) => (name, x, length = embedding) => (watch?.(`pos${t}.${prefix}${name}`, x, length), x);
+    const atPosition = noted('');
     const embedded = this.#added(matrix.wte.start + token * embedding, matrix.wpe.start + t * embedding);
-    let x = this.#rmsnorm(embedded);
-    watch?.(`pos${t}.`, { embedded, normed: x }, embedding);
+    let x = atPosition('normed', this.#rmsnorm(atPosition('embedded', embedded)));
     for (let i = 0; i < layers; i++) {
-      const attn_out = this.#linear(`layer${i}.attn_wo`, this.#attention(i, this.#rmsnorm(x), t, watch));
-      const attn_residual = this.#added(attn_out, x);
-      const mlp_norm = this.#rmsnorm(attn_residual);
-      const hidden = this.#linear(`layer${i}.mlp_fc1`, mlp_norm);
+      const note = noted(`layer${i}.`);
+      const mixed = this.#attention(i, note('attn_norm', this.#rmsnorm(x)), t, note);
+      const attended = note('attn_out', this.#linear(`layer${i}.attn_wo`, mixed));
+      x = note('attn_residual', this.#added(attended, x));
+      const norm = note('mlp_norm', this.#rmsnorm(x));
+      const hidden = note('hidden', this.#linear(`layer${i}.mlp_fc1`, norm), 4 * embedding);
       const positive = tape.vector(4 * embedding, (j) => tape.relu(hidden + j));
-      const activated =
-        activation === 'relu' ? positive : tape.vector(4 * embedding, (j) => tape.pow(positive + j, 2));
-      const mlp_out = this.#linear(`layer${i}.mlp_fc2`, activated);
-      x = this.#added(mlp_out, attn_residual);
-      watch?.(`pos${t}.layer${i}.`, { attn_out, attn_residual, mlp_norm }, embedding);
-      watch?.(`pos${t}.layer${i}.`, { hidden, activated }, 4 * embedding);
-      watch?.(`pos${t}.layer${i}.`, { mlp_out, mlp_residual: x }, embedding);
+      const activated = activation === 'relu' ? positive : tape.vector(4 * embedding, (j) => tape.pow(positive + j, 2));
+      const out = this.#linear(`layer${i}.mlp_fc2`, note('activated', activated, 4 * embedding));
+      x = note('mlp_residual', this.#added(note('mlp_out', out), x));
     }
-    const logits = this.#linear('lm_head', x);
-    watch?.(`pos${t}.`, { logits }, vocabulary);
-    return logits;
+    return atPosition('logits', this.#linear('lm_head', x), vocabulary);
   }
   /** The node of a document's loss, the mean of -log p(next token). */
   loss(tokens, watch) {
@@ -339,8 +329,8 @@ export class Model {
       const probabilities = this.#softmax(this.#logits(tokens[t], t, watch), vocabulary);
       const loss = tape.mul(tape.log(probabilities + tokens[t + 1]), tape.leaf(-1));
       total = tape.add(total, loss);
-      watch?.(`pos${t}.`, { probabilities }, vocabulary);
-      watch?.(`pos${t}.`, { loss }, 1);
+      watch?.(`pos${t}.probabilities`, probabilities, vocabulary);
+      watch?.(`pos${t}.loss`, loss, 1);
     }
     return tape.mul(total, tape.leaf(1 / count));
   }
@@ -381,25 +371,18 @@ export function adam(optimizer, step, { parameters, gradients, m, v }, maths) {
   }
 }
 
-export class Training {
-  constructor(model, optimizer) {
-    Object.assign(this, { model, optimizer, step: 0 });
-    for (const moment of ['m', 'v']) this[moment] = new Float64Array(model.parameterCount);
-  }
-  /** One step on one document; returns the loss before the update. */
-  advance(tokens) {
-    const { model, optimizer, m, v } = this;
-    const loss = model.loss(tokens);
-    model.tape.backward(loss);
-    adam(optimizer, this.step++, { parameters: model.parameters, gradients: model.gradients, m, v }, model.maths);
-    return model.tape.data[loss];
-  }
+/** One step on one document; returns the loss before the update. */
+export function trainStep(model, optimizer, step, tokens, m, v) {
+  const loss = model.loss(tokens);
+  model.tape.backward(loss);
+  adam(optimizer, step, { parameters: model.parameters, gradients: model.gradients, m, v }, model.maths);
+  return model.tape.data[loss];
 }
 
 // A whole run (SPEC, section 10)
 
-const SHAPE = { layers: 1, heads: 4, embedding: 16 };
-const COMMON = { ...SHAPE, learning_rate: 0.01, epsilon: 1e-8, temperature: 0.5, samples: 20 };
+const COMMON =
+  { layers: 1, heads: 4, embedding: 16, learning_rate: 0.01, epsilon: 1e-8, temperature: 0.5, samples: 20 };
 
 /** All about a run but its dataset. */
 export const PRESETS = {
@@ -413,36 +396,33 @@ export const PRESETS = {
   },
 };
 
-/** Shuffling, the first parameters and sampling share one stream of random numbers. */
-export class Run {
-  constructor(lines, preset, maths) {
-    this.preset = preset;
-    this.generator = new MersenneTwister(42, maths);
-    this.documents = this.generator.shuffle(documentsOf(lines));
-    this.tokenizer = new Tokenizer(this.documents);
-    const attention = list(preset.block, (t) => list(t + 1, (position) => position));
-    const config = { ...preset, vocabulary: this.tokenizer.bos + 1, attention };
-    const parameters = matricesOf(config).flatMap(({ name, rows, columns }) => {
-      const sigma = /attn_wo|mlp_fc2/.test(name) ? preset.outputSigma : preset.sigma;
-      return list(rows * columns, () => this.generator.gauss(sigma));
-    });
-    this.training = new Training(new Model(config, parameters, maths), preset);
+/** Trains and samples. Hands each printed line to `print`; returns what is left in the end. */
+export function run(lines, preset, maths, print) {
+  const { steps, samples, temperature } = preset;
+  const generator = new MersenneTwister(42, maths); // one stream, for shuffling, the first parameters and sampling
+  const documents = generator.shuffle(documentsOf(lines));
+  const tokenizer = new Tokenizer(documents);
+  const attention = list(preset.block, (t) => list(t + 1, (position) => position));
+  const config = { ...preset, vocabulary: tokenizer.bos + 1, attention };
+  const parameters = matricesOf(config).flatMap(({ name, rows, columns }) => {
+    const sigma = /attn_wo|mlp_fc2/.test(name) ? preset.outputSigma : preset.sigma;
+    return list(rows * columns, () => generator.gauss(sigma));
+  });
+  const model = new Model(config, parameters, maths);
+  const [m, v] = [model.zeros(), model.zeros()];
+  const padded = (number, width) => String(number).padStart(width);
+  print(`num docs: ${documents.length}`);
+  print(`vocab size: ${config.vocabulary}`);
+  print(`num params: ${parameters.length}`);
+  for (let step = 0; step < steps; step++) {
+    const loss = trainStep(model, preset, step, tokenizer.encode(documents[step % documents.length]), m, v);
+    print(`step ${padded(step + 1, 4)} / ${padded(steps, 4)} | loss ${exact.decimals(loss)}`);
   }
-  /** Trains and samples; yields the printed lines. */
-  *text() {
-    const { documents, tokenizer, training, generator, preset: { steps, samples, temperature } } = this;
-    const padded = (number, width) => String(number).padStart(width);
-    yield `num docs: ${documents.length}`;
-    yield `vocab size: ${tokenizer.bos + 1}`;
-    yield `num params: ${training.model.parameterCount}`;
-    while (training.step < steps) {
-      const loss = training.advance(tokenizer.encode(documents[training.step % documents.length]));
-      yield `step ${padded(training.step, 4)} / ${padded(steps, 4)} | loss ${exact.decimals(loss)}`;
-    }
-    yield* ['', '--- inference (new, hallucinated names) ---'];
-    for (let number = 1; number <= samples; number++) {
-      const tokens = Array.from(training.model.draws(temperature, generator), ({ token }) => token);
-      yield `sample ${padded(number, 2)}: ${tokenizer.decode(tokens.filter((token) => token !== tokenizer.bos))}`;
-    }
+  print('');
+  print('--- inference (new, hallucinated names) ---');
+  for (let number = 1; number <= samples; number++) {
+    const tokens = Array.from(model.draws(temperature, generator), ({ token }) => token);
+    print(`sample ${padded(number, 2)}: ${tokenizer.decode(tokens.filter((token) => token !== tokenizer.bos))}`);
   }
+  return { model, m, v, generator };
 }

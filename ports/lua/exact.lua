@@ -1,18 +1,17 @@
--- Correctly rounded exp, log, sin, cos and pow (conformance/SPEC.md, sections 2 and 15).
---
--- A quick phase in pairs of doubles decides most calls of exp, log and pow. All others are computed in fixed point,
--- with ever more limbs until rounding cannot go two ways (Ziv, 1991). Of doubles, only + - * / and the square root are
--- relied on: math.log gives no more than a guess.
+-- Correctly rounded exp, log, sin, cos and pow (conformance/SPEC.md, sections 2 and 15), in fixed point with ever more
+-- limbs until rounding cannot go two ways (Ziv, 1991). Training calls exp and pow so often that pairs of doubles decide
+-- most of these calls. Of doubles, only + - * / and the square root are relied on: math.log gives no more than a guess.
 
 local pack, unpack, floor, sqrt = string.pack, string.unpack, math.floor, math.sqrt
 local INFINITY <const>, NAN = math.huge, 0.0 / 0.0
 
--- x > 0, finite, as n * 2^e with a whole n.
+-- x > 0, finite, as n * 2^e with an odd n.
 local function parts(x)
   local bits = unpack("<i8", pack("<d", x))
-  local biased, fraction = bits >> 52, bits & 0xfffffffffffff
-  if biased == 0 then return fraction, -1074 end
-  return fraction | 1 << 52, biased - 1075
+  local biased, n = bits >> 52, bits & 0xfffffffffffff
+  if biased > 0 then n = n | 1 << 52 else biased = 1 end
+  while n & 1 == 0 do n, biased = n >> 1, biased + 1 end
+  return n, biased - 1075
 end
 
 -- Fixed point: a list of limbs, the whole part first, of either sign, then 28 bits of fraction each. A unit is the last
@@ -20,30 +19,25 @@ end
 
 local LIMB <const>, BASE <const>, MASK <const> = 28, 1 << 28, (1 << 28) - 1
 
-local function carried(a)
-  for i = #a, 2, -1 do
-    a[i - 1] = a[i - 1] + a[i] // BASE
-    a[i] = a[i] & MASK
-  end
-  return a
-end
-
 -- a + factor * b
 local function sum(a, b, factor)
-  local c = {}
-  for i = 1, #a do c[i] = a[i] + factor * b[i] end
-  return carried(c)
+  local c, carry = {}, 0
+  for i = #a, 2, -1 do
+    carry = carry + a[i] + factor * b[i]
+    c[i], carry = carry & MASK, carry // BASE
+  end
+  c[1] = carry + a[1] + factor * b[1]
+  return c
 end
 
 local function product(a, b)
   local size, c, carry = #a, {}, 0
   for place = 2 * size - 1, 1, -1 do
-    local column = carry
     for i = place > size and place - size + 1 or 1, place > size and size or place do
-      column = column + a[i] * b[place - i + 1]
+      carry = carry + a[i] * b[place - i + 1]
     end
-    if place <= size then c[place] = place > 1 and column & MASK or column end
-    carry = column // BASE
+    if place <= size then c[place] = place > 1 and carry & MASK or carry end
+    carry = carry // BASE
   end
   return c
 end
@@ -57,6 +51,7 @@ local function quotient(a, divisor)
   return c
 end
 
+-- x, cut off
 local function fixed(x, size)
   local a, rest = {}, x < 0.0 and -x or x
   for i = 1, size do
@@ -66,6 +61,8 @@ local function fixed(x, size)
   return x < 0.0 and sum(fixed(0.0, size), a, -1) or a
 end
 
+local function negated(a) return sum(fixed(0.0, #a), a, -1) end
+
 local function is_zero(a)
   for i = 1, #a do if a[i] ~= 0 then return false end end
   return true
@@ -74,7 +71,7 @@ end
 -- The double nearest to a * 2^exponent, ties to even; rounded once, even if it is subnormal.
 local function nearest(a, exponent)
   if is_zero(a) then return 0.0 end
-  if a[1] < 0 then return -nearest(sum(fixed(0.0, #a), a, -1), exponent) end
+  if a[1] < 0 then return -nearest(negated(a), exponent) end
   local first = 1
   while a[first] == 0 do first = first + 1 end
   local top = exponent - LIMB * (first - 1)
@@ -93,21 +90,19 @@ local function nearest(a, exponent)
   return (unpack("<d", pack("<i8", (last + 1074 << 52) + whole)))
 end
 
--- compute(size) returns a number, the exponent of two that belongs to it, and its error in units.
-local function settled(compute)
+-- compute(size) returns a number and the exponent of two that belongs to it. The number's error in units is below
+-- `slack`: 2,200 units come from the constants, and three from each term of a series.
+local function settled(compute, slack)
   local size = 6
   while true do
-    local number, exponent, slack = compute(size)
+    local number, exponent = compute(size)
     local unit = fixed(0.0, size)
-    unit[size] = 1
-    local low = nearest(sum(number, unit, -slack), exponent)
-    if low == nearest(sum(number, unit, slack), exponent) then return low end
+    unit[size] = slack or 1 << 13
+    local low = nearest(sum(number, unit, -1), exponent)
+    if low == nearest(sum(number, unit, 1), exponent) then return low end
     size = 2 * size
   end
 end
-
--- More than the errors of exp, log, sin and cos: 2,200 units from the constants, and three from each term of a series.
-local SLACK <const> = 1 << 13
 
 -- first * (1 + x/d(1) * (1 + x/d(2) * ...))
 local function series(first, x, divisor)
@@ -130,23 +125,16 @@ local function arc(whole, n, sign, size)
   return total
 end
 
--- A constant for each size, computed with one limb more, which is then cut off.
-local function constant(compute)
-  return setmetatable({}, { __index = function(known, size)
-    known[size] = table.move(compute(size + 1), 1, size, 1, {})
-    return known[size]
-  end })
-end
-
-local ln2 = constant(function(size) return arc(2.0, 3, 1, size) end)
-local half_pi = constant(function(size) return sum(arc(8.0, 5, -1, size), arc(2.0, 239, -1, size), -1) end) -- Machin
+-- The first limbs of constants of 640 bits. No argument is known that needs more than 256.
+local LN2, HALF_PI = arc(2.0, 3, 1, 25), sum(arc(8.0, 5, -1, 25), arc(2.0, 239, -1, 25), -1) -- Machin, 1706
+local function cut(constant, size) return table.move(constant, 1, size, 1, {}) end
 
 local function exp_series(r) return series(fixed(1.0, #r), r, function(k) return k end) end
 
 -- e^a = number * 2^k with a number from 1 to 2.
 local function fixed_exp(a)
   local k = floor(nearest(a, 0) * 1.4426950408889634 - 0x1p-40) -- at most one too small
-  return exp_series(sum(a, ln2[#a], -k)), k
+  return exp_series(sum(a, cut(LN2, #a), -k)), k
 end
 
 -- log x = y + log(x e^-y) for any guess y; if it is a little too small, the last argument is a little above 1.
@@ -166,64 +154,31 @@ local function fixed_log(x, size)
   return total
 end
 
-local function accurate_exp(x)
-  return settled(function(size)
-    local number, k = fixed_exp(fixed(x, size))
-    return number, k, SLACK
-  end)
+local function log(x)
+  if x ~= x or x == INFINITY then return x end
+  if x <= 0.0 then return x == 0.0 and -INFINITY or NAN end
+  if x == 1.0 then return 0.0 end
+  return settled(function(size) return fixed_log(x, size), 0 end)
 end
-
-local function accurate_log(x) return settled(function(size) return fixed_log(x, size), 0, SLACK end) end
 
 -- sin(x + quarters pi/2) for |x| <= 8.
 local function sine(x, quarters)
   local turns = floor(x * 0.6366197723675814 + 0.5)
   local quadrant = turns + quarters
   return settled(function(size)
-    local r = sum(fixed(x, size), half_pi[size], -turns)
-    local falling, wave = sum(fixed(0.0, size), product(r, r), -1), nil
-    if quadrant & 1 == 0 then
-      wave = series(r, falling, function(k) return 2 * k * (2 * k + 1) end)
-    else
-      wave = series(fixed(1.0, size), falling, function(k) return (2 * k - 1) * 2 * k end)
-    end
-    return quadrant & 2 == 0 and wave or sum(fixed(0.0, size), wave, -1), 0, SLACK
+    local r = sum(fixed(x, size), cut(HALF_PI, size), -turns)
+    local first, odd = r, 1
+    if quadrant & 1 == 1 then first, odd = fixed(1.0, size), -1 end
+    local wave = series(first, negated(product(r, r)), function(k) return 2 * k * (2 * k + odd) end)
+    return quadrant & 2 == 0 and wave or negated(wave), 0
   end)
 end
 
--- x^(n/2) as a whole number and an exponent of two, if that number has at most 54 bits: only such powers can be doubles
--- or half-way between two.
-local function short_power(x, n)
-  local m, e = parts(x)
-  while m & 1 == 0 do m, e = m >> 1, e + 1 end
-  if n % 2 == 0 then
-    n = n // 2
-  else
-    local root = floor(sqrt(m))
-    if root * root ~= m or e % 2 == 1 then return nil end
-    m, e = root, e // 2
-  end
-  if m == 1 then return 1, e * n end
-  local power = 1
-  for _ = 1, n do
-    if power > (1 << 54) // m then return nil end
-    power = power * m
-  end
-  return n > 0 and power or nil, e * n
-end
+-- For |x| <= 8. Below 2^-27, x^3/6 and x^2/2 are too small to count.
+local function sin(x) return (x > 0x1p-27 or x < -0x1p-27) and sine(x, 0) or x end
+local function cos(x) return (x > 0x1p-27 or x < -0x1p-27) and sine(x, 1) or 1.0 + 0.0 * x end
 
--- x^(n/2) for a finite x > 0.
-local function accurate_pow(x, n)
-  local short, exponent = short_power(x, n)
-  if short then return nearest({ short }, exponent) end
-  return settled(function(size)
-    local half_log = quotient(fixed_log(x, size), 2)
-    local number, k = fixed_exp(sum(fixed(0.0, size), half_log, n))
-    return number, k, 2 * SLACK * (n < 0 and -n or n)
-  end)
-end
-
--- Pairs of doubles
+-- The quick phase: pairs of doubles
 
 -- a * b and its error (Dekker, Veltkamp).
 local function two_product(a, b)
@@ -234,94 +189,89 @@ local function two_product(a, b)
 end
 
 -- ln 2 / 128 in two parts; a whole multiple of the first is exact.
-local STEP_HIGH = floor(nearest(ln2[8], 35)) * 0x1p-42
-local STEP_LOW = nearest(sum(quotient(ln2[8], 128), fixed(STEP_HIGH, 8), -1), 0)
+local STEP_HIGH = floor(nearest(cut(LN2, 8), 35)) * 0x1p-42
+local STEP_LOW = nearest(sum(quotient(cut(LN2, 8), 128), fixed(STEP_HIGH, 8), -1), 0)
 
 local power_high, power_low = {}, {} -- 2^(i/128)
 for i = 0, 127 do
-  local power = exp_series(quotient(sum(fixed(0.0, 8), ln2[8], i), 128))
+  local power = exp_series(quotient(sum(fixed(0.0, 8), cut(LN2, 8), i), 128))
   power_high[i] = nearest(power, 0)
   power_low[i] = nearest(sum(power, fixed(power_high[i], 8), -1), 0)
 end
 
-local function two_to(k) return (unpack("<d", pack("<i8", k + 1023 << 52))) end
-
--- e^(x + x_low) = (high + low) * 2^k, less than 2^-76 off: the argument is (128 k + i) ln 2 / 128 + r, |r| < 0.003.
-local function pair_exp(x, x_low)
-  local steps = floor(x * 184.6649652337873 + 0.5)
-  local a, b = x - steps * STEP_HIGH, x_low - steps * STEP_LOW
-  local r = a + b
-  local t = r - a
-  local r_low = (a - (r - t)) + (b - t)
-  -- e^r - 1 = f + f_low
-  local square, square_low = two_product(r, r)
-  local tail = square * r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040)))))
-  local f = r + 0.5 * square
-  local f_low = (0.5 * square - (f - r)) + (0.5 * square_low + (r_low + r * r_low) + tail)
-  local i = steps % 128
-  local p, p_low = two_product(power_high[i], f)
-  local high = power_high[i] + p
-  local low = (p - (high - power_high[i])) + (p_low + (power_high[i] * f_low + power_low[i] * (1.0 + f)))
-  return high, low, steps // 128
-end
-
--- log x = y + z, less than 2^-75 off, for |log x| < 700: the guess of fixed_log, and what is missing.
-local function pair_log(x)
-  local y = math.log(x)
-  local high, low, k = pair_exp(-y, 0.0)
-  local m = x * two_to(k)
-  local p, p_low = two_product(m, high)
-  return y, (p - 1.0) + (p_low + m * low)
-end
-
+-- e^x for |x| < 700: x is k ln 2 / 128 + d - w, where d has no error. All in all, less than 2^-67 is lost.
 local function exp(x)
   if x ~= x then return x end
   if x > 710.0 then return INFINITY end
   if x < -746.0 then return 0.0 end
-  if x < 708.0 and x > -708.0 then
-    local high, low, k = pair_exp(x, 0.0)
-    local result = high + (low - 0x1p-72)
-    if result == high + (low + 0x1p-72) then return result * two_to(k) end
+  if x < 700.0 and x > -700.0 then
+    local k = floor(x * 184.6649652337873 + 0.5)
+    local d, w, high, low = x - k * STEP_HIGH, k * STEP_LOW, power_high[k % 128], power_low[k % 128]
+    local r = d - w
+    local tail = r * r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040)))))) - w
+    local p, p_low = two_product(high, d)
+    local y = high + p
+    local rest = (p - (y - high)) + (p_low + (high * tail + low * (1.0 + (d + tail))))
+    local result = y + (rest - 0x1p-66)
+    if result == y + (rest + 0x1p-66) then return result * 2.0 ^ (k // 128) end
   end
-  return accurate_exp(x)
+  return settled(function(size) return fixed_exp(fixed(x, size)) end)
 end
 
-local function log(x)
-  if x ~= x or x == INFINITY then return x end
-  if x <= 0.0 then return x == 0.0 and -INFINITY or NAN end
-  if x == 1.0 then return 0.0 end
-  if x > 0x1p-1000 and x < 0x1p1000 then
-    local y, z = pair_log(x)
-    local result = y + (z - 0x1p-70)
-    if result == y + (z + 0x1p-70) then return result end
-  end
-  return accurate_log(x)
+-- The product of two pairs.
+local function times(a, a_low, b, b_low)
+  local p, p_low = two_product(a, b)
+  local low = p_low + (a * b_low + a_low * b)
+  return p + low, low - (p + low - p)
 end
 
--- For |x| <= 8. Below 2^-27, x^3/6 and x^2/2 are too small to count.
-local function sin(x) return (x > 0x1p-27 or x < -0x1p-27) and sine(x, 0) or x end
-local function cos(x) return (x > 0x1p-27 or x < -0x1p-27) and sine(x, 1) or 1.0 + 0.0 * x end
-
--- x^(n/2) for a finite x > 0: e^(n/2 log x).
-local function positive_pow(x, n)
-  if x > 0x1p-1000 and x < 0x1p1000 then
-    local y, z = pair_log(x)
-    local a, a_low = two_product(y, 0.5 * n)
-    if a < 708.0 and a > -708.0 then
-      local high, low, k = pair_exp(a, a_low + z * (0.5 * n))
-      local slack = ((n < 0 and -n or n) + 1) * 0x1p-73
-      local result = high + (low - slack)
-      if result == high + (low + slack) then return result * two_to(k) end
-    end
+-- x^(n/2) for a finite x > 0, or nil if it may round two ways. The power by squaring, then the root and the
+-- inverse corrected once (Newton). An n-th power loses less than 16 n 2^-106 of itself, the corrections 20 2^-106 more.
+local function quick_pow(x, n)
+  local whole = (n < 0 and -n or n) // 2
+  local slack = (whole + 8) * 0x1p-100
+  if math.abs(math.log(x)) * (whole + 1) > 600.0 then return nil end
+  local y, low, b, b_low = 1.0, 0.0, x, 0.0
+  if n & 1 == 1 then
+    y = sqrt(x)
+    local p, p_low = two_product(y, y)
+    low = ((x - p) - p_low) / (2.0 * y)
   end
-  return accurate_pow(x, n)
+  while whole > 0 do
+    if whole & 1 == 1 then y, low = times(y, low, b, b_low) end
+    b, b_low = times(b, b_low, b, b_low)
+    whole = whole >> 1
+  end
+  if n < 0 then
+    local inverse = 1.0 / y
+    local p, p_low = two_product(inverse, y)
+    y, low = inverse, inverse * (((1.0 - p) - p_low) - inverse * low)
+  end
+  local result = y + (low - y * slack)
+  return result == y + (low + y * slack) and result or nil
+end
+
+-- x^(n/2) for a finite x > 0. First, as a whole number and an exponent of two, if that number has at most 54 bits: only
+-- such powers can be doubles or half-way between two.
+local function accurate_pow(x, n)
+  local m, e = parts(x)
+  local root = floor(sqrt(m))
+  local base, exponent, times_it = m, e, n // 2
+  if n & 1 == 1 then base, exponent, times_it = root, e // 2, n end
+  if n & 1 == 0 or root * root == m and e & 1 == 0 then
+    local power, left = 1, base == 1 and 0 or times_it
+    while left > 0 and power <= (1 << 54) // base do power, left = power * base, left - 1 end
+    if left == 0 then return nearest({ power }, exponent * times_it) end
+  end
+  return settled(function(size)
+    return fixed_exp(sum(fixed(0.0, size), quotient(fixed_log(x, size), 2), n))
+  end, 2 * (n < 0 and -n or n) << 13)
 end
 
 -- For a whole or half y.
 local function pow(x, y)
   if y == 2.0 then return x * x end
   if y == -1.0 then return 1.0 / x end
-  if y == 1.0 then return x end
   if y == 0.0 then return 1.0 end
   if y == 0.5 and x > 0.0 then return sqrt(x) end
   if x ~= x then return x end
@@ -331,7 +281,7 @@ local function pow(x, y)
   if size == 0.0 or size == INFINITY then
     power = (size == 0.0) == (y > 0.0) and 0.0 or INFINITY
   else
-    power = positive_pow(size, n)
+    power = quick_pow(size, n) or accurate_pow(size, n)
   end
   return (x < 0.0 or 1.0 / x < 0.0) and n % 4 == 2 and -power or power
 end

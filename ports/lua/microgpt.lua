@@ -3,20 +3,16 @@
 
 local exact = require("exact")
 
-local gpt = {
-  -- The kinds of exp, log, sin, cos and pow.
-  functions = {
-    exact = exact,
-    native = { exp = math.exp, log = math.log, sin = math.sin, cos = math.cos, pow = function(x, y) return x ^ y end },
-  },
-}
+-- functions: the kinds of exp, log, sin, cos and pow
+local native = { exp = math.exp, log = math.log, sin = math.sin, cos = math.cos, pow = function(x, y) return x ^ y end }
+local gpt = { functions = { exact = exact, native = native } }
 
 function gpt.refuse(form, ...) error({ reason = form:format(...) }) end
 
--- make(i) for i from first to last
-local function list(first, last, make)
+-- make(i) for i from 1 to the length
+function gpt.list(length, make)
   local items = {}
-  for i = first, last do items[i] = make(i) end
+  for i = 1, length do items[i] = make(i) end
   return items
 end
 
@@ -95,11 +91,13 @@ end
 
 -- A number from 0 to n - 1, drawn with the n weights from weights[first] on.
 function Generator:choice(weights, first, n)
-  local cumulative = { [0] = weights[first] }
-  for i = 1, n - 1 do cumulative[i] = cumulative[i - 1] + weights[first + i] end
-  local total = cumulative[n - 1] + 0.0
-  if not (total > 0.0 and total < math.huge) then gpt.refuse("expected weights with a finite sum above 0") end
-  local u, low, high = self:random() * total, 0, n - 1
+  local cumulative, sum = {}, -0.0
+  for i = 0, n - 1 do
+    sum = sum + weights[first + i]
+    cumulative[i] = sum
+  end
+  if not (sum > 0.0 and sum < math.huge) then gpt.refuse("expected weights with a finite sum above 0") end
+  local u, low, high = self:random() * sum, 0, n - 1
   while low < high do
     local middle = (low + high) // 2
     if u < cumulative[middle] then high = middle else low = middle + 1 end
@@ -137,10 +135,8 @@ function gpt.tokenized(documents)
   if bos > 2047 then gpt.refuse("expected at most 2047 distinct characters, and there are %d", bos) end
   table.sort(vocabulary)
   for i, code_point in ipairs(vocabulary) do token[code_point] = i - 1 end
-  return vocabulary, list(1, #documents, function(i)
-    local tokens = list(2, #documents[i] + 1, function(k) return token[documents[i][k - 1]] end)
-    tokens[1], tokens[#documents[i] + 2] = bos, bos
-    return tokens
+  return vocabulary, gpt.list(#documents, function(i)
+    return gpt.list(#documents[i] + 2, function(k) return token[documents[i][k - 1]] or bos end)
   end)
 end
 
@@ -149,11 +145,11 @@ end
 -- elements follow. A plain number needs no node: nobody asks for its gradient. SUM and DOT take whole vectors, whose
 -- elements do not depend on each other (SPEC, "Taking nodes together").
 
-local DOT <const>, UNARY <const>, ADD <const>, SUM <const> = 1, 2, 3, 4
+local DOT <const>, ADD <const>, SUM <const> = 1, 2, 3
 
 function gpt.new_tape(functions)
   local exp, log, pow = functions.exp, functions.log, functions.pow
-  local value, gradient, kind, slope = {}, {}, {}, {} -- the slope of a UNARY is its local gradient
+  local value, gradient, kind, slope = {}, {}, {}, {} -- the slope of a SUM is its local gradient
   local left, right = {}, {} -- the children are left, right, left + 1, right + 1, ...; an only child is on both sides
   local count = {} -- of such pairs: none for a leaf, one for a product
   local cursor = {} -- the child that the search looks at next, from 0; false before it comes to this node
@@ -162,13 +158,12 @@ function gpt.new_tape(functions)
   local function put(node, its_kind, its_value, a, b, its_count, its_slope)
     kind[node], value[node], gradient[node], slope[node] = its_kind, its_value, 0.0, its_slope
     left[node], right[node], count[node], cursor[node] = a, b, its_count, its_count == 0 and 0
+    size = node > size and node or size
     return node
   end
-  local function new(...)
-    size = size + 1
-    return put(size, ...)
-  end
-  local function unary(a, its_value, its_slope) return new(UNARY, its_value, a, a, 1, its_slope) end
+  local function new(...) return put(size + 1, ...) end
+  -- A function of one node is a SUM of one.
+  local function unary(a, its_value, its_slope) return new(SUM, its_value, a, a, 1, its_slope) end
   function tape.leaf(x) return new(DOT, x, 0, 0, 0) end
   function tape.add(a, b) return new(ADD, value[a] + value[b], a, b, 1) end
   function tape.mul(a, b) return new(DOT, value[a] * value[b], a, b, 1) end
@@ -181,11 +176,13 @@ function gpt.new_tape(functions)
     local power = exp(value[a])
     return unary(a, power, power)
   end
-  -- The sum of a vector, at a place that was reserved.
-  function tape.sum(place, first, length)
+  -- Another node like this one.
+  function tape.copy(a) return new(kind[a], value[a], left[a], right[a], count[a], slope[a]) end
+  -- The sum of a vector, in the place of a leaf if there is one.
+  function tape.sum(first, length, place)
     local total = 0.0
     for i = first, first + length - 1 do total = total + value[i] end
-    return put(place, SUM, total, first, first, length)
+    return put(place or tape.leaf(0.0), SUM, total, first, first, length, 1.0)
   end
   function tape.dot(w, x, length)
     local value, total, offset = value, 0.0, w - x
@@ -197,11 +194,6 @@ function gpt.new_tape(functions)
     local first = size + 1
     for i = 0, length - 1 do make(i) end
     return first
-  end
-  -- Room for a vector that is made later.
-  function tape.reserve(length)
-    size = size + length
-    return size - length + 1
   end
   -- Keeps the first `length` nodes.
   function tape.rewind(length)
@@ -245,13 +237,11 @@ function gpt.new_tape(functions)
           gradient[w] = gradient[w] + value[x] * g
           gradient[x] = gradient[x] + value[w] * g
         end
-      elseif its_kind == UNARY then
-        gradient[a] = gradient[a] + slope[node] * g
-      elseif its_kind == ADD then
+      elseif its_kind == SUM then
+        for x = a, a + n - 1 do gradient[x] = gradient[x] + slope[node] * g end
+      else
         gradient[a] = gradient[a] + g
         gradient[b] = gradient[b] + g
-      else
-        for x = a, a + n - 1 do gradient[x] = gradient[x] + g end
       end
     end
   end
@@ -259,7 +249,8 @@ function gpt.new_tape(functions)
 end
 
 -- The model (SPEC, sections 6 and 7). A shape has layers, heads, embedding, block, vocabulary, activation, and attend:
--- for each position, from 1, the list of those that it looks at.
+-- for each position the list of those that it looks at. The position t
+-- is attend[t + 1].
 
 -- The parameter matrices in their order, each with the place of its first number among all, from 1.
 function gpt.matrices_of(shape)
@@ -278,8 +269,6 @@ function gpt.matrices_of(shape)
   end
   return matrices
 end
-
-local function no_watch() end
 
 -- `parameters` is the list of all parameters, in order.
 function gpt.new_model(shape, parameters, functions)
@@ -308,60 +297,58 @@ function gpt.new_model(shape, parameters, functions)
     for i = x + 1, x + length - 1 do if value[i] > top then top = value[i] end end
     local shifted = vector(length, function(i) tape.add_number(x + i, -top) end)
     local powers = vector(length, function(i) tape.exp(shifted + i) end)
-    local total = tape.sum(tape.reserve(1), powers, length)
-    local inverses = vector(length, function() tape.pow(total, -1.0) end)
+    local inverse = tape.pow(tape.sum(powers, length), -1.0)
+    local inverses = vector(length, function() tape.copy(inverse) end)
     return vector(length, function(i) mul(powers + i, inverses + i) end)
   end
-  local function attention(layer, x, t, watch)
-    local prefix = ("pos%d.layer%d."):format(t - 1, layer)
-    local q = linear("layer" .. layer .. ".attn_wq", x)
-    local k = linear("layer" .. layer .. ".attn_wk", x)
-    local v = linear("layer" .. layer .. ".attn_wv", x)
+  local function attention(layer, x, t, note)
+    local q = note("q", linear("layer" .. layer .. ".attn_wq", x))
+    local k = note("k", linear("layer" .. layer .. ".attn_wk", x))
+    local v = note("v", linear("layer" .. layer .. ".attn_wv", x))
     keys[layer][t], values[layer][t] = k, v
-    watch(prefix, embedding, "attn_norm", x, "q", q, "k", k, "v", v)
-    local positions = shape.attend[t]
-    local length, mixed = #positions, tape.reserve(embedding)
+    local positions = shape.attend[t + 1]
+    local length, mixed = #positions, vector(embedding, function() tape.leaf(0.0) end)
     for head = 0, heads - 1 do
-      local part = head * head_size
+      local part, prefix = head * head_size, "head" .. head .. "."
       local dots = vector(length, function(i) tape.dot(q + part, keys[layer][positions[i + 1]] + part, head_size) end)
       local scores = vector(length, function(i) tape.mul_number(dots + i, inverse_root) end)
-      local weights = softmax(scores, length)
+      local weights = note(prefix .. "weights", softmax(note(prefix .. "scores", scores, length), length), length)
       for j = part, part + head_size - 1 do
         local products = vector(length, function(i) mul(weights + i, values[layer][positions[i + 1]] + j) end)
-        tape.sum(mixed + j, products, length)
+        tape.sum(products, length, mixed + j)
       end
-      watch(prefix .. "head" .. head .. ".", length, "scores", scores, "weights", weights)
-      watch(prefix .. "head" .. head .. ".", head_size, "mixed", mixed + part)
+      note(prefix .. "mixed", mixed + part, head_size)
     end
     return mixed
   end
-  -- The logits of the token at position t, from 1; the positions before it must have been computed. watch(prefix,
-  -- length, name, vector, name, vector, ...) is told of all vectors.
+  -- Names vectors for a watch, if there is one, and passes them on.
+  local function noting(watch, prefix)
+    return function(name, x, length)
+      if watch then watch(prefix .. name, x, length or embedding) end
+      return x
+    end
+  end
+  -- The logits of the token at position t, after those before it. watch(name, vector, length) is told of all vectors.
   local function logits_of(token, t, watch)
-    local embedded = added(matrix.wte.first + token * embedding, matrix.wpe.first + (t - 1) * embedding)
-    local x = rmsnorm(embedded)
-    local position = ("pos%d."):format(t - 1)
-    watch(position, embedding, "embedded", embedded, "normed", x)
+    local note = noting(watch, "pos" .. t .. ".")
+    local x = note("embedded", added(matrix.wte.first + token * embedding, matrix.wpe.first + t * embedding))
+    x = note("normed", rmsnorm(x))
     for i = 0, shape.layers - 1 do
       local layer = "layer" .. i .. "."
-      local out = linear(layer .. "attn_wo", attention(i, rmsnorm(x), t, watch))
-      local residual = added(out, x)
-      local norm = rmsnorm(residual)
-      watch(position .. layer, embedding, "attn_out", out, "attn_residual", residual, "mlp_norm", norm)
-      local hidden = linear(layer .. "mlp_fc1", norm)
+      local here = noting(watch, "pos" .. t .. "." .. layer)
+      local mixed = attention(i, here("attn_norm", rmsnorm(x)), t, here)
+      x = here("attn_residual", added(here("attn_out", linear(layer .. "attn_wo", mixed)), x))
+      local hidden = linear(layer .. "mlp_fc1", here("mlp_norm", rmsnorm(x)))
+      here("hidden", hidden, 4 * embedding)
       local active = vector(4 * embedding, function(j) tape.relu(hidden + j) end)
       if shape.activation == "squared_relu" then
         local positive = active
         active = vector(4 * embedding, function(j) tape.pow(positive + j, 2.0) end)
       end
-      watch(position .. layer, 4 * embedding, "hidden", hidden, "activated", active)
-      local mlp_out = linear(layer .. "mlp_fc2", active)
-      x = added(mlp_out, residual)
-      watch(position .. layer, embedding, "mlp_out", mlp_out, "mlp_residual", x)
+      local out = linear(layer .. "mlp_fc2", here("activated", active, 4 * embedding))
+      x = here("mlp_residual", added(here("mlp_out", out), x))
     end
-    local logits = linear("lm_head", x)
-    watch(position, vocabulary, "logits", logits)
-    return logits
+    return note("logits", linear("lm_head", x), vocabulary)
   end
   -- Forgets the last document.
   local function begin()
@@ -370,15 +357,13 @@ function gpt.new_model(shape, parameters, functions)
   end
   -- The loss of a document, as a node.
   function model.loss(tokens, watch)
-    watch = watch or no_watch
     begin()
     local length, total = math.min(shape.block, #tokens - 1), nil
-    for t = 1, length do
-      local probabilities = softmax(logits_of(tokens[t], t, watch), vocabulary)
-      local loss = tape.mul_number(tape.log(probabilities + tokens[t + 1]), -1.0)
+    for t = 0, length - 1 do
+      local note = noting(watch, "pos" .. t .. ".")
+      local probabilities = note("probabilities", softmax(logits_of(tokens[t + 1], t, watch), vocabulary), vocabulary)
+      local loss = note("loss", tape.mul_number(tape.log(probabilities + tokens[t + 2]), -1.0), 1)
       total = total and add(total, loss) or tape.add_number(loss, 0.0)
-      watch(("pos%d."):format(t - 1), vocabulary, "probabilities", probabilities)
-      watch(("pos%d."):format(t - 1), 1, "loss", loss)
     end
     return tape.mul_number(total, 1.0 / length)
   end
@@ -386,14 +371,14 @@ function gpt.new_model(shape, parameters, functions)
   function model.sample(temperature, generator, tell)
     local token, tokens = vocabulary - 1, {}
     begin()
-    for t = 1, shape.block do
-      local logits, inverse = logits_of(token, t, no_watch), functions.pow(temperature, -1.0)
+    for t = 0, shape.block - 1 do
+      local logits, inverse = logits_of(token, t), functions.pow(temperature, -1.0)
       local scaled = vector(vocabulary, function(i) tape.mul_number(logits + i, inverse) end)
       local probabilities = softmax(scaled, vocabulary)
       token = generator:choice(value, probabilities, vocabulary)
       if tell then tell(probabilities, token) end
       if token == vocabulary - 1 then break end
-      tokens[t] = token
+      tokens[t + 1] = token
     end
     return tokens
   end
@@ -426,7 +411,7 @@ function gpt.adam(options, step, parameters, gradients, m, v, functions)
   end
 end
 
-function gpt.zeros(length) return list(1, length, function() return 0.0 end) end
+function gpt.zeros(length) return gpt.list(length, function() return 0.0 end) end
 
 -- One step of training on a document; returns its loss.
 function gpt.train_step(model, options, step, tokens, m, v, functions)
@@ -438,24 +423,23 @@ end
 
 -- A whole run (SPEC, section 10)
 
+local function preset(settings) return setmetatable(settings, { __index = {
+  layers = 1, heads = 4, embedding = 16, learning_rate = 0.01, epsilon = 1e-8, samples = 20, temperature = 0.5,
+} }) end
+
 gpt.presets = {
-  seed = {
-    layers = 1, heads = 4, embedding = 16, block = 8, activation = "squared_relu", sigma = 0.02, output_sigma = 0.0,
-    learning_rate = 0.01, beta1 = 0.9, beta2 = 0.95, epsilon = 1e-8, schedule = "cosine",
-    steps = 500, samples = 20, temperature = 0.5,
-  },
-  classic = {
-    layers = 1, heads = 4, embedding = 16, block = 16, activation = "relu", sigma = 0.08, output_sigma = 0.08,
-    learning_rate = 0.01, beta1 = 0.85, beta2 = 0.99, epsilon = 1e-8, schedule = "linear",
-    steps = 1000, samples = 20, temperature = 0.5,
-  },
+  seed = preset({
+    block = 8, activation = "squared_relu", sigma = 0.02, output_sigma = 0.0,
+    beta1 = 0.9, beta2 = 0.95, schedule = "cosine", steps = 500,
+  }),
+  classic = preset({
+    block = 16, activation = "relu", sigma = 0.08, output_sigma = 0.08,
+    beta1 = 0.85, beta2 = 0.99, schedule = "linear", steps = 1000,
+  }),
 }
 
 -- As C's "%.4f" has it, which rounds the exact value.
-function gpt.four_decimals(x)
-  if x ~= x then return "nan" end
-  return ("%.4f"):format(x)
-end
+function gpt.four_decimals(x) return x ~= x and "nan" or ("%.4f"):format(x) end
 
 -- Trains on the lines and samples; tell(text) hears of each printed line. Returns the model, m, v and the generator.
 function gpt.run(preset, lines, functions, tell)
@@ -464,7 +448,7 @@ function gpt.run(preset, lines, functions, tell)
   generator:shuffle(documents)
   local vocabulary, tokens = gpt.tokenized(documents)
   local shape = setmetatable({ vocabulary = #vocabulary + 1 }, { __index = preset })
-  shape.attend = list(1, shape.block, function(t) return list(1, t, function(position) return position end) end)
+  shape.attend = gpt.list(shape.block, function(t) return gpt.list(t, function(i) return i - 1 end) end)
   local parameters = {}
   for _, matrix in ipairs(gpt.matrices_of(shape)) do
     local is_output = matrix.name:find("attn_wo") or matrix.name:find("mlp_fc2")

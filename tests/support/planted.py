@@ -39,7 +39,7 @@ MISTAKES: dict[str, tuple[tuple[str, str], ...]] = {
         ("1 - maths.pow(beta2, step + 1)", "1 - maths.pow(0.999, step + 1)"),
     ),
     "documents-cut-by-one": (("...document.map(", "...document.slice(0, -1).map("),),
-    "documents-not-shuffled": (("this.generator.shuffle(documentsOf(lines))", "documentsOf(lines)"),),
+    "documents-not-shuffled": (("generator.shuffle(documentsOf(lines))", "documentsOf(lines)"),),
     "temperature-unused": (("maths.pow(temperature, -1)", "1"),),
     "summed-loss": (("tape.leaf(1 / count)", "tape.leaf(1)"),),
     "tied-embeddings": (("this.#linear('lm_head', x)", "this.#linear('wte', x)"),),
