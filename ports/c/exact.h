@@ -1,8 +1,8 @@
 /* Correctly rounded exp, log, sin, cos and pow (SPEC, sections 2 and 15).
  *
- * Each is computed in fixed point, and both ends of its error interval are rounded. If they agree, that is the answer. If
- * not, more limbs are taken (Ziv, 1991): two decide all but one call in millions, four every argument that anybody has
- * found. Every reduction leaves an argument r >= 0, so no product has a sign.
+ * Each is computed in fixed point, with two limbs of 64 bits. Both ends of its error interval are rounded; if they agree,
+ * that is the answer. If not, which is rare, four limbs decide (Ziv, 1991): nobody has found an argument that needs more.
+ * Every reduction leaves an argument r >= 0, so no product has a sign.
  */
 #pragma once
 #include <float.h>
@@ -15,10 +15,10 @@
 #endif
 
 enum {
-    MOST = 6,   /* limbs */
+    MOST = 4,   /* limbs */
     POINT = 16, /* bits before the binary point */
-    STEPS = 256, TERMS = 96, /* of the tables */
-    SLACK = 28, POW_SLACK = 42 /* last bits that may be wrong; fewer are: the worst is k * STEP in exponential_of, 2^18 units */
+    STEPS = 256, TERMS = 64, /* of the tables */
+    SLACK = 42  /* last bits that may be wrong; fewer are: 18, in k * STEP, but for powers, whose logarithm grows by 2^12 */
 };
 
 typedef __int128 Wide;
@@ -26,10 +26,10 @@ typedef unsigned __int128 UWide;
 typedef struct { uint64_t limb[MOST]; } Fixed; /* two's complement, the first n limbs of it, the most significant first */
 
 static const Fixed ZERO, ONE = {{0x0001000000000000}}, HALF = {{0x0000800000000000}},
-    STEP /* ln 2 / STEPS */ = {{0x000000b17217f7d1, 0xcf79abc9e3b39803, 0xf2f6af40f3432672,
-                                0x98b62d8a0d175b8b, 0xaafa2be7b876206d, 0xebac98559552fb4a}},
-    HALF_PI = {{0x0001921fb54442d1, 0x8469898cc51701b8, 0x39a252049c1114cf,
-                0x98e804177d4c7627, 0x3644a29410f31c68, 0x09bbdf2a33679a74}};
+    STEP /* ln 2 / STEPS */ = {{0x000000b17217f7d1, 0xcf79abc9e3b39803, 0xf2f6af40f3432672, 0x98b62d8a0d175b8b}},
+    HALF_PI = {{0x0001921fb54442d1, 0x8469898cc51701b8, 0x39a252049c1114cf, 0x98e804177d4c7627}};
+
+#define INLINE inline __attribute__((always_inline))
 
 static Fixed inverse_factorial[TERMS], power_of_two[STEPS]; /* 1/i!, 2^(i/STEPS) */
 
@@ -39,7 +39,6 @@ static inline Fixed sum_of(Fixed a, int64_t factor, Fixed b, int n) {
     for (int i = n - 1; i >= 0; i--, carry >>= 64) a.limb[i] = (uint64_t)(carry += a.limb[i] + (Wide)b.limb[i] * factor);
     return a;
 }
-
 /* a * b for a, b >= 0, cut off. */
 static inline Fixed product_of(Fixed a, Fixed b, int n) {
     uint64_t full[2 * MOST] = {0};
@@ -52,16 +51,15 @@ static inline Fixed product_of(Fixed a, Fixed b, int n) {
     for (int i = 0; i < n; i++) a.limb[i] = full[i] << POINT | full[i + 1] >> (64 - POINT);
     return a;
 }
+static inline Fixed with_sign(Fixed a, bool minus, int n) { return minus ? sum_of(ZERO, -1, a, n) : a; }
+static inline bool is_negative(Fixed a) { return a.limb[0] >> 63; }
 
 static inline Fixed fixed(double x, int n) {
     Fixed a = ZERO;
     double rest = fabs(x) * 0x1p48;
     for (int i = 0; i < n; i++, rest *= 0x1p64) rest -= (double)(a.limb[i] = (uint64_t)rest);
-    return x < 0.0 ? sum_of(ZERO, -1, a, n) : a;
+    return with_sign(a, x < 0.0, n);
 }
-
-static inline bool is_negative(Fixed a) { return a.limb[0] >> 63; }
-
 /* a * 2^exponent for a >= 0, rounded once; a subnormal at its own last bit. */
 static inline double nearest(Fixed a, int exponent, int n) {
     int i = 0;
@@ -76,20 +74,6 @@ static inline double nearest(Fixed a, int exponent, int n) {
     bits = (bits + (((UWide)1 << (drop - 1)) - 1) + (bits >> drop & 1)) >> drop;
     return ldexp((double)(uint64_t)bits, last + drop);
 }
-
-/* Whether all numbers within 2^slack units of a * 2^exponent round to the same double, which becomes *result. What even
- * MOST limbs do not tell from a double, or from halfway between two, is one. That happens to powers of short numbers.
- */
-static inline bool decides(Fixed a, int exponent, int slack, int n, double *result) {
-    Fixed unit = ZERO, size = is_negative(a) ? sum_of(ZERO, -1, a, n) : a;
-    unit.limb[n - 1] = 1;
-    Fixed above = sum_of(size, (int64_t)1 << slack, unit, n), below = sum_of(size, -((int64_t)1 << slack), unit, n);
-    bool decided = nearest(above, exponent, n) == nearest(below, exponent, n);
-    if (!decided) above.limb[MOST - 1] = above.limb[MOST - 2] = 0;
-    *result = copysign(nearest(above, exponent, n), is_negative(a) ? -1.0 : 1.0);
-    return decided;
-}
-
 /* 1/first! + x/(first + step)! + x^2/(first + 2 step)! + ..., added, or added and subtracted in turn. */
 static inline Fixed series(Fixed x, int first, int step, int terms, int sign, int n) {
     int i = first + step * (terms - 1);
@@ -97,7 +81,6 @@ static inline Fixed series(Fixed x, int first, int step, int terms, int sign, in
     while ((i -= step) >= first) result = sum_of(inverse_factorial[i], sign, product_of(result, x, n), n);
     return result;
 }
-
 static void make_tables(void) {
     inverse_factorial[0] = ONE;
     for (unsigned i = 1; i < TERMS; i++) {
@@ -107,7 +90,6 @@ static void make_tables(void) {
     }
     for (int i = 0; i < STEPS; i++) power_of_two[i] = series(sum_of(ZERO, i, STEP, MOST), 0, 1, TERMS, 1, MOST);
 }
-
 /* e^p, from 1 to 2, times 2^(*exponent). p = k * STEP + r with 0 <= r < 1.00001 * STEP. */
 static inline Fixed exponential_of(Fixed p, int n, int *exponent) {
     double estimate = (double)(int64_t)p.limb[0] * 0x1p-48;
@@ -115,84 +97,69 @@ static inline Fixed exponential_of(Fixed p, int n, int *exponent) {
     *exponent = (k - step) / STEPS;
     return product_of(series(sum_of(p, -k, STEP, n), 0, 1, 1 + 11 * n / 2, 1, n), power_of_two[step], n);
 }
-
+static inline Fixed power_of_e(double x, int twice, int n, int *exponent) {
+    return (void)twice, exponential_of(fixed(x, n), n, exponent);
+}
 /* log x = y + d - d^2/2 + d^3/3 - ... with d = x e^-y - 1. The first y is anybody's logarithm, made a little smaller so
  * that 0 < d < 2^-39; the next is good to 2^-118, and the one after it to 2^-354.
  */
-static inline Fixed logarithm_of(double x, int n) {
+static inline Fixed logarithm_of(double x, int twice, int n, int *exponent) {
     Fixed y = fixed(log(x) - 0x1p-40, n);
-    for (int limbs = 2, exponent; limbs <= n; limbs *= 2) {
-        Fixed power = exponential_of(sum_of(ZERO, -1, y, n), n, &exponent);
-        Fixed d = sum_of(product_of(power, fixed(ldexp(x, exponent), n), n), -1, ONE, n);
+    for (int limbs = 2; limbs <= n; limbs *= 2) {
+        Fixed power = exponential_of(with_sign(y, true, n), n, exponent);
+        Fixed d = sum_of(product_of(power, fixed(ldexp(x, *exponent), n), n), -1, ONE, n);
         y = sum_of(sum_of(y, 1, d, n), -1, product_of(product_of(d, d, n), HALF, n), n);
     }
-    return y;
+    return (void)twice, *exponent = 0, y;
 }
-
 /* sin(x + quarters * pi/2) for x >= 0. x = turns * pi/2 + r, with r from 0 to a little more than pi/2. */
-static inline Fixed sine_of(double x, int quarters, int n) {
+static inline Fixed sine_of(double x, int quarters, int n, int *exponent) {
     int turns = (int)(x * 0x1.45f306dc9c883p-1 - 0x1p-20), quadrant = (turns + quarters) & 3, terms = 5 + 13 * n / 2;
     Fixed r = sum_of(fixed(x, n), -turns, HALF_PI, n), square = product_of(r, r, n);
     Fixed sine = series(square, quadrant & 1 ? 0 : 1, 2, terms, -1, n);
     if (!(quadrant & 1)) sine = product_of(r, sine, n);
-    return quadrant & 2 ? sum_of(ZERO, -1, sine, n) : sine;
+    return *exponent = 0, with_sign(sine, quadrant & 2, n);
 }
-
 /* x^(twice/2) as e^(log x * twice/2). */
 static inline Fixed power_of(double x, int twice, int n, int *exponent) {
-    Fixed log = logarithm_of(x, n), size = sum_of(ZERO, is_negative(log) ? -1 : 1, log, n);
+    Fixed log = logarithm_of(x, 0, n, exponent), size = with_sign(log, is_negative(log), n);
     Fixed p = product_of(sum_of(ZERO, abs(twice), size, n), HALF, n);
-    return exponential_of(sum_of(ZERO, is_negative(log) == (twice < 0) ? 1 : -1, p, n), n, exponent);
+    return exponential_of(with_sign(p, is_negative(log) != (twice < 0), n), n, exponent);
 }
 
-/* Returns a Fixed that is given in terms of n and &exponent, rounded, with as many limbs as it takes. */
-#define RETURN_ROUNDED(slack, value) \
-    double result; \
-    int exponent = 0; \
-    if (inverse_factorial[0].limb[0] == 0) make_tables(); \
-    ATTEMPT(2, slack, value) ATTEMPT(4, slack, value) ATTEMPT(MOST, slack, value) return result
-#define ATTEMPT(limbs, slack, value) \
-    { enum { n = limbs }; Fixed attempt = value; if (decides(attempt, exponent, slack, n, &result)) return result; }
-
-static double exact_exp(double x) {
-    if (x != x || fabs(x) < 0x1p-54) return x + 1.0;
-    if (fabs(x) > 746.0) return x > 0.0 ? INFINITY : 0.0; /* log(2^1024) < 710, log(2^-1075) > -746 */
-    RETURN_ROUNDED(SLACK, exponential_of(fixed(x, n), n, &exponent));
+typedef Fixed Function(double x, int k, int n, int *exponent);
+/* f(x, k) rounded, and whether n limbs are sure of it. MOST limbs are: what they do not tell from a double, or from halfway
+ * between two, is one, as powers of short numbers may be. */
+static INLINE double attempt(Function f, double x, int k, int n, bool *sure) {
+    int exponent = 0;
+    Fixed value = f(x, k, n, &exponent), size = with_sign(value, is_negative(value), n), slack = ZERO;
+    slack.limb[n - 1] = (uint64_t)1 << SLACK;
+    Fixed above = sum_of(size, 1, slack, n), below = sum_of(size, -1, slack, n);
+    if (n == MOST) above.limb[n - 1] &= -((uint64_t)2 << SLACK);
+    *sure = nearest(above, exponent, n) == nearest(below, exponent, n);
+    return copysign(nearest(above, exponent, n), is_negative(value) ? -1.0 : 1.0);
+}
+static INLINE double rounded(Function f, double x, int k) {
+    bool sure;
+    if (inverse_factorial[0].limb[0] == 0) make_tables();
+    double result = attempt(f, x, k, 2, &sure);
+    return sure ? result : attempt(f, x, k, MOST, &sure);
 }
 
-static double exact_log(double x) {
-    if (x != x || x <= 0.0 || x == 1.0 || x == INFINITY) return x == 1.0 ? 0.0 : x == 0.0 ? -INFINITY : x < 0.0 ? NAN : x;
-    RETURN_ROUNDED(SLACK, logarithm_of(x, n));
-}
-
-static double positive_sine(double x, int quarters) { RETURN_ROUNDED(SLACK, sine_of(x, quarters, n)); }
-
-static double exact_sin(double x) {
-    if (x != x || fabs(x) < 0x1p-26) return x; /* x^3/6 is less than a quarter of an ulp of x */
-    return copysign(1.0, x) * positive_sine(fabs(x), 0);
-}
-
-static double exact_cos(double x) {
-    if (x != x || fabs(x) < 0x1p-27) return x != x ? x : 1.0; /* x^2/2 is less than a quarter of an ulp of 1 */
-    return positive_sine(fabs(x), 1);
-}
-
-static double positive_pow(double x, int twice) {
-    double size = log(x) * twice / 2.0;
-    if (fabs(size) > 800.0) return size > 0.0 ? INFINITY : 0.0;
-    RETURN_ROUNDED(POW_SLACK, power_of(x, twice, n, &exponent));
-}
+/* The results that IEEE 754 fixes, such as that of an infinity, are the library's. */
+static double exact_exp(double x) { return x != x ? x : rounded(power_of_e, fmin(fmax(x, -800.0), 800.0), 0); }
+static double exact_log(double x) { return x > 0.0 && x < INFINITY && x != 1.0 ? rounded(logarithm_of, x, 0) : log(x); }
+static double sine(double x, int quarters) { return x != x ? x : rounded(sine_of, fabs(x), quarters); }
+static double exact_cos(double x) { return sine(x, 1); }
+static double exact_sin(double x) { return fabs(x) < 0x1p-26 ? x : copysign(1.0, x) * sine(x, 0); } /* x - x^3/6 ... */
 
 static double exact_pow(double x, double y) {
-    double size = fabs(x);
-    bool integer = floor(y) == y, odd = integer && fmod(y, 2.0) != 0.0, ordinary = size > 0.0 && size < INFINITY;
-    if (y == 0.0 || x == 1.0) return 1.0;
-    if (y == -1.0) return 1.0 / x;
-    if (y == 1.0 || y == 2.0) return y == 1.0 ? x : x * x;
-    if (x != x || (x < 0.0 && ordinary && !integer)) return NAN;
-    if (ordinary) size = y == 0.5 ? sqrt(x) : positive_pow(size, (int)(2.0 * y));
-    else size = (x == 0.0) == (y < 0.0) ? INFINITY : 0.0;
-    return odd ? copysign(size, x) : size;
+    if (y == 1.0 || y == 2.0 || y == -1.0) return y == 1.0 ? x : y == 2.0 ? x * x : 1.0 / x;
+    if (x == 0.0 || !isfinite(x) || (x < 0.0 && floor(y) != y)) return pow(x, y);
+    if (x < 0.0) return fmod(y, 2.0) == 0.0 ? exact_pow(-x, y) : -exact_pow(-x, y);
+    double logarithm = log(x) * y;
+    if (fabs(logarithm) > 800.0) return logarithm > 0.0 ? INFINITY : 0.0;
+    return y == 0.5 ? sqrt(x) : rounded(power_of, x, (int)(2.0 * y));
 }
 
 typedef struct { double (*exp)(double), (*log)(double), (*sin)(double), (*cos)(double), (*pow)(double, double); } Functions;
