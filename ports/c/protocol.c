@@ -4,6 +4,10 @@
 
 #include "microgpt.h"
 
+#ifndef PORT /* what `hello` says; a port that shares this source says its own name */
+#define PORT "c"
+#endif
+
 enum { LINE_LIMIT = 65536, ANY = INT32_MAX };
 
 /* ---------------------------------------------------------------- reading */
@@ -414,7 +418,7 @@ static void answer_run(void) {
 /* ---------------------------------------------------------------- requests and replies */
 
 static void answer_hello(void) {
-    fputs("name c\nprotocol 1\nverbs hello arith math random tokens graph forward backward adam train sample run\n", out);
+    fputs("name " PORT "\nprotocol 1\nverbs hello arith math random tokens graph forward backward adam train sample run\n", out);
     fputs("math exact native\n", out);
 }
 static const struct { const char *name; void (*answer)(void); } verbs[] = {

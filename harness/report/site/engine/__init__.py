@@ -1,6 +1,6 @@
 """The engine for pages: engine.c compiled to a WebAssembly module, and the script that wraps it.
 
-The C is that of the port c-fast; the compiler is the pinned Zig of ports/zig. A module is compiled once for
+The C is that of the port c-fast; the compiler is the pinned Zig of ports/wasm. A module is compiled once for
 each content and kept in the cache.
 """
 
@@ -19,7 +19,7 @@ from harness.errors import BuildFailed, LimitExceeded
 from harness.run import subprocesses
 from harness.run.limits import OPTIONS, Limits, seconds
 
-PORT, COMPILER = "c-fast", "zig"
+PORT, COMPILER = "c-fast", "wasm"
 MOST_BYTES = 60_000
 """Of the module: a page is to open at once."""
 COMMAND = (
