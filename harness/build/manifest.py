@@ -108,9 +108,7 @@ class Manifest:
         """
         found: set[PurePosixPath] = set()
         total = 0
-        for folder, path in (
-            (folder, path) for folder in (self.folder, *self.sources) for path in _walk(folder)
-        ):
+        for folder, path in ((one, path) for one in (self.folder, *self.sources) for path in _walk(one)):
             inside = PurePosixPath(path.relative_to(folder).as_posix())
             if str(inside) in ("port.yaml", "Dockerfile") or inside in found:
                 continue

@@ -614,6 +614,8 @@ int main(int count, char **argument) {
         answer_requests();
     } else if (count == 2 && strcmp(argument[1], "check") == 0) {
         return check_variants() ? EXIT_SUCCESS : EXIT_FAILURE;
+    } else if (count == 5 && strcmp(argument[1], "time") == 0 && setjmp(failed) == 0) {
+        printf("%.9f\n", seconds_of_step(atoi(argument[2]), atoi(argument[3]), atoi(argument[4])));
     } else if (count > 3 || strcmp(argument[1], "run") != 0 || (count == 3 && strcmp(argument[2], preset->name) != 0)) {
         fputs("usage: microgpt, to answer requests, or microgpt run [seed|classic] < names.txt\n", stderr);
         return EXIT_FAILURE;
