@@ -10,7 +10,7 @@ DEV := .venv/.dev
 # What a user gives is text, and never make's or the shell's: PORT='$$(shell id)' and PORT='$$(id)' are odd names and
 # run nothing. Recipes take these from the environment; where several words are meant, `set -f` keeps * what it is.
 # ARGS alone is a piece of a command line.
-GIVEN := AFTER CASE COUNT FORCE KEEP KIND LEVEL LONG MATH NAME NEW OLD OUT PORT RECORDS RUNNER RUNS SCHEDULER SEED \
+GIVEN := AFTER CASE COUNT FORCE KEEP KIND LEVEL LONG MATH NAME NEW OLD OUT PEERS_DIR PORT RECORDS RUNNER RUNS SCHEDULER SEED \
 	SHARDS SINCE TIME VERB
 text = $(if $(filter $(2),$(origin $(1))),$(eval override $(1) := $$(value $(1))))
 $(foreach name,$(GIVEN),$(call text,$(name),command environment))
@@ -58,8 +58,9 @@ new-port: $(READY)  ## begin a port: make new-port LANG=lua
 matrix: $(READY)  ## judge every port in parallel, unchanged ones from results/; SCHEDULER=tcp://host:8786 on many machines
 	@$(BIN)/conform matrix --runner "$$RUNNER" $${LONG:+--long} $${FORCE:+--force} $${SCHEDULER:+--scheduler "$$SCHEDULER"} $(ARGS)
 
-bench: $(READY)  ## measure PORT, or all ports, beside the reference
-	@set -f; $(BIN)/conform bench $$PORT --runner "$$RUNNER" $(ARGS)
+bench: $(READY)  ## measure PORT, or all ports, beside the reference; PEERS=1 PEERS_DIR=... or SCALE=1
+	@set -f; $(BIN)/conform bench $$PORT --runner "$$RUNNER" \
+	  $(if $(PEERS),--peers "$${PEERS_DIR:?names the folder with the clones}") $(if $(SCALE),--scale) $(ARGS)
 
 site: $(READY)  ## write what results/ holds as static pages to results/site/
 	@$(BIN)/conform site $(ARGS)

@@ -57,12 +57,16 @@ class Known:
 @dataclass(frozen=True)
 class Manifest:
     """What port.yaml says. `folder` holds the port's files; `timeouts` are (limit's name, seconds) pairs,
-    `soil` pairs of a key and what the port's author noted under it."""
+    `soil` pairs of a key and what the port's author noted under it.
+
+    `sources` are folders of other ports, whose files come in where the port has none of that name.
+    """
 
     name: str
     language: str
     run: str
     folder: Path
+    sources: tuple[Path, ...] = ()
     apt: tuple[str, ...] = ()
     build: str | None = None
     version: str | None = None
@@ -87,9 +91,17 @@ class Manifest:
         path = self.folder / "Dockerfile"
         return _text(path, _read(self.folder, path, MOST_DOCKERFILE)) if _is_there(path) else None
 
+    def path(self, inside: PurePosixPath | str) -> Path:
+        """Where one of the port's files lies: in its own folder, or else in that of one of its `sources`."""
+        return self._origin(inside) / inside
+
     def read(self, inside: PurePosixPath | str) -> bytes:
         """One of the port's files. Raises ManifestError, for a link out of the folder or a pipe, too."""
-        return _read(self.folder, self.folder / inside, MOST_SOURCE)
+        origin = self._origin(inside)
+        return _read(origin, origin / inside, MOST_SOURCE)
+
+    def _origin(self, inside: PurePosixPath | str) -> Path:
+        return next((one for one in (self.folder, *self.sources) if _is_there(one / inside)), self.folder)
 
     def files(self) -> tuple[PurePosixPath, ...]:
         """The port's source files, relative to its folder and sorted: what is hashed and what builds get.
@@ -97,18 +109,19 @@ class Manifest:
         port.yaml and Dockerfile are left out: a changed comment in them changes nothing that is built. Raises
         ManifestError for links that lead out, for names that cannot be shown, and for more than MOST_SOURCE.
         """
-        found, total = [], 0
-        for path in _walk(self.folder):
-            inside = PurePosixPath(path.relative_to(self.folder).as_posix())
-            if str(inside) in ("port.yaml", "Dockerfile"):
+        found: set[PurePosixPath] = set()
+        total = 0
+        for folder, path in ((one, path) for one in (self.folder, *self.sources) for path in _walk(one)):
+            inside = PurePosixPath(path.relative_to(folder).as_posix())
+            if str(inside) in ("port.yaml", "Dockerfile") or inside in found:
                 continue
             if not str(inside).isprintable():
                 raise ManifestError(
-                    f"{paths.shown(self.folder)} holds a file whose name cannot be shown, {str(inside)!a}; "
+                    f"{paths.shown(folder)} holds a file whose name cannot be shown, {str(inside)!a}; "
                     "names are printable UTF-8"
                 )
-            found.append(inside)
-            total += _size(self.folder, path)
+            found.add(inside)
+            total += _size(folder, path)
             if total > MOST_SOURCE or len(found) > MOST_FILES:
                 raise ManifestError(
                     f"{paths.shown(self.folder)} holds more than a port may, {size(MOST_SOURCE)} "
@@ -335,6 +348,7 @@ def _manifest(folder: Path, name: str, data: dict[str, Any]) -> Manifest:
         language=data["language"],
         run=data["run"],
         folder=folder,
+        sources=tuple(_other_port(folder, other) for other in data.get("sources", ())),
         apt=tuple(data.get("apt", ())),
         build=data.get("build"),
         version=data.get("version"),
@@ -350,6 +364,17 @@ def _manifest(folder: Path, name: str, data: dict[str, Any]) -> Manifest:
         family=data.get("family"),
         soil=tuple(data.get("soil", {}).items()),
     )
+
+
+def _other_port(folder: Path, name: str) -> Path:
+    """The folder of a port beside this one. Raises ManifestError."""
+    other = folder.parent / name
+    if other == folder or not _is_there(other / "port.yaml"):
+        raise ManifestError(
+            f"{paths.shown(folder / 'port.yaml')}: 'sources' names {name!r}, "
+            f"expected another port in {paths.shown(folder.parent)}"
+        )
+    return other
 
 
 def _walk(folder: Path) -> Iterator[Path]:

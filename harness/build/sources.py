@@ -22,8 +22,7 @@ def content_hash(manifest: Manifest, *parts: str) -> str:
     if manifest.toolchain is not None:
         _add(digest, repr(manifest.toolchain).encode())
     for inside in manifest.files():
-        path = manifest.folder / inside
-        _add(digest, f"{inside} {'x' if _executable(path) else '-'}".encode())
+        _add(digest, f"{inside} {'x' if _executable(manifest.path(inside)) else '-'}".encode())
         _add(digest, manifest.read(inside))
     return digest.hexdigest()
 
@@ -50,7 +49,7 @@ def pack(manifest: Manifest, dockerfile: str, toolchain: Path | None, archive: P
         folder.type, folder.mode = tarfile.DIRTYPE, 0o755
         context.addfile(folder)
         for inside in manifest.files():
-            _add_file(context, place / inside, manifest.read(inside), _executable(manifest.folder / inside))
+            _add_file(context, place / inside, manifest.read(inside), _executable(manifest.path(inside)))
 
 
 def copy(manifest: Manifest, folder: Path) -> None:
@@ -59,7 +58,7 @@ def copy(manifest: Manifest, folder: Path) -> None:
         target = folder / inside
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(manifest.read(inside))
-        target.chmod(0o755 if _executable(manifest.folder / inside) else 0o644)
+        target.chmod(0o755 if _executable(manifest.path(inside)) else 0o644)
     folder.mkdir(parents=True, exist_ok=True)
 
 

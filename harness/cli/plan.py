@@ -18,6 +18,7 @@ from harness.fleet.plan import (
     known_seconds,
     sample,
     shards,
+    taken_files,
     unfit,
 )
 from harness.fleet.plan import plan as plan_for
@@ -49,7 +50,7 @@ def plan(since: str | None, number: int | None, extra: int, check: bool, as_json
     elif (changed := changed_files(since, paths.root())) is None:
         planned = everything(known, f"every port: git does not know {since}, or not how it led here")
     else:
-        planned = plan_for(known, changed)
+        planned = plan_for(known, changed, taken_files(known))
     if extra:
         others = [name for name in known if name not in planned.ports]
         chosen = sample(others, extra, head_commit(paths.root()))

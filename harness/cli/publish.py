@@ -9,7 +9,7 @@ import click
 from harness import paths
 from harness.build import manifest
 from harness.errors import ResultsError
-from harness.report import kept, store
+from harness.report import kept, others, store
 
 
 @click.command()
@@ -26,8 +26,9 @@ def publish(ports: tuple[str, ...]) -> None:
     if not names:
         raise ResultsError("you have judged no port yet", hint="make conform PORT=c, or make matrix")
     records = [store.publish(name) for name in names]
-    if not ports and (store.mine() / "bench.json").exists():
-        shutil.copyfile(store.mine() / "bench.json", store.published() / "bench.json")
+    for name in () if ports else ("bench", *others.RENDERED):
+        if (store.mine() / f"{name}.json").exists():
+            shutil.copyfile(store.mine() / f"{name}.json", store.published() / f"{name}.json")
     kept.write(kept.all_files(store.read_all()))
     for record in records:
         click.echo(f"published {paths.shown(store.published() / f'{record.port}.json')}")

@@ -1,6 +1,6 @@
 """From the files that changed to the ports that must be judged, in groups of about the same length.
 
-ports/<name>/...                       that port
+ports/<name>/...                       that port, and those that take files from it
 README.md, results/, tests/, *.md ...  none
 anything else                          all: harness, reference, suite, and requests that nobody wrote
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import subprocess
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -41,8 +41,12 @@ def everything(known: Sequence[str], reason: str, first: Sequence[str] = ()) -> 
     return Plan((*first, *(name for name in known if name not in first)), reason)
 
 
-def plan(known: Sequence[str], changed: Iterable[str]) -> Plan:
-    """`known` are the names of all ports, `changed` paths relative to the repository's root."""
+def plan(
+    known: Sequence[str], changed: Iterable[str], taken: Mapping[str, Collection[str]] | None = None
+) -> Plan:
+    """`known` are the names of all ports, `changed` paths relative to the repository's root, `taken` for each
+    port those from which it takes files.
+    """
     touched: set[str] = set()
     core: list[str] = []
     for path in changed:
@@ -51,13 +55,18 @@ def plan(known: Sequence[str], changed: Iterable[str]) -> Plan:
             touched.add(parts[1])
         elif not any(fnmatch(path, pattern) for pattern in HARMLESS):
             core.append(path)
-    first = tuple(name for name in known if name in touched)
+    first = tuple(name for name in known if touched & {name, *(taken or {}).get(name, ())})
     if core:
         more = f" and {len(core) - 1} more" if len(core) > 1 else ""
         return everything(known, f"every port: {core[0]}{more} changed", first)
     if first:
         return Plan(first, "the ports that changed")
     return Plan((), "nothing that a verdict depends on has changed")
+
+
+def taken_files(known: Iterable[str]) -> dict[str, set[str]]:
+    """For each port the ports from which it takes files."""
+    return {name: {folder.name for folder in manifest.load(name).sources} for name in known}
 
 
 def sample(known: Sequence[str], number: int, commit: str) -> tuple[str, ...]:

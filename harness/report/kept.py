@@ -14,7 +14,7 @@ from typing import Any
 
 from harness import files, paths
 from harness.errors import ResultsError
-from harness.report import badges, record, store, tables, terminal
+from harness.report import badges, others, record, store, tables, terminal
 from harness.report.record import Record
 
 PICTURED = "c"
@@ -31,6 +31,7 @@ def all_files(records: Sequence[Record]) -> Files:
     return {
         folder / "matrix.md": tables.matrix(records),
         **({folder / "speed.md": tables.speed(bench)} if bench else {}),
+        **others.rendered(),
         **badge_files(records, folder / "badges"),
         folder / "badges" / "all.svg": whole.svg(),
         folder / "badges" / "all.json": whole.endpoint(),

@@ -1,5 +1,9 @@
-/* `microgpt check`: whether all variants of fused.h that this processor has give the graph's bits, on models of many shapes. */
+/* `microgpt check`: whether all variants of fused.h that this processor has give the graph's bits, on models of many shapes.
+ * `microgpt time EMBEDDING BLOCK LAYERS`: the seconds that a step of such a model takes, which `make bench SCALE=1` asks.
+ */
 #pragma once
+#include <time.h>
+
 #include "microgpt.h"
 
 static double next_parameter(uint64_t *state) {
@@ -54,4 +58,39 @@ static bool check_variants(void) {
         printf("%s: %d documents%s\n", variants[which].name, documents, same ? ", every bit as the graph's" : "");
     }
     return same;
+}
+
+static double now(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+/* The least time of a step, of five rounds that each take a fifth of a second, on a document as long as the block. */
+static double seconds_of_step(int32_t embedding, int32_t block, int32_t layers) {
+    enum { STEPS_OF_ADAM = 1000 };
+    Config config = {.layers = layers, .heads = 4, .embedding = embedding, .block = block, .vocabulary = 27};
+    config.attention = allocate((size_t)block, sizeof *config.attention);
+    for (int32_t t = 0; t < block; t++) {
+        config.attention[t] = make_list(t + 1);
+        for (int32_t s = 0; s <= t; s++) config.attention[t].item[s] = s;
+    }
+    Model *model = make_model(config);
+    model->optimizer = presets[1].optimizer;
+    model->optimizer.learning_rate = 0.0; /* all steps are alike: nothing is learned by heart */
+    uint64_t state = 42;
+    for (Id i = 0; i < model->graph.parameters; i++) model->graph.value[i] = 0.2 * next_parameter(&state);
+    List tokens = make_list(block + 1);
+    for (int32_t i = 0; i <= block; i++) tokens.item[i] = (26 + 7 * i) % 27;
+    double least = INFINITY;
+    int32_t step = 0;
+    for (int round = 0; round < 5; round++) {
+        double began = now(), took = 0.0;
+        for (int32_t steps = 1; took < 0.2; steps++) {
+            train(model, step++ % STEPS_OF_ADAM, tokens);
+            took = now() - began;
+            if (took / steps < least && took >= 0.2) least = took / steps;
+        }
+    }
+    return least;
 }

@@ -44,7 +44,9 @@
 
 #include "shapes.h"
 
+#ifndef INLINE /* where size matters more, it may be defined as nothing */
 #define INLINE inline __attribute__((always_inline))
+#endif
 
 typedef struct {
     double *x;                                     /* what comes in */

@@ -4,6 +4,10 @@
 
 #include "microgpt.h"
 
+#ifndef PORT /* what `hello` says; a port that shares this source says its own name */
+#define PORT "c"
+#endif
+
 enum { LINE_LIMIT = 65536, ANY = INT32_MAX };
 
 /* ---------------------------------------------------------------- reading */
@@ -385,7 +389,7 @@ static void answer_run(void) {
 
 /* ---------------------------------------------------------------- requests and replies */
 static void answer_hello(void) {
-    fputs("name c\nprotocol 1\n", out);
+    fputs("name " PORT "\nprotocol 1\n", out);
     fputs("verbs hello arith math random tokens graph forward backward adam train sample run\n", out);
     fputs("math exact native\n", out);
 }

@@ -29,7 +29,7 @@ class Parcel:
 
 def pack(manifest: Manifest) -> Parcel:
     names = [*map(str, manifest.files()), *(["Dockerfile"] if manifest.own_dockerfile() is not None else [])]
-    files = (File(name, manifest.read(name), (manifest.folder / name).stat().st_mode) for name in names)
+    files = (File(name, manifest.read(name), manifest.path(name).stat().st_mode) for name in names)
     return Parcel(manifest, tuple(files))
 
 
@@ -44,4 +44,4 @@ def unpacked(parcel: Parcel) -> Iterator[Manifest]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.data)
             path.chmod(file.mode)
-        yield replace(parcel.manifest, folder=folder)
+        yield replace(parcel.manifest, folder=folder, sources=())

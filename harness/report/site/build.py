@@ -11,16 +11,18 @@ import jinja2
 from harness import paths
 from harness.errors import MachineFault, ManifestError
 from harness.report import badges, speed, terminal, words
-from harness.report.site import browser, data, pages, plots
+from harness.report.site import browser, data, engine, pages, plots
 
 MARK = '<meta name="generator" content="microgpt conformance">'
 """Every page carries it: a folder is only replaced if its index.html does."""
 _HERE = Path(__file__).parent
 _POLICY = (
-    "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src 'self' file:; "
-    "worker-src blob:; base-uri 'none'; form-action 'none'"
+    "default-src 'none'; script-src 'self' file: 'wasm-unsafe-eval'; style-src 'self' file:; "
+    "img-src 'self' file:; worker-src blob:; base-uri 'none'; form-action 'none'"
 )
-"""The content security policy. For a page from a file some browsers take 'self' for nothing, hence file:."""
+"""The content security policy. For a page from a file some browsers take 'self' for nothing, hence file:.
+What looks unsafe lets the pages' own scripts compile WebAssembly, and nothing else.
+"""
 
 
 def site(results: data.Results, repository: str | None = None) -> Iterator[tuple[str, str]]:
@@ -53,6 +55,7 @@ def site(results: data.Results, repository: str | None = None) -> Iterator[tuple
         if path.is_file():
             yield f"static/{path.name}", path.read_text(encoding="utf-8")
     yield "static/worker.js", browser.worker_script()
+    yield "static/engine.js", engine.script()
     for golden in goldens:
         yield f"goldens/{golden.file}", golden.script
 

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 
 from harness import paths
-from harness.build import manifest
+from harness.build import manifest, sources
 from harness.build.manifest import Toolchain
 from harness.errors import ManifestError
 from harness.run.limits import Limits
@@ -67,6 +67,31 @@ def test_soil_notes_arrive_whole_or_are_refused(tmp_path: Path) -> None:
     assert "the key 'soil.text' is missing: how characters are read and written" in says
 
 
+def test_files_of_other_ports_come_in_where_the_port_has_none_of_that_name(tmp_path: Path) -> None:
+    for name, file in (("c", "main.c"), ("c", "graph.h"), ("wasm", "main.c"), ("other", "graph.h")):
+        (tmp_path / name).mkdir(exist_ok=True)
+        (tmp_path / name / "port.yaml").write_text("language: C\nrun: ./a\n")
+        (tmp_path / name / file).write_text(f"{name}'s {file}")
+    (tmp_path / "wasm" / "port.yaml").write_text("language: C\nsources: [c, other]\nrun: ./a\n")
+    found = manifest.load_folder(tmp_path / "wasm")
+    assert [str(path) for path in found.files()] == ["graph.h", "main.c"]
+    assert [found.read(path) for path in found.files()] == [b"c's graph.h", b"wasm's main.c"]
+    before = sources.source_hash(found)
+    sources.copy(found, tmp_path / "copy")
+    assert sorted(path.name for path in (tmp_path / "copy").iterdir()) == ["graph.h", "main.c"]
+    (tmp_path / "c" / "graph.h").write_text("changed")
+    assert sources.source_hash(found) != before
+
+
+def test_sources_are_ports_beside_this_one(tmp_path: Path) -> None:
+    for name in ("gone", "rust"):
+        folder = tmp_path / name[::-1]
+        folder.mkdir()
+        text = f"language: Rust\nsources: [{name}]\nrun: ./microgpt\n"
+        with pytest.raises(ManifestError, match="expected another port in"):
+            manifest.load_folder(port(folder, text))
+
+
 def test_two_keys_are_enough(tmp_path: Path) -> None:
     found = manifest.load_folder(port(tmp_path, "language: Lua\nrun: lua microgpt.lua\n"))
     assert (found.apt, found.build, found.version, found.toolchain) == ((), None, None, None)
@@ -84,7 +109,11 @@ def test_a_toolchain_from_pypi(tmp_path: Path, hashes: str) -> None:
     "text, line, says",
     [
         ("langage: C\nrun: ./a\n", 1, "there is no key 'langage'; did you mean 'language'?"),
-        ("language: C\nrun: ./a\nspeed: 9\n", 3, "there is no key 'speed'; known keys: language, apt, build"),
+        (
+            "language: C\nrun: ./a\nspeed: 9\n",
+            3,
+            "no key 'speed'; known keys: language, sources, apt, build",
+        ),
         (
             "language: C\nrun: ./a\ntimeouts:\n  requst: 3\n",
             4,

@@ -41,6 +41,10 @@ def test_changed_ports_come_first_and_alone_unless_the_core_changed(
     assert plan(KNOWN, changed).ports == ports
 
 
+def test_a_port_that_takes_files_from_a_changed_one_is_judged_too():
+    assert plan(KNOWN, ["ports/c/graph.h"], {"lua": {"c"}}).ports == ("c", "lua")
+
+
 def test_the_reason_names_a_file():
     assert (
         plan(KNOWN, ["harness/a.py", "harness/b.py"]).reason == "every port: harness/a.py and 1 more changed"
