@@ -12,19 +12,19 @@ static double next_parameter(uint64_t *state) {
 }
 
 /* One model of the given shape and a document, by the tape and by the variant in use. */
-static bool check_shape(const Settings *shape, int32_t length, uint64_t seed) {
-    Settings config = *shape;
+static bool check_shape(const Config *shape, int32_t length, uint64_t seed) {
+    Config config = *shape;
     config.attention = allocate((size_t)config.block, sizeof *config.attention);
     for (int32_t t = 0; t < config.block; t++) {
         int32_t first = seed % 2 == 0 || t < 3 ? 0 : t - 2; /* all positions, or a window of three */
-        config.attention[t] = range(t + 1 - first);
+        config.attention[t] = make_list(t + 1 - first);
         for (int32_t s = first; s <= t; s++) config.attention[t].item[s - first] = s;
     }
     Model *model = make_model(config);
     Graph *g = &model->graph;
     uint64_t state = seed;
     for (Id i = 0; i < g->parameters; i++) g->value[i] = 2.0 * next_parameter(&state);
-    List tokens = range(length);
+    List tokens = make_list(length);
     for (int32_t i = 0; i < length; i++)
         tokens.item[i] = (int32_t)((next_parameter(&state) + 0.5) * config.vocabulary) % config.vocabulary;
     double *gradient = allocate((size_t)g->parameters, sizeof *gradient);
@@ -51,7 +51,7 @@ static bool check_variants(void) {
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
             for (uint64_t seed = 0; seed < 40; seed++, documents++) {
                 const int32_t *s = shapes[i];
-                Settings config = {.layers = s[0], .heads = s[1], .embedding = s[2], .block = s[3], .vocabulary = s[4]};
+                Config config = {.layers = s[0], .heads = s[1], .embedding = s[2], .block = s[3], .vocabulary = s[4]};
                 config.squared_relu = seed % 4 >= 2;
                 same &= check_shape(&config, 2 + (int32_t)(seed * 7 % (uint64_t)(s[3] + 3)), seed);
             }

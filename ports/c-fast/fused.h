@@ -88,14 +88,14 @@ static void make_fused_table(void) {
     split(sum_of(ZERO, STEPS / POWERS, STEP, MOST), 48 - 42, &fused_table.exp_step[0], &fused_table.exp_step[1]);
 }
 
-static void adam_plainly(const Settings *o, Factors factors, int32_t count, double *restrict p, const double *restrict g,
+static void adam_plainly(Optimizer o, Factors factors, int32_t count, double *restrict p, const double *restrict g,
                          double *restrict m, double *restrict v) {
     for (int32_t i = 0; i < count; i++) {
-        m[i] = o->beta1 * m[i] + (1.0 - o->beta1) * g[i];
-        v[i] = o->beta2 * v[i] + (1.0 - o->beta2) * (g[i] * g[i]);
+        m[i] = o.beta1 * m[i] + (1.0 - o.beta1) * g[i];
+        v[i] = o.beta2 * v[i] + (1.0 - o.beta2) * (g[i] * g[i]);
         double v_hat = v[i] / factors.correction2;
         double half_power = sqrt(v_hat == -INFINITY ? INFINITY : v_hat) + 0.0; /* not the root of -0.0 and -infinity */
-        p[i] -= (factors.rate * (m[i] / factors.correction1)) / (half_power + o->epsilon);
+        p[i] -= (factors.rate * (m[i] / factors.correction1)) / (half_power + o.epsilon);
     }
 }
 
@@ -129,7 +129,7 @@ static void adam_plainly(const Settings *o, Factors factors, int32_t count, doub
 static const struct {
     const char *name;
     double (*gradient)(Fused *f, const double *p, double *gradient, const int32_t *tokens, int n);
-    void (*adam)(const Settings *o, Factors factors, int32_t count, double *restrict p, const double *restrict g,
+    void (*adam)(Optimizer o, Factors factors, int32_t count, double *restrict p, const double *restrict g,
                  double *restrict m, double *restrict v);
 } variants[] = {
     {"plain", gradient_plain, adam_plain},
@@ -162,7 +162,7 @@ static size_t rows_of_layer(size_t e, size_t heads, size_t stride) {
     return 8 * e + 4 * e * 2 + heads + 4 + 2 * heads * stride;
 }
 
-static double *cut_off(double **memory, size_t count) {
+static double *take(double **memory, size_t count) {
     double *result = *memory;
     *memory += count;
     return result;
@@ -182,8 +182,7 @@ static void set_masks(Fused *f, const List *attention) {
 }
 
 /* Room for a document of a model of this shape; NULL if it is too large for this, or wants other functions than the exact. */
-static Fused *fused_start(const Settings *settings) {
-    const Settings config = *settings;
+static Fused *fused_start(Config config) {
     size_t stride = ((size_t)config.block + MOST_LANES - 1) / MOST_LANES * MOST_LANES;
     size_t e = (size_t)config.embedding, heads = (size_t)config.heads, layers = (size_t)config.layers;
     size_t rows = (layers + 1) * rows_of_layer(e, heads, stride) + (size_t)config.vocabulary + 16 * e + 8 + 5 * stride;
@@ -206,27 +205,27 @@ static Fused *fused_start(const Settings *settings) {
     double **const of_one[] = {&f->scale, &f->slope};
     double **const squares[] = {&f->g_score, &f->turned_score, &f->turned_weight, &f->attends, &f->attended};
     for (size_t i = 0; i < sizeof of_e / sizeof *of_e; i++)
-        *of_e[i] = cut_off(&memory, e * stride);
+        *of_e[i] = take(&memory, e * stride);
     for (size_t i = 0; i < sizeof of_one / sizeof *of_one; i++)
-        *of_one[i] = cut_off(&memory, stride);
+        *of_one[i] = take(&memory, stride);
     for (size_t i = 0; i < sizeof squares / sizeof *squares; i++)
-        *squares[i] = cut_off(&memory, stride * stride);
-    f->gy = cut_off(&memory, 4 * e * stride);
-    f->turned = cut_off(&memory, 4 * e * stride);
-    f->logits = cut_off(&memory, (size_t)config.vocabulary * stride);
+        *squares[i] = take(&memory, stride * stride);
+    f->gy = take(&memory, 4 * e * stride);
+    f->turned = take(&memory, 4 * e * stride);
+    f->logits = take(&memory, (size_t)config.vocabulary * stride);
     for (size_t l = 0; l <= layers; l++) {
         FusedLayer *a = &f->layer[l];
         double **const of_layer[] = {&a->x, &a->norm1, &a->q, &a->k, &a->v, &a->mixed, &a->middle, &a->norm2};
         double **const scales[] = {&a->scale1, &a->slope1, &a->scale2, &a->slope2};
         for (size_t i = 0; i < sizeof of_layer / sizeof *of_layer; i++)
-            *of_layer[i] = cut_off(&memory, e * stride);
+            *of_layer[i] = take(&memory, e * stride);
         for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
-            *scales[i] = cut_off(&memory, stride);
-        a->hidden = cut_off(&memory, 4 * e * stride);
-        a->active = cut_off(&memory, 4 * e * stride);
-        a->total = cut_off(&memory, heads * stride);
-        a->power = cut_off(&memory, heads * stride * stride);
-        a->weight = cut_off(&memory, heads * stride * stride);
+            *scales[i] = take(&memory, stride);
+        a->hidden = take(&memory, 4 * e * stride);
+        a->active = take(&memory, 4 * e * stride);
+        a->total = take(&memory, heads * stride);
+        a->power = take(&memory, heads * stride * stride);
+        a->weight = take(&memory, heads * stride * stride);
     }
     set_masks(f, config.attention);
     return f;
@@ -238,7 +237,7 @@ static double fused_gradient(Fused *f, const double *p, double *gradient, List t
     return variants[variant].gradient(f, p, gradient, tokens.item, n);
 }
 
-static void fused_adam(const Settings *o, Factors factors, int32_t count, double *restrict p, const double *restrict g,
+static void fused_adam(Optimizer o, Factors factors, int32_t count, double *restrict p, const double *restrict g,
                        double *restrict m, double *restrict v) {
     if (variant < 0) choose_variant();
     variants[variant].adam(o, factors, count, p, g, m, v);

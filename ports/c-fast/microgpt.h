@@ -1,48 +1,55 @@
 /* The algorithm: random numbers, text, the model, its training, its samples, a whole run (SPEC, sections 3 to 10). */
 #pragma once
+
 #include "fused.h"
 #include "graph.h"
 
-enum { STATE_WORDS = 624, CHARACTERS = 0x110000 };
-enum { MOST_LAYERS = 16, MOST_HEADS = 64, MOST_BLOCK = 1024, MOST_VOCABULARY = 2048 };
-
-static void push(List *list, int32_t item) {
-    list->item = grown(list->item, (size_t)list->count, sizeof item);
-    list->item[list->count++] = item;
-}
+enum { STATE_WORDS = 624, MOST_LAYERS = 16, MOST_HEADS = 64, MOST_VOCABULARY = 2048, CHARACTERS = 0x110000 };
 
 /* ---------------------------------------------------------------- random numbers: MT19937 */
-/* Two normal numbers are drawn at a time; the second one is kept. */
-typedef struct { uint32_t word[STATE_WORDS]; int32_t index; bool has_kept; double kept; } Generator;
-static Generator seeded(uint32_t seed) {
-    Generator generator = {.word = {19650218}, .index = STATE_WORDS};
-    uint32_t *mt = generator.word;
+
+typedef struct {
+    uint32_t word[STATE_WORDS];
+    int32_t index;
+    bool has_kept;
+    double kept; /* the second of two normal numbers */
+} Generator;
+
+static void seed_generator(Generator *generator, uint32_t seed) {
+    uint32_t *mt = generator->word;
+    mt[0] = 19650218;
     for (uint32_t i = 1; i < STATE_WORDS; i++) mt[i] = 1812433253 * (mt[i - 1] ^ mt[i - 1] >> 30) + i;
     for (uint32_t round = 0; round < 2 * STATE_WORDS - 1; round++) {
         uint32_t i = round % (STATE_WORDS - 1) + 1, mixed = mt[i - 1] ^ mt[i - 1] >> 30;
         mt[i] = round < STATE_WORDS ? (mt[i] ^ mixed * 1664525) + seed : (mt[i] ^ mixed * 1566083941) - i;
-        mt[0] = mt[STATE_WORDS - 1];
+        if (i == STATE_WORDS - 1) mt[0] = mt[i];
     }
     mt[0] = 0x80000000;
-    return generator;
+    generator->index = STATE_WORDS;
+    generator->has_kept = false;
 }
+
 static uint32_t draw_word(Generator *generator) {
     uint32_t *mt = generator->word;
-    for (int i = 0; generator->index == STATE_WORDS && i < STATE_WORDS; i++) {
-        uint32_t y = (mt[i] & 0x80000000) | (mt[(i + 1) % STATE_WORDS] & 0x7fffffff);
-        mt[i] = mt[(i + 397) % STATE_WORDS] ^ y >> 1 ^ (y & 1 ? 0x9908b0df : 0);
+    if (generator->index == STATE_WORDS) {
+        for (int i = 0; i < STATE_WORDS; i++) {
+            uint32_t y = (mt[i] & 0x80000000) | (mt[(i + 1) % STATE_WORDS] & 0x7fffffff);
+            mt[i] = mt[(i + 397) % STATE_WORDS] ^ y >> 1 ^ (y & 1 ? 0x9908b0df : 0);
+        }
+        generator->index = 0;
     }
-    generator->index %= STATE_WORDS;
     uint32_t y = mt[generator->index++];
     y ^= y >> 11;
     y ^= y << 7 & 0x9d2c5680;
     y ^= y << 15 & 0xefc60000;
     return y ^ y >> 18;
 }
+
 static double draw_random(Generator *generator) {
     uint32_t a = draw_word(generator) >> 5, b = draw_word(generator) >> 6;
     return (a * 0x1p26 + b) / 0x1p53;
 }
+
 /* Box and Muller: two uniform numbers give two independent normal ones. */
 static double draw_gauss(Generator *generator, double sigma) {
     double z = generator->kept;
@@ -55,213 +62,268 @@ static double draw_gauss(Generator *generator, double sigma) {
     }
     return 0.0 + z * sigma;
 }
+
 /* 0, 1, ..., count - 1 in another order. */
 static List draw_order(Generator *generator, int32_t count) {
-    List order = range(count);
-    for (int32_t i = count - 1, j; i > 0; i--) {
+    List order = make_list(count);
+    for (int32_t i = 0; i < count; i++) order.item[i] = i;
+    for (int32_t i = count - 1; i > 0; i--) {
+        int32_t j, last = order.item[i];
         do j = (int32_t)(draw_word(generator) >> __builtin_clz((unsigned)i + 1));
         while (j > i);
-        int32_t last = order.item[i];
         order.item[i] = order.item[j];
         order.item[j] = last;
     }
     return order;
 }
+
 static int32_t draw_choice(Generator *generator, const double *weights, int32_t count) {
     double cumulative[MOST_VOCABULARY] = {weights[0]};
     for (int32_t i = 1; i < count; i++) cumulative[i] = cumulative[i - 1] + weights[i];
     double total = cumulative[count - 1] + 0.0;
-    if (!(total > 0.0 && total < INFINITY)) fail("expected weights that add up to a finite number above 0");
+    if (!(total > 0.0 && total < INFINITY)) fail("the weights of a choice must add up to a finite number above 0");
     double u = draw_random(generator) * total;
     int32_t low = 0, high = count - 1;
     while (low < high) {
         int32_t middle = (low + high) / 2;
-        if (u < cumulative[middle]) high = middle;
-        else low = middle + 1;
+        *(u < cumulative[middle] ? &high : &low) = middle + !(u < cumulative[middle]);
     }
     return low;
 }
 
 /* ---------------------------------------------------------------- text */
-typedef struct { int32_t count; List *document, vocabulary; } Dataset; /* token i stands for vocabulary.item[i] */
+
+typedef struct {
+    int32_t count;
+    List *document, vocabulary; /* token i stands for vocabulary.item[i] */
+} Dataset;
+
 static bool is_white_space(int32_t character) { return character == ' ' || (character >= '\t' && character <= '\r'); }
-/* A line of characters becomes a document unless it is empty once it is stripped. */
+
+/* A line of characters, which is copied, becomes a document unless it is empty once it is stripped. */
 static void add_line(Dataset *dataset, List line) {
     for (; line.count > 0 && is_white_space(line.item[0]); line.count--) line.item++;
     while (line.count > 0 && is_white_space(line.item[line.count - 1])) line.count--;
     if (line.count == 0) return;
-    dataset->document = grown(dataset->document, (size_t)dataset->count, sizeof line);
-    dataset->document[dataset->count++] = line;
+    List document = make_list(line.count);
+    memcpy(document.item, line.item, (size_t)line.count * sizeof *line.item);
+    dataset->document = grown(dataset->document, (size_t)dataset->count, sizeof document);
+    dataset->document[dataset->count++] = document;
 }
+
 /* Finds the vocabulary and turns every document into its tokens, with BOS at both ends. */
 static void tokenize(Dataset *dataset) {
-    List *vocabulary = &dataset->vocabulary, *end = dataset->document + dataset->count;
-    int32_t *token = allocate(CHARACTERS, sizeof *token);
-    for (List *text = dataset->document; text < end; text++)
-        for (int32_t i = 0; i < text->count; i++) token[text->item[i]] = 1;
+    List vocabulary = {0, NULL};
+    int32_t *token = make_list(CHARACTERS).item;
+    if (dataset->count == 0) fail("there is no document: every line is empty once it is stripped");
+    for (int32_t i = 0; i < dataset->count; i++)
+        for (int32_t k = 0; k < dataset->document[i].count; k++) token[dataset->document[i].item[k]] = 1;
     for (int32_t character = 0; character < CHARACTERS; character++) {
         if (token[character] == 0) continue;
-        token[character] = vocabulary->count;
-        push(vocabulary, character);
+        vocabulary.item = grown(vocabulary.item, (size_t)vocabulary.count, sizeof character);
+        vocabulary.item[vocabulary.count] = character;
+        token[character] = vocabulary.count++;
     }
-    if (vocabulary->count < 1 || vocabulary->count >= MOST_VOCABULARY)
-        fail("expected documents with 1 to %d distinct characters and not %d", MOST_VOCABULARY - 1, vocabulary->count);
-    for (List *text = dataset->document; text < end; text++) {
-        List tokens = range(text->count + 2);
-        tokens.item[0] = tokens.item[text->count + 1] = vocabulary->count;
+    if (vocabulary.count >= MOST_VOCABULARY)
+        fail("the documents have %d distinct characters and %d are the most", vocabulary.count, MOST_VOCABULARY - 1);
+    dataset->vocabulary = vocabulary;
+    for (List *text = dataset->document; text < dataset->document + dataset->count; text++) {
+        List tokens = make_list(text->count + 2);
+        tokens.item[0] = tokens.item[text->count + 1] = vocabulary.count;
         for (int32_t i = 0; i < text->count; i++) tokens.item[1 + i] = token[text->item[i]];
         *text = tokens;
     }
 }
 
 /* ---------------------------------------------------------------- model */
-typedef struct { char name[32]; int32_t rows, columns; Id first; } Matrix;
-enum { WTE, WPE, LM_HEAD, WQ, WK, WV, WO, FC1, FC2, OF_A_LAYER = 6 }; /* from WQ on those of layer 0 */
+
 typedef struct {
-    Settings settings;
+    char name[32];
+    int32_t rows, columns;
+    Id first;
+} Matrix;
+
+enum { WTE, WPE, LM_HEAD, WQ, WK, WV, WO, FC1, FC2, OF_A_LAYER = 6 }; /* from WQ on those of layer 0 */
+
+typedef struct {
+    Config config;
     Graph graph; /* the parameters are its first nodes */
     Matrix matrix[WQ + OF_A_LAYER * MOST_LAYERS];
     int32_t matrices;
+    Optimizer optimizer;
     double *m, *v;
     Fused *fused; /* what computes the gradients of a training; NULL if that is the graph */
-    Id keys[MOST_LAYERS][MOST_BLOCK], values[MOST_LAYERS][MOST_BLOCK]; /* the first node of each */
-    char place[32];    /* where in the model that is which is made */
-    void (*see)(const char *place, const char *name, int32_t rows, int32_t columns, const double *values); /* or NULL */
+    Id *keys, *values; /* of each layer and position, the first node */
+    void (*see)(const char *name, const double *values, int32_t count); /* whoever wants to see all results, or NULL */
 } Model;
-static void add_matrix(Model *model, const char *name, int32_t rows, int32_t columns) {
+
+static void add_matrix(Model *model, int32_t rows, int32_t columns, const char *format, int layer) {
     Matrix *matrix = &model->matrix[model->matrices++];
     *matrix = (Matrix){.rows = rows, .columns = columns, .first = model->graph.parameters};
-    snprintf(matrix->name, sizeof matrix->name, "%s%s", model->place, name);
+    snprintf(matrix->name, sizeof matrix->name, format, layer);
     model->graph.parameters += rows * columns;
     while (model->graph.count < model->graph.parameters) leaf(&model->graph, 0.0);
 }
-static Model *make_model(Settings settings) {
-    static const char *const square[] = {"attn_wq", "attn_wk", "attn_wv", "attn_wo"};
+
+static Model *make_model(Config config) {
+    static const char *const square[] = {"layer%d.attn_wq", "layer%d.attn_wk", "layer%d.attn_wv", "layer%d.attn_wo"};
     Model *model = allocate(1, sizeof *model);
-    int32_t e = settings.embedding;
-    model->settings = settings;
-    model->fused = fused_start(&settings);
-    add_matrix(model, "wte", settings.vocabulary, e);
-    add_matrix(model, "wpe", settings.block, e);
-    add_matrix(model, "lm_head", settings.vocabulary, e);
-    for (int i = 0; i < settings.layers; i++) {
-        snprintf(model->place, sizeof model->place, "layer%d.", i);
-        for (int k = 0; k < 4; k++) add_matrix(model, square[k], e, e);
-        add_matrix(model, "mlp_fc1", 4 * e, e);
-        add_matrix(model, "mlp_fc2", e, 4 * e);
+    int32_t e = config.embedding;
+    model->config = config;
+    model->keys = make_list(config.layers * config.block).item;
+    model->values = make_list(config.layers * config.block).item;
+    add_matrix(model, config.vocabulary, e, "wte", 0);
+    add_matrix(model, config.block, e, "wpe", 0);
+    add_matrix(model, config.vocabulary, e, "lm_head", 0);
+    for (int i = 0; i < config.layers; i++) {
+        for (int k = 0; k < 4; k++) add_matrix(model, e, e, square[k], i);
+        add_matrix(model, 4 * e, e, "layer%d.mlp_fc1", i);
+        add_matrix(model, e, 4 * e, "layer%d.mlp_fc2", i);
     }
+    model->fused = fused_start(config);
     model->m = allocate((size_t)model->graph.parameters, sizeof(double));
     model->v = allocate((size_t)model->graph.parameters, sizeof(double));
     return model;
 }
-/* A new vector, its node i by an expression in i. */
+
+/* A vector is nodes side by side and goes by the first. VECTOR makes one, its node i by an expression in i. */
 #define VECTOR(vector, length, made) \
-    Vector vector = {g->count, length}; \
-    for (int32_t i = 0; i < vector.count; i++) made
-static Vector part(Vector x, int32_t start, int32_t count) { return (Vector){x.first + start, count}; }
-/* Gives a vector its name, for whoever wants to see it. */
-static Vector named(const Model *model, const char *name, Vector x) {
-    if (model->see != NULL) model->see(model->place, name, 1, x.count, model->graph.value + x.first);
-    return x;
+    Id vector = g->count;            \
+    for (int32_t i = 0; i < (length); i++) made
+
+/* Gives the vector a name, for whoever wants to see it. */
+static Id named(const Model *model, Id vector, int32_t count, const char *format, ...) {
+    char name[64];
+    va_list arguments;
+    if (model->see == NULL) return vector;
+    va_start(arguments, format);
+    vsnprintf(name, sizeof name, format, arguments);
+    va_end(arguments);
+    model->see(name, model->graph.value + vector, count);
+    return vector;
 }
-static Vector linear(Model *model, int matrix, int layer, Vector x) {
-    Vector w = {model->matrix[matrix + OF_A_LAYER * layer].first, x.count};
+
+static Id linear(Model *model, int matrix, int layer, Id x) {
+    const Matrix *w = &model->matrix[matrix + OF_A_LAYER * layer];
     Graph *g = &model->graph;
-    VECTOR(result, model->matrix[matrix + OF_A_LAYER * layer].rows, dot(g, part(w, i * x.count, x.count), x.first));
+    VECTOR(result, w->rows, dot(g, w->first + i * w->columns, x, w->columns));
     return result;
 }
-static Vector add_vectors(Graph *g, Vector a, Vector b) {
-    VECTOR(result, a.count, add(g, a.first + i, b.first + i));
+
+static Id add_vectors(Graph *g, Id a, Id b, int32_t count) {
+    VECTOR(result, count, add(g, a + i, b + i));
     return result;
 }
+
+static Id scale(Graph *g, Id a, Id factor, int32_t count) {
+    VECTOR(result, count, multiply(g, a + i, factor));
+    return result;
+}
+
 /* x over its root mean square, after Zhang and Sennrich (2019), without a gain. */
-static Vector rmsnorm(Graph *g, Vector x) {
-    Id mean = multiply_number(g, dot(g, x, x.first), math->pow(x.count, -1.0));
-    Id scale = power(g, add_number(g, mean, 1e-5), -0.5);
-    VECTOR(result, x.count, multiply(g, x.first + i, scale));
-    return result;
+static Id rmsnorm(Graph *g, Id x, int32_t count) {
+    Id mean = multiply(g, dot(g, x, x, count), leaf(g, math->pow(count, -1.0)));
+    return scale(g, x, power(g, add(g, mean, leaf(g, 1e-5)), -0.5), count);
 }
-static Vector softmax(Graph *g, Vector x) {
-    double top = g->value[x.first];
-    for (Id i = x.first; i < x.first + x.count; i++) top = g->value[i] > top ? g->value[i] : top;
-    VECTOR(shifted, x.count, add_number(g, x.first + i, -top));
-    VECTOR(exponentials, x.count, exponential(g, shifted.first + i));
-    Id total = sum(g, exponentials), inverse = power(g, total, -1.0);
-    VECTOR(inverses, x.count, apply(g, total, g->value[inverse], g->node[inverse].local)); /* a power for each */
-    VECTOR(quotients, x.count, multiply(g, exponentials.first + i, inverses.first + i));
+
+static Id softmax(Graph *g, Id x, int32_t count) {
+    double top = g->value[x];
+    for (int32_t i = 1; i < count; i++) top = g->value[x + i] > top ? g->value[x + i] : top;
+    Id minus_top = leaf(g, -top);
+    VECTOR(shifted, count, add(g, x + i, minus_top));
+    VECTOR(exponentials, count, exponential(g, shifted + i));
+    Id total = sum(g, exponentials, count), inverse = power(g, total, -1.0);
+    for (int32_t i = 1; i < count; i++) apply(g, total, g->value[inverse], g->node[inverse].local); /* one for each */
+    VECTOR(quotients, count, multiply(g, exponentials + i, inverse + i));
     return quotients;
 }
+
 /* Every head attends to the listed positions. */
-static Vector attention(Model *model, int layer, int32_t t, Vector x) {
+static Id attention(Model *model, int layer, int32_t t, Id x) {
     Graph *g = &model->graph;
-    List listed = model->settings.attention[t];
-    int32_t n = listed.count, heads = model->settings.heads, size = x.count / heads;
-    Id *keys = model->keys[layer], *values = model->values[layer];
-    double factor = math->pow(math->pow(size, 0.5), -1.0);
-    Vector q = named(model, "q", linear(model, WQ, layer, x)), weights[MOST_HEADS];
-    keys[t] = named(model, "k", linear(model, WK, layer, x)).first;
-    values[t] = named(model, "v", linear(model, WV, layer, x)).first;
-    VECTOR(dots, heads * n, dot(g, part(q, i / n * size, size), keys[listed.item[i % n]] + i / n * size));
-    VECTOR(scores, heads * n, multiply_number(g, dots.first + i, factor));
-    for (int h = 0; h < heads; h++) weights[h] = softmax(g, part(scores, h * n, n));
-    VECTOR(products, x.count * n, multiply(g, weights[i / n / size].first + i % n, values[listed.item[i % n]] + i / n));
-    VECTOR(mixed, x.count, sum(g, part(products, i * n, n)));
-    for (int h = 0; h < heads && model->see != NULL; h++) {
-        snprintf(model->place, sizeof model->place, "pos%d.layer%d.head%d.", (int)t, layer, h);
-        named(model, "scores", part(scores, h * n, n));
-        named(model, "weights", weights[h]);
-        named(model, "mixed", part(mixed, h * size, size));
+    List attended = model->config.attention[t];
+    int32_t n = attended.count, e = model->config.embedding, heads = model->config.heads, size = e / heads;
+    Id *keys = model->keys + layer * model->config.block, *values = model->values + layer * model->config.block;
+    Id scores[MOST_HEADS], weights[MOST_HEADS];
+    Id q = named(model, linear(model, WQ, layer, x), e, "pos%d.layer%d.q", t, layer);
+    keys[t] = named(model, linear(model, WK, layer, x), e, "pos%d.layer%d.k", t, layer);
+    values[t] = named(model, linear(model, WV, layer, x), e, "pos%d.layer%d.v", t, layer);
+    Id factor = leaf(g, math->pow(math->pow(size, 0.5), -1.0));
+    for (int h = 0; h < heads; h++) {
+        VECTOR(products, n, dot(g, q + h * size, keys[attended.item[i]] + h * size, size));
+        scores[h] = scale(g, products, factor, n);
+        weights[h] = softmax(g, scores[h], n);
     }
-    snprintf(model->place, sizeof model->place, "pos%d.layer%d.", (int)t, layer);
-    return named(model, "attn_out", linear(model, WO, layer, mixed));
+    VECTOR(mixed, e, dot_rows(g, weights[i / size], i, n, values, attended.item));
+    for (int h = 0; h < heads; h++) {
+        named(model, scores[h], n, "pos%d.layer%d.head%d.scores", t, layer, h);
+        named(model, weights[h], n, "pos%d.layer%d.head%d.weights", t, layer, h);
+        named(model, mixed + h * size, size, "pos%d.layer%d.head%d.mixed", t, layer, h);
+    }
+    return named(model, linear(model, WO, layer, mixed), e, "pos%d.layer%d.attn_out", t, layer);
 }
+
+static Id perceptron(Model *model, int layer, int32_t t, Id x) {
+    Graph *g = &model->graph;
+    int32_t e = model->config.embedding;
+    Id hidden = named(model, linear(model, FC1, layer, x), 4 * e, "pos%d.layer%d.hidden", t, layer);
+    VECTOR(active, 4 * e, relu(g, hidden + i));
+    if (model->config.squared_relu) {
+        VECTOR(squared, 4 * e, power(g, active + i, 2.0));
+        active = squared;
+    }
+    named(model, active, 4 * e, "pos%d.layer%d.activated", t, layer);
+    return named(model, linear(model, FC2, layer, active), e, "pos%d.layer%d.mlp_out", t, layer);
+}
+
 /* The logits for what follows the token at position t. */
-static Vector gpt(Model *model, int32_t token, int32_t t) {
+static Id gpt(Model *model, int32_t token, int32_t t) {
     Graph *g = &model->graph;
-    int32_t e = model->settings.embedding;
-    Vector of_token = {model->matrix[WTE].first + token * e, e}, of_position = {model->matrix[WPE].first + t * e, e};
-    snprintf(model->place, sizeof model->place, "pos%d.", (int)t);
-    Vector x = named(model, "normed", rmsnorm(g, named(model, "embedded", add_vectors(g, of_token, of_position))));
-    for (int layer = 0; layer < model->settings.layers; layer++) {
-        snprintf(model->place, sizeof model->place, "pos%d.layer%d.", (int)t, layer);
-        Vector out = attention(model, layer, t, named(model, "attn_norm", rmsnorm(g, x)));
-        x = named(model, "attn_residual", add_vectors(g, out, x));
-        Vector norm = named(model, "mlp_norm", rmsnorm(g, x));
-        Vector hidden = named(model, "hidden", linear(model, FC1, layer, norm));
-        VECTOR(active, hidden.count, relu(g, hidden.first + i));
-        VECTOR(squared, model->settings.squared_relu ? hidden.count : 0, power(g, active.first + i, 2.0));
-        active = named(model, "activated", squared.count > 0 ? squared : active);
-        out = named(model, "mlp_out", linear(model, FC2, layer, active));
-        x = named(model, "mlp_residual", add_vectors(g, out, x));
+    int32_t e = model->config.embedding;
+    Id x = add_vectors(g, model->matrix[WTE].first + token * e, model->matrix[WPE].first + t * e, e);
+    named(model, x, e, "pos%d.embedded", t);
+    x = named(model, rmsnorm(g, x, e), e, "pos%d.normed", t);
+    for (int i = 0; i < model->config.layers; i++) {
+        Id norm = named(model, rmsnorm(g, x, e), e, "pos%d.layer%d.attn_norm", t, i);
+        x = add_vectors(g, attention(model, i, t, norm), x, e);
+        named(model, x, e, "pos%d.layer%d.attn_residual", t, i);
+        norm = named(model, rmsnorm(g, x, e), e, "pos%d.layer%d.mlp_norm", t, i);
+        x = add_vectors(g, perceptron(model, i, t, norm), x, e);
+        named(model, x, e, "pos%d.layer%d.mlp_residual", t, i);
     }
-    snprintf(model->place, sizeof model->place, "pos%d.", (int)t);
-    return named(model, "logits", linear(model, LM_HEAD, 0, x));
+    return named(model, linear(model, LM_HEAD, 0, x), model->config.vocabulary, "pos%d.logits", t);
 }
+
 static Id document_loss(Model *model, List tokens) {
     Graph *g = &model->graph;
-    int32_t n = tokens.count - 1 < model->settings.block ? tokens.count - 1 : model->settings.block;
-    Id total = NOBODY;
-    g->count = g->parameters;
+    int32_t v = model->config.vocabulary, n = tokens.count - 1;
+    if (n > model->config.block) n = model->config.block;
+    Id total = 0;
+    g->count = model->graph.parameters;
     for (int32_t t = 0; t < n; t++) {
-        Vector probabilities = named(model, "probabilities", softmax(g, gpt(model, tokens.item[t], t)));
-        Id loss = negative(g, logarithm(g, probabilities.first + tokens.item[t + 1]));
-        named(model, "loss", (Vector){loss, 1});
-        total = t == 0 ? add_number(g, loss, 0.0) : add(g, total, loss);
+        Id probabilities = named(model, softmax(g, gpt(model, tokens.item[t], t), v), v, "pos%d.probabilities", t);
+        Id loss = multiply(g, logarithm(g, probabilities + tokens.item[t + 1]), leaf(g, -1.0));
+        named(model, loss, 1, "pos%d.loss", t);
+        total = t == 0 ? add(g, loss, leaf(g, 0.0)) : add(g, total, loss);
     }
-    return multiply_number(g, total, 1.0 / n);
+    return multiply(g, total, leaf(g, 1.0 / n));
 }
 
 /* ---------------------------------------------------------------- training and sampling */
-/* One update of the parameters p and the moments m and v by the gradients g, after Kingma and Ba (2015). */
-static Factors adam(const Settings *o, int32_t step, int32_t count, double *restrict p, const double *restrict g,
+
+/* One update of the parameters p and the moments m and v by the gradients g. */
+static Factors adam(Optimizer o, int32_t step, int32_t count, double *restrict p, const double *restrict g,
                     double *restrict m, double *restrict v) {
-    double s = step, n = o->steps, cosine = o->cosine ? math->cos((0x1.921fb54442d18p+1 * s) / n) : 0.0;
-    double rate = o->cosine ? (o->learning_rate * 0.5) * (1.0 + cosine) : o->learning_rate * (1.0 - s / n);
-    double correction1 = 1.0 - math->pow(o->beta1, s + 1.0), correction2 = 1.0 - math->pow(o->beta2, s + 1.0);
-    Factors factors = {rate, correction1, correction2};
+    double s = step, n = o.steps, angle = (0x1.921fb54442d18p+1 * s) / n;
+    Factors factors = {
+        .rate = o.cosine ? (o.learning_rate * 0.5) * (1.0 + math->cos(angle)) : o.learning_rate * (1.0 - s / n),
+        .correction1 = 1.0 - math->pow(o.beta1, s + 1.0),
+        .correction2 = 1.0 - math->pow(o.beta2, s + 1.0),
+    };
     fused_adam(o, factors, count, p, g, m, v);
     return factors;
 }
+
 /* The loss of a document, and the gradients of all parameters. */
 static double gradients(Model *model, List tokens) {
     Graph *g = &model->graph;
@@ -270,24 +332,25 @@ static double gradients(Model *model, List tokens) {
     backward(g, root);
     return g->value[root];
 }
+
 /* One step of training. Returns the loss before it. */
 static double train(Model *model, int32_t step, List tokens) {
     Graph *g = &model->graph;
     double loss = gradients(model, tokens);
-    adam(&model->settings, step, g->parameters, g->value, g->gradient, model->m, model->v);
+    adam(model->optimizer, step, model->graph.parameters, g->value, g->gradient, model->m, model->v);
     return loss;
 }
+
 /* Tokens up to BOS, or to the end of the block. `drawn`, if not NULL, hears of each, BOS included. */
 static List sample(Model *model, double temperature, Generator *generator,
                    void (*drawn)(const double *probabilities, int32_t count, int32_t token)) {
     Graph *g = &model->graph;
-    int32_t v = model->settings.vocabulary, token = v - 1;
-    double factor = math->pow(temperature, -1.0);
-    List tokens = {0, NULL};
-    for (g->count = g->parameters; tokens.count < model->settings.block; push(&tokens, token)) {
-        Vector logits = gpt(model, token, tokens.count);
-        VECTOR(cooled, v, multiply_number(g, logits.first + i, factor));
-        Id probabilities = softmax(g, cooled).first;
+    int32_t v = model->config.vocabulary, token = v - 1;
+    List tokens = make_list(model->config.block);
+    g->count = model->graph.parameters;
+    for (tokens.count = 0; tokens.count < model->config.block; tokens.item[tokens.count++] = token) {
+        Id logits = gpt(model, token, tokens.count), factor = leaf(g, math->pow(temperature, -1.0));
+        Id probabilities = softmax(g, scale(g, logits, factor, v), v);
         token = draw_choice(generator, g->value + probabilities, v);
         if (drawn != NULL) drawn(g->value + probabilities, v, token);
         if (token == v - 1) break;
@@ -296,40 +359,71 @@ static List sample(Model *model, double temperature, Generator *generator,
 }
 
 /* ---------------------------------------------------------------- a run */
-static const Settings seed = {1, 4, 16, 8, 0, true, NULL, 0.01, 0.9, 0.95, 1e-8, true, 500, 20, 0.02, 0.0};
-static const Settings classic = {1, 4, 16, 16, 0, false, NULL, 0.01, 0.85, 0.99, 1e-8, false, 1000, 20, 0.08, 0.08};
-static double one_nan(double x) { return isnan(x) ? NAN : x; } /* of the many that there are */
-/* A line to be printed: formatted text, and then characters. */
-typedef void Print(const char *text, List characters);
-#define PRINT(characters, ...) (snprintf(line, sizeof line, __VA_ARGS__), print(line, characters))
+
+typedef struct {
+    const char *name;
+    Config config; /* without vocabulary and attention */
+    double sigma, output_sigma;
+    Optimizer optimizer;
+    int32_t samples;
+} Preset;
+
+static const Preset presets[] = {
+    {"seed", {1, 4, 16, 8, 0, true, NULL}, 0.02, 0.0, {0.01, 0.9, 0.95, 1e-8, true, 500}, 20},
+    {"classic", {1, 4, 16, 16, 0, false, NULL}, 0.08, 0.08, {0.01, 0.85, 0.99, 1e-8, false, 1000}, 20},
+};
+
+/* Formatted ASCII text as characters, until the next is made. */
+static List text(const char *format, ...) {
+    static int32_t character[400]; /* more than any number takes */
+    char ascii[400];
+    va_list arguments;
+    va_start(arguments, format);
+    int32_t count = vsnprintf(ascii, sizeof ascii, format, arguments);
+    va_end(arguments);
+    for (int32_t i = 0; i < count; i++) character[i] = ascii[i];
+    return (List){count, character};
+}
+
+/* A loss as it is printed; printf might show a NaN's sign. */
+static const char *decimals(double x) {
+    static char ascii[400];
+    snprintf(ascii, sizeof ascii, isnan(x) ? "nan" : "%.4f", x);
+    return ascii;
+}
+
 /* Trains a model on the documents and draws samples. Each line that this prints goes to `print`. */
-static Model *run(Settings settings, Dataset *dataset, Generator *generator, Print *print) {
-    char line[400]; /* more than any number takes */
-    const List none = {0, NULL};
+static Model *run(const Preset *preset, Dataset *dataset, Generator *generator, void (*print)(List line)) {
+    Config config = preset->config;
     tokenize(dataset);
+    seed_generator(generator, 42);
     List order = draw_order(generator, dataset->count);
-    settings.vocabulary = dataset->vocabulary.count + 1;
-    settings.attention = allocate(MOST_BLOCK, sizeof(List));
-    for (int32_t t = 0; t < settings.block; t++) settings.attention[t] = range(t + 1);
-    Model *model = make_model(settings);
+    config.vocabulary = dataset->vocabulary.count + 1;
+    config.attention = allocate((size_t)config.block, sizeof *config.attention);
+    for (int32_t t = 0; t < config.block; t++) {
+        config.attention[t] = make_list(t + 1);
+        for (int32_t s = 0; s <= t; s++) config.attention[t].item[s] = s;
+    }
+    Model *model = make_model(config);
+    model->optimizer = preset->optimizer;
     for (Matrix *matrix = model->matrix; matrix < model->matrix + model->matrices; matrix++) {
         bool output = strstr(matrix->name, "attn_wo") || strstr(matrix->name, "mlp_fc2");
-        double sigma = output ? settings.output_sigma : settings.sigma, *value = model->graph.value + matrix->first;
+        double sigma = output ? preset->output_sigma : preset->sigma, *value = model->graph.value + matrix->first;
         for (int32_t i = 0; i < matrix->rows * matrix->columns; i++) value[i] = draw_gauss(generator, sigma);
     }
-    PRINT(none, "num docs: %d", dataset->count);
-    PRINT(none, "vocab size: %d", settings.vocabulary);
-    PRINT(none, "num params: %d", model->graph.parameters);
-    for (int32_t step = 0; step < settings.steps; step++) {
+    print(text("num docs: %d", dataset->count));
+    print(text("vocab size: %d", config.vocabulary));
+    print(text("num params: %d", model->graph.parameters));
+    for (int32_t step = 0, steps = preset->optimizer.steps; step < steps; step++) {
         double loss = train(model, step, dataset->document[order.item[step % dataset->count]]);
-        PRINT(none, "step %4d / %4d | loss %.4f", step + 1, settings.steps, one_nan(loss));
+        print(text("step %4d / %4d | loss %s", step + 1, steps, decimals(loss)));
     }
-    print("", none);
-    print("--- inference (new, hallucinated names) ---", none);
-    for (int i = 1; i <= settings.samples; i++) {
-        List name = sample(model, 0.5, generator, NULL);
-        for (int32_t k = 0; k < name.count; k++) name.item[k] = dataset->vocabulary.item[name.item[k]];
-        PRINT(name, "sample %2d: ", i);
+    print(text(""));
+    print(text("--- inference (new, hallucinated names) ---"));
+    for (int i = 1; i <= preset->samples; i++) {
+        List tokens = sample(model, 0.5, generator, NULL), line = text("sample %2d: ", i);
+        for (int32_t k = 0; k < tokens.count; k++) line.item[line.count++] = dataset->vocabulary.item[tokens.item[k]];
+        print(line);
     }
     return model;
 }
