@@ -67,9 +67,8 @@ def _reproduced(log: Log, losses: dict[int, float], first: int) -> int:
     tried = [step for step in log.losses if step in losses]
     for step in tried:
         printed = log.losses[step]
-        if units(log, printed, losses[step]) > HALF and abs(printed.value - losses[step]) > SLACK * abs(
-            losses[step]
-        ):
+        is_near = abs(printed.value - losses[step]) <= SLACK * abs(losses[step])  # never so for a NaN
+        if units(log, printed, losses[step]) > HALF and not is_near:
             return 0
     return len(tried)
 

@@ -11,7 +11,7 @@ import jinja2
 from harness import paths
 from harness.errors import MachineFault, ManifestError
 from harness.report import badges, speed, terminal, words
-from harness.report.site import browser, data, pages, plots
+from harness.report.site import browser, checker, data, pages, plots
 
 MARK = '<meta name="generator" content="microgpt conformance">'
 """Every page carries it: a folder is only replaced if its index.html does."""
@@ -48,6 +48,9 @@ def site(results: data.Results) -> Iterator[tuple[str, str]]:
         if path.is_file():
             yield f"static/{path.name}", path.read_text(encoding="utf-8")
     yield "static/worker.js", browser.worker_script()
+    yield "static/check.js", checker.page_script()
+    yield "static/check-worker.js", checker.worker_script()
+    yield f"goldens/{checker.STEM}.js", checker.data_script()
     for golden in goldens:
         yield f"goldens/{golden.file}", golden.script
 
