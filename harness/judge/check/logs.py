@@ -156,22 +156,15 @@ def _within(verdict: Verdict, log: Log, best: Tried, width: str, explain: Explai
 
 def _wrong(verdict: Verdict, log: Log, best: Tried, causes: Sequence[Cause]) -> Verdict:
     first = best.found.wrong[0]
-    agreed = (
-        f"the first {_agreed_before(log, first)} losses agree"
-        if _agreed_before(log, first)
-        else "none agrees before"
-    )
-    if first.step == min(log.losses):
+    before = sum(step < first.step for step in log.losses)
+    agreed = "the first loss agrees" if before == 1 else f"the first {before:,} losses agree"
+    if before == 0:
         agreed = "its first loss is another one already"
     words = (
         f"wrong from step {first.step + log.first} on: {agreed}, "
         f"and {len(best.found.wrong):,} of {best.found.compared:,} do not"
     )
     return replace(verdict, sentence=words, difference=_difference(log, first), causes=tuple(causes))
-
-
-def _agreed_before(log: Log, wrong: Wrong) -> int:
-    return sum(step < wrong.step for step in log.losses)
 
 
 def _difference(log: Log, wrong: Wrong) -> Difference:

@@ -1,6 +1,6 @@
-"""What the page that judges outputs loads: `conform check` in JavaScript, and the goldens of the stored runs.
+"""What the page that judges outputs loads: `conform check` in JavaScript, and what is stored for it.
 
-Its modules, static/check/, follow those of harness/judge/check one by one; tests hold them to the same verdicts.
+Its modules, static/check/, follow those of harness/judge/check; tests hold them to the same verdicts.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def worker_script() -> str:
 
 
 def page_script() -> str:
-    """What draws the page, in which a module is a function as well: a page from a file may load no modules."""
+    """What draws the page, its modules as functions, too: a page from a file may load none."""
     made = [browser.module(f"{name}.js", (_OWN / f"{name}.js").read_text(encoding="utf-8")) for name in PAGE]
     return "".join(
         [

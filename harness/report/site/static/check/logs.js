@@ -103,7 +103,8 @@ function wrong(verdict, best, diagnosis) {
   const { wrong: off, compared } = best.found;
   const [first] = off;
   const before = [...log.losses.keys()].filter((step) => step < first.step).length;
-  const agreed = first.step === log.firstStep ? 'its first loss is another one already' : `the first ${before} losses agree`;
+  const some = before === 1 ? 'the first loss agrees' : `the first ${thousands(before)} losses agree`;
+  const agreed = before ? some : 'its first loss is another one already';
   const sentence = `wrong from step ${first.step + log.first} on: ${agreed}, `
     + `and ${thousands(off.length)} of ${thousands(compared)} do not`;
   return { ...verdict, sentence, difference: differenceOf(log, first), diagnosis };

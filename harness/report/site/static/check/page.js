@@ -89,7 +89,7 @@ function divergence({ difference: found, compared, agreed }) {
 
 const names = ({ variants }) => (variants.length ? ` (${variants.join(', ')})` : '');
 
-function curves({ curve, chances, difference }) {
+function addCurves(made, heading, { curve, chances, difference }) {
   const steps = curve.map(([step]) => step);
   const [expected, got] = [1, 2].map((column) => curve.map((point) => point[column]));
   const whose = chances ? "right programs' mean" : "the reference's";
@@ -110,24 +110,33 @@ function curves({ curve, chances, difference }) {
   const legend = elementOf('p', '', 'note keys');
   legend.append(elementOf('span', 'your loss', 'key yours'), elementOf('span', whose, 'key theirs'));
   if (mark !== null) legend.append(elementOf('span', 'first divergence', 'key marked'));
-  return [elementOf('h3', 'Loss, step by step'), both, legend, elementOf('h3', `Your loss minus ${whose}`), apart];
+  heading('Loss, step by step');
+  made.append(both, legend);
+  heading(`Your loss minus ${whose}`);
+  made.append(apart);
 }
 
+/** All about a verdict. With several, each has a heading and a sentence of its own. */
 function section(verdict, isOnly) {
   const made = document.createElement('section');
+  const heading = (text) => made.append(elementOf(made.querySelector('h2') ? 'h3' : 'h2', text));
   if (!isOnly) {
-    made.append(elementOf('h2', verdict.output), elementOf('p', `${verdict.sentence}.`, 'verdict'));
-    made.lastChild.dataset.state = verdict.agrees ? 'ok' : 'bad';
+    heading(verdict.output);
+    const sentence = elementOf('p', `${verdict.sentence}.`, 'verdict');
+    sentence.dataset.state = verdict.agrees ? 'ok' : 'bad';
+    made.append(sentence);
   }
-  if (verdict.difference) made.append(elementOf(isOnly ? 'h2' : 'h3', 'First divergence'), divergence(verdict));
+  if (verdict.difference) {
+    heading('First divergence');
+    made.append(divergence(verdict));
+  }
   if (verdict.diagnosis.length) {
-    const rows = verdict.diagnosis.map((one, i) => [i ? 'or' : 'Diagnosis', one.sentence + names(one)]);
-    if (!verdict.difference) made.append(elementOf(isOnly ? 'h2' : 'h3', 'Likely mistakes'));
-    made.append(facts(rows));
+    if (!verdict.difference) heading('Likely mistakes');
+    made.append(facts(verdict.diagnosis.map((one, i) => [i ? 'or' : 'Diagnosis', one.sentence + names(one)])));
   }
-  if (verdict.curve?.length > 1) made.append(...curves(verdict));
-  const said = facts([['Compared with', verdict.setup], ['Seen', verdict.seen.replace(/^seen: /, '')]]);
-  made.append(elementOf('h3', 'What this rests on'), said);
+  if (verdict.curve?.length > 1) addCurves(made, heading, verdict);
+  heading('What this rests on');
+  made.append(facts([['Compared with', verdict.setup], ['Seen', verdict.seen.replace(/^seen: /, '')]]));
   made.append(...verdict.notes.map((note) => elementOf('p', `Note: ${note}.`, 'note')));
   return made;
 }
