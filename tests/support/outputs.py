@@ -37,9 +37,10 @@ PAGE = paths.root() / "docs" / "OUTPUTS.md"
 HEADING = "--- inference (new, hallucinated names) ---"
 HEAD = """# Outputs, and what `conform check` says of them
 
-Each output is made by a test, which fails if an answer is another one than here (`tests/support/outputs.py`
-writes this page). The right ones are the same run in the forms that are in circulation. The wrong ones are printed by
-the JavaScript port, which shares no line with the reference, with one mistake of public ports planted into its source.
+Each output is made by a test, which fails if an answer is another one than here
+(`tests/support/outputs.py` writes this page). The right ones are the same run in the forms that are in
+circulation. The wrong ones are printed by the JavaScript port, which shares no line with the reference, with
+one mistake of public ports planted into its source.
 
 | output | verdict | what is said first | mistake that is named |
 |---|---|---|---|
@@ -191,8 +192,7 @@ def wrong(folder: Path) -> list[Output]:
 
 def what(mistake: str) -> str:
     """The mistake in the catalogue's words."""
-    [kept] = [row["what"] for name, row in printed.replays.stored("classic", 7347).items() if name == mistake]
-    return str(kept)
+    return str(printed.replays.stored("classic", 7347)[mistake]["what"])
 
 
 def every(folder: Path) -> list[Output]:

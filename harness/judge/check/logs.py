@@ -57,6 +57,9 @@ def judge(
     """
     tried = [_try(log, setup, engine, progress) for setup in candidates]
     best = max(tried, key=lambda one: _likeness(log, one))
+    if not best.begins_right:
+        stored = (one for one in tried if one.golden.source == "stored")
+        best = next((one for one in stored if _causes(log, one, explain)), best)
     if best.found.compared == 0:
         raise ManifestError(
             f"{name} has no step that {best.setup.words} has: it ends with step {best.setup.steps}"
@@ -95,7 +98,7 @@ def _verdict(name: str, log: Log, best: Tried, explain: Explain) -> Verdict:
         for width in ("float64", "float32"):
             if best.found.inside[width]:
                 return _within(verdict, log, best, width, explain)
-    causes = tuple([*_shifted(log, best), *explain(log, best.setup, best.golden, best.found)])
+    causes = tuple(_causes(log, best, explain))
     if best.begins_right or causes:
         return _wrong(verdict, log, best, causes)
     return _own_numbers(verdict, [log], best)
@@ -181,6 +184,11 @@ def _difference(log: Log, wrong: Wrong) -> Difference:
         line=wrong.printed.line,
         bound=units,
     )
+
+
+def _causes(log: Log, one: Tried, explain: Explain) -> list[Cause]:
+    """What gives these losses instead of those of this run."""
+    return [*_shifted(log, one), *explain(log, one.setup, one.golden, one.found)]
 
 
 def _shifted(log: Log, best: Tried) -> list[Cause]:

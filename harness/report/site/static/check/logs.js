@@ -12,6 +12,7 @@ const FLOAT32 = 'what that is worth: a float32 program prints 997 of the 1,000 l
 export function judgeLog(name, log, runs, asked, bounds) {
   const tried = runs.map((run) => attempt(log, run, bounds));
   let best = tried.reduce((most, one) => (isLikelier(log, one, most) ? one : most));
+  if (!best.beginsRight) best = tried.find((one) => causes(log, one, bounds).length) ?? best;
   if (best.found.compared === 0) {
     throw new Unreadable(`${name} has no step that ${best.run.words} has: it ends with step ${best.run.steps}`);
   }
@@ -58,7 +59,7 @@ function decide(name, log, best, bounds) {
   if (log.isExact && best.beginsRight) {
     for (const width of ['float64', 'float32']) if (found.inside[width]) return within(verdict, best, width);
   }
-  const diagnosis = [...shifted(log, best, bounds), ...explain(log, run, found)];
+  const diagnosis = causes(log, best, bounds);
   if (best.beginsRight || diagnosis.length) return wrong(verdict, best, diagnosis);
   return byChances(verdict, [log], run);
 }
@@ -122,6 +123,9 @@ function differenceOf(log, { step, printed, expected, units }) {
     bound: units === Infinity ? 'no finite number' : `${rounded(units, 0)} in the last printed place`,
   };
 }
+
+/** What gives these losses instead of those of this run. */
+const causes = (log, one, bounds) => [...shifted(log, one, bounds), ...explain(log, one.run, one.found)];
 
 /** Whether these are the right losses of other steps. */
 function shifted(log, { run }, bounds) {

@@ -3,6 +3,7 @@
 import { HALF, unitsOff } from './agreement.js';
 import { thousands } from './text.js';
 
+const DIGITS = 6; // decimals, or significant digits less one, of all losses together that tell a mistake from chance
 const SLACK = 1e-8; // of a stored loss, which has ten digits
 
 /** The mistakes that print this log's losses or, where those are right, its samples. */
@@ -12,8 +13,9 @@ export function explain(log, run, found) {
   const first = found.wrong[0].step;
   const tried = rows.map(([name, row]) => [name, row.what, reproduced(log, row.losses ?? {}, first)]);
   const most = tried.reduce((best, [, , count]) => Math.max(best, count), 0);
-  const best = tried.filter(([, , count]) => count === most && most > 0);
-  return best.length ? [cause(best, most > 1 ? `all ${thousands(most)} losses that were tried` : 'the one loss that was tried')] : [];
+  if (most * Math.max(log.style[0], log.style[1] - 1) < DIGITS) return [];
+  const best = tried.filter(([, , count]) => count === most);
+  return [cause(best, most > 1 ? `all ${thousands(most)} losses that were tried` : 'the one loss that was tried')];
 }
 
 function bySamples(log, rows) {
