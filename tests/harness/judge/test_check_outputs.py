@@ -24,7 +24,10 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("node") is None, reason="needs node"),
     pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler"),
 ]
-SHARED = ("kind", "agreement", "agrees", "sentence", "setup", "seen", "agreed", "compared", "width", "notes")
+SHARED = (
+    *("kind", "agreement", "agrees", "sentence", "setup", "seen", "agreed", "compared", "width", "notes"),
+    *("difference", "diagnosis"),
+)
 NODE = """
 const fs = require('node:fs');
 const said = [];
@@ -108,11 +111,11 @@ def test_the_browser_says_the_same(judged: dict[str, tuple[Output, Verdict]], tm
     for (output, verdict), answer in zip(every, said, strict=True):
         assert "verdicts" in answer, (output.name, answer)
         [theirs] = answer["verdicts"]
-        ours = verdict.json()
+        ours = json.loads(json.dumps(verdict.json()))
+        for found in (ours, theirs):  # JavaScript's numbers end at 2^53
+            if found["difference"] is not None:
+                found["difference"]["ulps"] = float(found["difference"]["ulps"] or 0)
         assert {key: theirs[key] for key in SHARED} == {key: ours[key] for key in SHARED}, output.name
-        assert theirs["difference"] == ours["difference"], output.name
-        if output.name != "wrong.txt":  # what mistake gives a trace is for the terminal
-            assert theirs["diagnosis"] == ours["diagnosis"], output.name
         if verdict.chances is not None:
             assert theirs["chances"]["share"] == pytest.approx(verdict.chances.share, rel=1e-6)
 

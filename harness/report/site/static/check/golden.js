@@ -1,13 +1,13 @@
 /** The numbers of a run that are not stored, computed here by the JavaScript port, which is bit-exact. */
 
-import { MATHS, matricesOf, PRESETS, Run } from './microgpt.js';
+import { codePoints, MATHS, matricesOf, PRESETS, Run } from './microgpt.js';
 import { answer } from './protocol.js';
 import { doubleOf, hexadecimal } from './text.js';
 
 /** A run of a preset on these documents. Tensors are lists of all parameters' numbers, matrix after matrix. */
 export class State {
   constructor(preset, documents) {
-    this.run = new Run(documents, PRESETS[preset], MATHS.exact);
+    this.run = new Run(documents.map(codePoints), PRESETS[preset], MATHS.exact);
     this.config = this.run.training.model.config;
     this.initial = Float64Array.from(this.run.training.model.parameters);
     this.matrices = new Map(matricesOf(this.config).map((matrix) => [matrix.name, matrix]));
