@@ -33,7 +33,6 @@ class Tried:
     setup: Setup
     golden: Golden
     found: LogAgreement
-
     begins_right: bool  # its first losses are those of this run: then the random numbers are the same
 
     @property
