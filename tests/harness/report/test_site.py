@@ -27,7 +27,17 @@ from harness.judge.compare import Difference
 from harness.report.site import bits, browser, build, data, measured, pages, plots, source_view
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]  # they share what they look at
-PAGES = ("index", "example", "browser", "measurements", "mistakes", "ports/c", "ports/lua", "ports/go")
+PAGES = (
+    "index",
+    "check",
+    "example",
+    "browser",
+    "measurements",
+    "mistakes",
+    "ports/c",
+    "ports/lua",
+    "ports/go",
+)
 
 
 @cache
