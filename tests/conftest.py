@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import SHORT
 from containers import bounded, client, pytest_runtest_setup
+from in_chromium import base, chromium, open_page, server
 from sites import site
 
 from reference import microgpt
@@ -22,7 +23,7 @@ if (
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NAMES = "ab\n ba \n\nc\n"
-__all__ = ["bounded", "client", "pytest_runtest_setup", "site"]
+__all__ = ["base", "bounded", "chromium", "client", "open_page", "pytest_runtest_setup", "server", "site"]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -82,8 +82,13 @@ def setups(preset: str | None, dataset: Path | None, seed: int, changes: dict[st
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON and nothing else.")
 @click.option("--junit", type=click.Path(path_type=Path), help="Write JUnit XML to this file, too.")
+@click.option("--record", type=click.Path(path_type=Path), help="Write the JSON to this file, too.")
 @click.option(
-    "--badge", type=click.Path(path_type=Path), help="Write a badge to this file, too: .svg or .json."
+    "--badge",
+    "badges",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Write a badge to this file, too: .svg or .json.",
 )
 def check(
     outputs: tuple[str, ...],
@@ -95,7 +100,8 @@ def check(
     list_names: bool,
     as_json: bool,
     junit: Path | None,
-    badge: Path | None,
+    record: Path | None,
+    badges: tuple[Path, ...],
     **changes: Any,
 ) -> None:
     """Say whether a program is right, from OUTPUTS: what it prints, or a trace. '-' is standard input.
@@ -128,15 +134,14 @@ def check(
         )
     if junit is not None:
         write_whole(junit, render.junit(verdicts))
-    if badge is not None:
+    for badge in badges:
         write_whole(badge, render.badge(verdicts, badge.suffix))
+    listed = [verdict.json() for verdict in verdicts]
+    text = json.dumps(listed if len(listed) > 1 else listed[0], indent=1)
+    if record is not None:
+        write_whole(record, text + "\n")
     if as_json:
-        click.echo(
-            json.dumps(
-                [verdict.json() for verdict in verdicts] if len(verdicts) > 1 else verdicts[0].json(),
-                indent=1,
-            )
-        )
+        click.echo(text)
     else:
         for verdict in verdicts:
             render.show(verdict, OUT)

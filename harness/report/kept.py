@@ -14,6 +14,7 @@ from typing import Any
 
 from harness import files, paths
 from harness.errors import ResultsError
+from harness.judge.check import verdict
 from harness.report import badges, others, record, store, tables, terminal
 from harness.report.record import Record
 
@@ -41,6 +42,7 @@ def all_files(records: Sequence[Record]) -> Files:
             if found.port == PICTURED
         },
         folder / "record.schema.json": json.dumps(record.schema(), indent=1) + "\n",
+        folder / "check.schema.json": json.dumps(verdict.schema(), indent=1) + "\n",
     }
 
 

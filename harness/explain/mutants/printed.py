@@ -18,6 +18,7 @@ from harness.judge.check.setup import Setup
 from harness.judge.check.verdict import Cause
 
 FURTHEST = 12  # steps that are replayed
+DIGITS = 6  # decimals, or significant digits less one, of all losses together that tell a mistake from chance
 SLACK = 1e-8  # of a stored loss, which has ten digits
 LEARNING = (
     *("tokenizer", "autograd", "model", "attention", "loss", "Adam and schedule", "a whole run"),
@@ -41,9 +42,11 @@ def explain(log: Log, setup: Setup, golden: Golden, found: LogAgreement) -> list
         rows = dict(_live(setup, first + 2))
     tried = {name: _reproduced(log, losses, first) for name, (_, losses) in rows.items()}
     most = max(tried.values(), default=0)
-    best = [name for name, count in tried.items() if count == most and most > 0]
+    if most * max(log.style[0], log.style[1] - 1) < DIGITS:
+        return []
+    best = [name for name, count in tried.items() if count == most]
     evidence = f"all {most:,} losses that were tried" if most > 1 else "the one loss that was tried"
-    return [_cause(best, [rows[name][0] for name in best], evidence)] if best else []
+    return [_cause(best, [rows[name][0] for name in best], evidence)]
 
 
 def _by_samples(log: Log, kept: dict[str, replays.Replay]) -> list[Cause]:
@@ -67,9 +70,8 @@ def _reproduced(log: Log, losses: dict[int, float], first: int) -> int:
     tried = [step for step in log.losses if step in losses]
     for step in tried:
         printed = log.losses[step]
-        if units(log, printed, losses[step]) > HALF and abs(printed.value - losses[step]) > SLACK * abs(
-            losses[step]
-        ):
+        is_near = abs(printed.value - losses[step]) <= SLACK * abs(losses[step])  # never so for a NaN
+        if units(log, printed, losses[step]) > HALF and not is_near:
             return 0
     return len(tried)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from harness.judge.check.log import Log, Printed
 
+FOLDER = Path(__file__).parent / "data"
 FACTOR = 16  # as in SPEC.md, section 14
 BUCKETS = (1, 10, 100, 4096)  # last steps, from 1, of the ranges that have a bound of their own
 HALF = 0.5 + 1e-6  # of the last place: what rounding to the nearest may do
@@ -27,7 +28,7 @@ def bucket(step: int) -> int:
 
 @cache
 def _spreads() -> dict[str, dict[str, dict[str, float]]]:
-    path = Path(__file__).parent / "data" / "bounds.json"
+    path = FOLDER / "bounds.json"
     kept: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return dict(kept["spread"])
 

@@ -33,7 +33,6 @@ class Tried:
     setup: Setup
     golden: Golden
     found: LogAgreement
-
     begins_right: bool  # its first losses are those of this run: then the random numbers are the same
 
     @property
@@ -57,6 +56,9 @@ def judge(
     """
     tried = [_try(log, setup, engine, progress) for setup in candidates]
     best = max(tried, key=lambda one: _likeness(log, one))
+    if not best.begins_right:
+        stored = (one for one in tried if one.golden.source == "stored")
+        best = next((one for one in stored if _causes(log, one, explain)), best)
     if best.found.compared == 0:
         raise ManifestError(
             f"{name} has no step that {best.setup.words} has: it ends with step {best.setup.steps}"
@@ -95,7 +97,7 @@ def _verdict(name: str, log: Log, best: Tried, explain: Explain) -> Verdict:
         for width in ("float64", "float32"):
             if best.found.inside[width]:
                 return _within(verdict, log, best, width, explain)
-    causes = tuple([*_shifted(log, best), *explain(log, best.setup, best.golden, best.found)])
+    causes = tuple(_causes(log, best, explain))
     if best.begins_right or causes:
         return _wrong(verdict, log, best, causes)
     return _own_numbers(verdict, [log], best)
@@ -156,22 +158,15 @@ def _within(verdict: Verdict, log: Log, best: Tried, width: str, explain: Explai
 
 def _wrong(verdict: Verdict, log: Log, best: Tried, causes: Sequence[Cause]) -> Verdict:
     first = best.found.wrong[0]
-    agreed = (
-        f"the first {_agreed_before(log, first)} losses agree"
-        if _agreed_before(log, first)
-        else "none agrees before"
-    )
-    if first.step == min(log.losses):
+    before = sum(step < first.step for step in log.losses)
+    agreed = "the first loss agrees" if before == 1 else f"the first {before:,} losses agree"
+    if before == 0:
         agreed = "its first loss is another one already"
     words = (
         f"wrong from step {first.step + log.first} on: {agreed}, "
         f"and {len(best.found.wrong):,} of {best.found.compared:,} do not"
     )
     return replace(verdict, sentence=words, difference=_difference(log, first), causes=tuple(causes))
-
-
-def _agreed_before(log: Log, wrong: Wrong) -> int:
-    return sum(step < wrong.step for step in log.losses)
 
 
 def _difference(log: Log, wrong: Wrong) -> Difference:
@@ -188,6 +183,11 @@ def _difference(log: Log, wrong: Wrong) -> Difference:
         line=wrong.printed.line,
         bound=units,
     )
+
+
+def _causes(log: Log, one: Tried, explain: Explain) -> list[Cause]:
+    """What gives these losses instead of those of this run."""
+    return [*_shifted(log, one), *explain(log, one.setup, one.golden, one.found)]
 
 
 def _shifted(log: Log, best: Tried) -> list[Cause]:

@@ -7,15 +7,16 @@ Everything that is shown, written or exported is made from a `Verdict`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from harness.judge.check.chances import Chances
 from harness.judge.compare import Difference
 
 Agreement = Literal["bit", "tolerance", "printed", "consistent", "unknown", "wrong"]
 """`unknown`: its random numbers are its own, and what is usual was not measured for such a run."""
-SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -66,26 +67,49 @@ class Verdict:
         return "failing"
 
     def json(self) -> dict[str, Any]:
-        """As an object for other programs; `difference` and `diagnosis` are as in a port's record."""
-        return {
-            "schema": SCHEMA_VERSION,
-            "output": self.output,
-            "kind": self.kind,
-            "agreement": self.agreement,
-            "agrees": self.agrees,
-            "sentence": self.sentence,
-            "setup": self.setup,
-            "seen": self.seen,
-            "agreed": self.agreed,
-            "compared": self.compared,
-            "width": self.width,
-            "difference": asdict(self.difference) if self.difference else None,
-            "diagnosis": [
-                {"variants": list(cause.names), "sentence": cause.sentence} for cause in self.causes
-            ],
-            "notes": list(self.notes),
-            "chances": asdict(self.chances) if self.chances else None,
-        }
+        """As an object for other programs, of the form that `schema` describes."""
+        shared = {name: getattr(self, name) for name in Report.__struct_fields__ if hasattr(self, name)}
+        diagnosis = tuple(Diagnosis(cause.names, cause.sentence) for cause in self.causes)
+        made: dict[str, Any] = msgspec.to_builtins(Report(**shared, diagnosis=diagnosis))
+        return made
+
+
+class Diagnosis(msgspec.Struct):
+    """What explains it. variants: the names of known mistakes that do just this, maybe none."""
+
+    variants: tuple[str, ...]
+    sentence: str
+
+
+class Report(msgspec.Struct, kw_only=True):
+    """A verdict as `conform check --json` prints it. agreed, compared: how many values. width: the float type
+    whose bound is kept, for `tolerance`. `difference` is as in a port's record."""
+
+    schema: Literal[1] = 1
+    output: str
+    kind: Literal["log", "trace"]
+    agreement: Agreement
+    agrees: bool
+    sentence: str
+    setup: str
+    seen: str
+    agreed: int
+    compared: int
+    width: str
+    difference: Difference | None
+    diagnosis: tuple[Diagnosis, ...]
+    notes: tuple[str, ...]
+    chances: Chances | None
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema of what `conform check --json` prints: a verdict, or a list of several."""
+    found: dict[str, Any] = msgspec.json.schema(Report | list[Report])
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "What conform check --json prints",
+        **found,
+    }
 
 
 def worst(verdicts: Sequence[Verdict]) -> int:

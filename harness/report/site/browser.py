@@ -10,6 +10,7 @@ import base64
 import gzip
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -34,7 +35,7 @@ def module(name: str, source: str) -> str:
     exported = _EXPORT.findall(source)
     body = _EXPORT.sub("", _IMPORT.sub(_constant, source))
     if left := _LEFT_OVER.search(body):
-        raise ManifestError(f"ports/{PORT}/{name} cannot be put into the site: '{left[0]}' is not understood")
+        raise ManifestError(f"{name} cannot be put into the site: '{left[0]}' is not understood")
     return f"modules['./{name}'] = (() => {{\n{body}\nreturn {{ {', '.join(exported)} }};\n}})();\n"
 
 
@@ -45,12 +46,17 @@ def _constant(match: re.Match[str]) -> str:
 
 def worker_script() -> str:
     """The worker's whole program as the function `conformanceWorker`, whose text is what the worker runs."""
-    port, own = paths.ports_dir() / PORT, _STATIC / "worker"
-    files = [*(port / name for name in MODULES), own / "compare.js", own / "work.js"]
+    own = _STATIC / "worker"
+    return worker_function("conformanceWorker", "a comparison", [own / "compare.js", own / "work.js"])
+
+
+def worker_function(name: str, what: str, own: Sequence[Path]) -> str:
+    """The port's modules and then `own` ones, which are `what`, as one function."""
+    files = [*(paths.ports_dir() / PORT / module for module in MODULES), *own]
     head = (
         f"/* Made from {', '.join(MODULES)} in ports/{PORT}, of which only import and export lines are\n"
-        "   changed, and from a comparison. A worker is started from the text of this function. */\n"
-        "function conformanceWorker() {\n'use strict';\nconst modules = {};\n"
+        f"   changed, and from {what}. A worker is started from the text of this function. */\n"
+        f"function {name}() {{\n'use strict';\nconst modules = {{}};\n"
     )
     return head + "\n".join(module(file.name, file.read_text(encoding="utf-8")) for file in files) + "}\n"
 
@@ -85,5 +91,10 @@ def _script(stem: str, cases: list[ladder.Case]) -> str:
     """A call of `golden` with the name and [name, request, golden trace] of each case: JSON, gzip, base64."""
     files = [(case.name, case.path, case.path.with_suffix(".golden")) for case in cases]
     listed = [(name, asked.read_text("utf-8"), golden.read_text("utf-8")) for name, asked, golden in files]
-    packed = gzip.compress(json.dumps(listed, separators=(",", ":")).encode(), mtime=0)
-    return f"golden('{stem}', '{base64.b64encode(packed).decode()}');\n"
+    return packed(stem, listed)
+
+
+def packed(stem: str, content: object) -> str:
+    """A call of `golden` with anything that JSON can hold."""
+    zipped = gzip.compress(json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode(), mtime=0)
+    return f"golden('{stem}', '{base64.b64encode(zipped).decode()}');\n"

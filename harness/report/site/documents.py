@@ -20,6 +20,8 @@ DOCUMENTS = {
     "conformance/GUIDE.md": "docs/guide.html",
     "conformance/SPEC.md": "docs/spec.html",
     "docs/CHECK.md": "docs/check.html",
+    "docs/OUTPUTS.md": "docs/outputs.html",
+    "docs/pytorch/README.md": "docs/pytorch.html",
     "docs/JUDGING.md": "docs/judging.html",
     "docs/TRUST.md": "docs/trust.html",
     "docs/CI.md": "docs/ci.html",

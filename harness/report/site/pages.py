@@ -12,7 +12,7 @@ from harness.build.manifest import Manifest
 from harness.report import badges, terminal, words
 from harness.report.escape import plain
 from harness.report.record import LevelRecord, Record
-from harness.report.site import bits, browser, documents, languages, measured, plots
+from harness.report.site import bits, browser, checker, documents, languages, measured, plots
 from harness.report.site.data import Example, Json, Results
 from harness.report.site.source_view import SourceFile, highlighted, source_files
 
@@ -241,6 +241,30 @@ def browser_page(goldens: Sequence[browser.Golden]) -> Page:
     )
 
 
+EXAMPLES = {"no-bias-correction": "without Adam's bias correction", "summed-loss": "that sums its loss"}
+"""Known mistakes whose log the page offers to somebody who has none."""
+
+
+def check_page() -> Page:
+    """Every number is that of the goldens and scripts that the page loads."""
+    stored = checker.data()["runs"]
+    worker, goldens = (len(text) / 1000 for text in (checker.worker_script(), checker.data_script()))
+    return Page(
+        "check.html",
+        "check.html",
+        {
+            "presets": list(dict.fromkeys(run["preset"] for run in stored)),
+            "datasets": list(dict.fromkeys(run["dataset"] for run in stored)),
+            "examples": list(EXAMPLES.items()),
+            "mistakes": len({name for run in stored for name in run["replays"]}),
+            "seeds": min(run["chances"]["seeds"] for run in stored),
+            "kilobytes": round(worker + goldens),
+            "goldens": round(goldens),
+            "worker": round(worker),
+        },
+    )
+
+
 def suite_name() -> str:
     return ladder.content_hash(ladder.levels())[:12]
 
@@ -317,6 +341,7 @@ def all_pages(results: Results, goldens: Sequence[browser.Golden]) -> list[Page]
     return [
         index(results),
         wrong_port(results.example),
+        check_page(),
         browser_page(goldens),
         measurements(results),
         mistakes(results),

@@ -1,5 +1,6 @@
 """Claims on the workflow and the action: valid, pinned, of few rights, and their commands exist and work."""
 
+import json
 import os
 import re
 import subprocess
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from harness.cli import main as cli
+from harness.judge.check import goldens
 from harness.report import store
 
 ROOT = Path(__file__).parents[3]
@@ -21,6 +23,12 @@ ACTION = ROOT / ".github" / "actions" / "conform" / "action.yml"
 EXAMPLE = ACTION.with_name("example.yml")
 SCHEMAS = {WORKFLOW: "workflows", EXAMPLE: "workflows", ACTION: "actions"}
 FILES = pytest.mark.parametrize("path", SCHEMAS, ids=lambda path: path.name)
+OPTIONS = {
+    "run": "--path --runner --record --name --long",
+    "check": "--record --junit --badge --preset --dataset",
+    "render": "",
+}
+"""What the action puts into its options, by command."""
 LEARNER = """
 import sys
 sys.path.insert(0, {root!r})
@@ -128,10 +136,11 @@ def test_every_make_command_of_the_workflow_is_one_of_the_makefile():
 
 
 @pytest.mark.parametrize(
-    "call", re.findall(r'"\$conform" (.*?)(?: \|\|.*)?$', script(ACTION, "Judge"), re.MULTILINE)
+    "call", re.findall(r'"\$conform" (.*?)(?: -- .*)?(?: \|\|.*)?$', script(ACTION, "Judge"), re.MULTILINE)
 )
 def test_every_conform_command_of_the_action_exists(call: str):
-    words = call.replace('"${options[@]}"', "--path --runner --record --name --long").split()
+    """With every option that the script may add to it."""
+    words = call.replace('"${options[@]}"', OPTIONS[call.split()[0]]).split()
     command: click.Command = cli.main
     while isinstance(command, click.Group) and words[0] in command.commands:
         command = command.commands[words.pop(0)]
@@ -230,3 +239,34 @@ def test_the_action_judges_a_repository_with_one_port(
     assert (sum(suite.failures + suite.errors for suite in suites) == 0) == (status == 0)
     assert message in shown.read_text()
     assert not (repository / "results").exists()
+
+
+@pytest.mark.parametrize(("wrong_step", "status"), [(None, 0), (17, 1)])
+def test_the_action_judges_what_a_program_printed(tmp_path: Path, wrong_step: int | None, status: int):
+    kept = goldens.find("classic", goldens.of_garden().sha256)
+    assert kept is not None
+    losses = [9.0 if step == wrong_step else x for step, x in enumerate(kept.golden.losses, start=1)]
+    (tmp_path / "my.log").write_text("".join(f"step {i} loss {x:.4f}\n" for i, x in enumerate(losses, 1)))
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    (temporary / "conform-venv").symlink_to(sys.prefix)
+    shown, output = tmp_path / "summary.md", tmp_path / "output"
+    done = run_script(
+        script(ACTION, "Judge"),
+        tmp_path,
+        RUNNER_TEMP=str(temporary),
+        GITHUB_OUTPUT=str(output),
+        GITHUB_STEP_SUMMARY=str(shown),
+        OUTPUT="my.log",
+        OUTPUT_PRESET="classic",
+        OUTPUT_DATASET="",
+    )
+    assert done.returncode == status, done.stderr
+    folder = Path(output.read_text().removeprefix("folder=").strip())
+    verdict = json.loads((folder / "verdict.json").read_text())
+    assert (verdict["agrees"], verdict["agreed"]) == (not status, 1000 - bool(wrong_step))
+    [suite] = junitparser.JUnitXml.fromfile(str(folder / "junit.xml"))
+    assert suite.failures == status
+    message = "failing" if status else "printed 1000/1000"
+    assert message in (folder / "output.svg").read_text() and message in (folder / "output.json").read_text()
+    assert verdict["sentence"] in shown.read_text()

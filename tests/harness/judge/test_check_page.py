@@ -26,6 +26,19 @@ PROGRAMS = {
         ' trace(&mut file, "step0.loss", &[{x}]); }}',
         "rustc -o a a.rs && ./a",
     ),
+    "go": (
+        "a.go",
+        'package main\nimport ("fmt"; "io"; "math"; "os")\n{code}\n'
+        'func main() {{ file, _ := os.Create("trace.txt"); trace(file, "step0.loss", []float64{{{x}}}) }}',
+        "go run a.go",
+    ),
+    "java": (
+        "A.java",
+        "import java.io.PrintStream;\n"
+        "class A {{ {code}\npublic static void main(String[] none) throws Exception {{"
+        ' try (PrintStream file = new PrintStream("trace.txt")) {{ trace(file, "step0.loss", {x}); }} }} }}',
+        "java A.java",
+    ),
     "js": (
         "a.mjs",
         "import {{ appendFileSync }} from 'node:fs';\n{code}\ntrace('step0.loss', [{x}]);",
@@ -37,7 +50,7 @@ PROGRAMS = {
         "python3 a.py",
     ),
 }
-NEEDS = {"c": "gcc", "rust": "rustc", "js": "node", "python": "python3"}
+NEEDS = {"c": "gcc", "rust": "rustc", "go": "go", "java": "java", "js": "node", "python": "python3"}
 
 
 @pytest.mark.parametrize("language", PROGRAMS)
@@ -48,7 +61,8 @@ def test_the_lines_to_add_write_a_trace(language: str, tmp_path: Path) -> None:
     [code] = re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
     name, program, command = PROGRAMS[language]
     (tmp_path / name).write_text(program.format(code=code, x=LOSS))
-    subprocess.run(command, shell=True, cwd=tmp_path, check=True, capture_output=True)
+    done = subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
     written = (tmp_path / "trace.txt").read_text()
     assert "step0.loss" in written
     assert any(value in written for value in ("400a000000000000", "0x1.ap+1", "[3.25]"))
