@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -56,7 +56,9 @@ class Known:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What port.yaml says. `folder` holds the port's files; `timeouts` are (limit's name, seconds) pairs."""
+    """What port.yaml says. `folder` holds the port's files; `timeouts` are (limit's name, seconds) pairs;
+    `contracted` builds the port once more, for processors that fuse x*y + z.
+    """
 
     name: str
     language: str
@@ -64,6 +66,7 @@ class Manifest:
     folder: Path
     apt: tuple[str, ...] = ()
     build: str | None = None
+    contracted: str | None = None
     version: str | None = None
     agreement: str = "bit"
     engine: str = "graph"
@@ -74,6 +77,10 @@ class Manifest:
     timeouts: tuple[tuple[str, float], ...] = ()
     toolchain: Toolchain | None = None
     known: tuple[Known, ...] = ()
+
+    def as_contracted(self) -> Manifest:
+        """The port as its line `contracted` builds it, under a name of its own for images and folders."""
+        return replace(self, name=f"{self.name}-contracted", build=self.contracted, contracted=None)
 
     def limits(self, usual: Limits) -> Limits:
         """The usual limits with this port's own timeouts in place."""
@@ -334,6 +341,7 @@ def _manifest(folder: Path, name: str, data: dict[str, Any]) -> Manifest:
         folder=folder,
         apt=tuple(data.get("apt", ())),
         build=data.get("build"),
+        contracted=data.get("contracted"),
         version=data.get("version"),
         agreement=data.get("agreement", "bit"),
         engine=data.get("engine", "graph"),

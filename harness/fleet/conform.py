@@ -13,9 +13,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import msgspec
+
 from conformance import bounds, ladder, sums, verbs
 from conformance.cases import command_line as command_lines
 from harness import paths
+from harness.build.architecture import SLOWER, Architecture
 from harness.build.manifest import Manifest
 from harness.build.runners import Prepared, Runner
 from harness.errors import BuildFailed, ConformError, LimitExceeded, ManifestError
@@ -32,9 +35,10 @@ from harness.judge.climb import CaseResult, LevelResult, climb, reached
 from harness.judge.command_line import command_line
 from harness.judge.compare import Compare, compare
 from harness.judge.steady import Asker, steady
-from harness.report.making import Circumstances, Climb, build_failure, case_of, make
+from harness.report.making import Circumstances, Climb, build_failure, case_of, leaking, make
 from harness.report.record import Mark, Marks, Record
 from harness.run.limits import Limits
+from harness.run.machine import is_x86_64_v3
 from harness.run.session import Session
 
 SHOWN_FAILURES = 10  # of a mark, in the record
@@ -47,6 +51,7 @@ class Choice:
 
     native: the port's own functions. fresh: whether to ask fresh questions too; `fresh_seed` repeats those of
     an earlier run. after: cases to ask before `case`, for a failure that needs what they leave behind.
+    architecture: another than this machine's.
     """
 
     runner: str = "docker"
@@ -57,6 +62,7 @@ class Choice:
     native: bool = False
     fresh: bool = True
     fresh_seed: int | None = None
+    architecture: Architecture | None = None
 
     def cases(self, slow: bool = False) -> list[tuple[ladder.Level, Sequence[ladder.Case]]]:
         """The chosen cases by level; the large ones of a slow port only with the long ones.
@@ -127,22 +133,53 @@ def conform(manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, 
     _check_known(manifest)
     try:
         prepared = runner.prepare(manifest, listener.building)
+        contracted = _contracted(manifest, runner, choice, listener)
     except (BuildFailed, LimitExceeded) as fault:
         ran = Circumstances(
             "", suite, code_hash(), time.monotonic() - began, Session(runner.launch, limits).timing
         )
-        return build_failure(manifest, fault, choice.runner, ran)
+        return _on(choice, build_failure(manifest, fault, choice.runner, ran))
     listener.built(prepared)
+    if choice.architecture:
+        limits = limits.slower(SLOWER)
     session = Session(runner.launch, limits)
     if not prepared.reused:
         session.notes += build_warnings(manifest.name)
     try:
-        found = _asked(session, runner, manifest, choice, listener)
+        found = _asked(session, Runners(runner, contracted), manifest, choice, listener)
     finally:
         session.kill()
     key = result_key(manifest, prepared.content_hash, choice)
     ran = Circumstances(key, suite, code_hash(), time.monotonic() - began, session.timing, session.notes)
-    return make(manifest, prepared, found, ran)
+    return _on(choice, make(manifest, prepared, found, ran))
+
+
+def _on(choice: Choice, record: Record) -> Record:
+    """The record with the architecture that was asked for."""
+    if choice.architecture is None:
+        return record
+    machine = msgspec.structs.replace(record.machine, architecture=choice.architecture.machine, emulated=True)
+    return msgspec.structs.replace(record, machine=machine)
+
+
+@dataclass(frozen=True)
+class Runners:
+    """The port's builds: the usual one, and that for processors that fuse x*y + z, if it is asked."""
+
+    usual: Runner
+    contracted: Runner | None = None
+
+
+def _contracted(manifest: Manifest, runner: Runner, choice: Choice, listener: Listener) -> Runner | None:
+    """The port's other build; None without one, for a part of the ladder, or where it would not run.
+
+    Raises what Runner.prepare raises.
+    """
+    if manifest.contracted is None or not choice.is_whole or not is_x86_64_v3() or choice.architecture:
+        return None
+    other = runner.another()
+    other.prepare(manifest.as_contracted(), listener.building)
+    return other
 
 
 def build_warnings(port: str) -> list[str]:
@@ -165,7 +202,7 @@ def _check_known(manifest: Manifest) -> None:
             raise ManifestError(f"port.yaml of {manifest.name}, key 'known': {problem}") from None
 
 
-def _asked(session: Session, runner: Runner, manifest: Manifest, choice: Choice, listener: Listener) -> Climb:
+def _asked(session: Session, built: Runners, manifest: Manifest, choice: Choice, listener: Listener) -> Climb:
     """Everything that a port is asked, and what that comes to."""
     within = manifest.agreement == "tolerance"
     judge_by: Compare = tolerance.compare_within if within else compare
@@ -179,7 +216,7 @@ def _asked(session: Session, runner: Runner, manifest: Manifest, choice: Choice,
     finding = _trace(session, found, listener, judge_by)
     repeat = () if choice.after else _leftover(session, found, manifest.name, judge_by)
     next_step = _next_step(session, found, manifest.name, judge_by)
-    marked = _marks(session, runner, found, manifest, choice, listener) if choice.is_whole else Marks()
+    marked = _marks(session, built, found, manifest, choice, listener) if choice.is_whole else Marks()
     # No known mistake gives the bits of a library's functions.
     is_wrong = not within and any(level.verdict == "disagrees" for level in found)
     if is_wrong:
@@ -268,7 +305,7 @@ def _smallest_failure(found: Sequence[LevelResult], first: CaseResult) -> CaseRe
 
 def _marks(
     session: Session,
-    runner: Runner,
+    built: Runners,
     found: Sequence[LevelResult],
     manifest: Manifest,
     choice: Choice,
@@ -287,7 +324,7 @@ def _marks(
     seed = choice.fresh_seed if choice.fresh_seed is not None else secrets.randbelow(2**32)
     listener.marking("the same cases again")
     judge_by: Compare = tolerance.compare_within if manifest.agreement == "tolerance" else compare
-    again = steady(Asker(runner.launch, session, manifest.name, judge_by), found, seed)
+    again = steady(Asker(built.usual.launch, session, manifest.name, judge_by), found, seed)
     asked = None
     if choice.fresh and manifest.agreement == "bit":
         listener.marking("fresh questions")
@@ -297,26 +334,53 @@ def _marks(
     if "run" in able and manifest.agreement == "bit":
         listener.marking("the command line")
         runs = [run for run in command_lines.runs() if run.quick or not manifest.slow]
-        typed = command_line(runner.launch, runs, session.limits)
+        typed = command_line(built.usual.launch, runs, session.limits)
+    other = None
+    if built.contracted is not None:
+        listener.marking("the build for x86-64-v3")
+        other = _of_contracted(built.contracted, session, found, manifest.name, judge_by)
+    elif manifest.contracted is not None and not (is_x86_64_v3() or choice.architecture):
+        session.notes += ["the line 'contracted' was not tried: this machine does not run x86-64-v3"]
+    remembers = None
     if choice.long and "run" in able:
         listener.marking("memory")
-        session.notes += _memory(session)
+        remembers = _memory(session)
     return Marks(
         robust=mark_of(robust),
         fresh=mark_of(asked, seed) if asked is not None else None,
         steady=mark_of(again, seed),
         command_line=mark_of(typed) if typed is not None else None,
+        contracted=mark_of(other) if other is not None else None,
+        memory=remembers,
     )
 
 
-def _memory(session: Session) -> list[str]:
-    """A note on memory; none of a port that does not train."""
+def _of_contracted(
+    runner: Runner, usual: Session, found: Sequence[LevelResult], name: str, judge_by: Compare
+) -> marks.Tally:
+    session = Session(runner.launch, usual.limits)
+    session.translate = usual.translate
     try:
-        return [note] if (note := memory.look(session)) else []
+        return marks.contracted(session, found, name, judge_by)
+    finally:
+        session.kill()
+
+
+def _memory(session: Session) -> Mark | None:
+    """The mark on memory, with a note of how much there was; None where the process cannot be looked at."""
+    try:
+        found = memory.look(session)
     except ConformError as fault:
         if fault.outcome == "machine":
             raise
-        return [f"memory could not be looked at: {fault.message}"]
+        session.notes.append(f"memory could not be looked at: {fault.message}")
+        return None
+    if found is None:
+        return None
+    session.notes.append(found.words())
+    if not found.is_leak:
+        return Mark(1, 1)
+    return Mark(1, 0, (leaking(found.words()),))
 
 
 def mark_of(tally: marks.Tally, seed: int | None = None) -> Mark:
@@ -342,6 +406,7 @@ def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
         *(content_hash, ladder.content_hash(ladder.levels()), code_hash()),
         *(repr(asked), platform.machine()),
         *(manifest.agreement, str(manifest.level), repr(manifest.known), str(manifest.robust)),
+        repr(manifest.contracted),
         *(str(manifest.command_line), command_lines.content_hash()),
         *((bounds.file_hash(),) if manifest.agreement == "tolerance" else ()),
     )
