@@ -53,7 +53,7 @@ def show(record: Record, console: Console, repeat: str = "") -> None:
     if record.levels:
         console.print(ladder(record))
     if record.next_step is not None:
-        console.print(next_step(record))
+        console.print(next_step(record, repeat or make_command(record)))
     for note in record.notes:
         console.print(f"[dim]note: {escape(plain(note))}[/dim]", soft_wrap=True)
     for line in mark_lines(record):
@@ -291,11 +291,15 @@ def _add_smallest(rows: Table, smallest: SmallestRecord, told: Told) -> None:
 
 def again(repeat: str, record: Record) -> str:
     """The command that asks the smallest request, which a run keeps in results/mine/."""
-    path = shlex.quote(paths.shown(store.smallest_file(record.port)))
+    return try_command(repeat, record, shlex.quote(paths.shown(store.smallest_file(record.port))))
+
+
+def try_command(repeat: str, record: Record, case: str) -> str:
+    """The command that asks one case, a quoted word, and shows both replies; `repeat` is that of the run."""
     if repeat.startswith("make conform"):
         runner = " RUNNER=local" if record.runner == "local" else ""
-        return f"make try PORT={record.port}{runner} CASE={path}"
-    return f"{repeat.replace('conform run', 'conform try', 1)} {path}"
+        return f"make try PORT={record.port}{runner} CASE={case}"
+    return f"{repeat.replace('conform run', 'conform try', 1)} {case}"
 
 
 def repeat_command(record: Record, command: str, case: str) -> str:
@@ -381,15 +385,15 @@ def readable_call(line: str) -> str:
     return re.sub(r"\b[0-9a-f]{16}\b", lambda match: f"{match[0]} ({double_of(match[0])!r})", line)
 
 
-def next_step(record: Record) -> Panel:
-    """What to do for the next level: one request, the golden reply and the port's."""
+def next_step(record: Record, repeat: str) -> Panel:
+    """What to do for the next level: one request, the golden reply and the port's. `repeat`: as for show."""
     assert record.next_step is not None
     verb = record.levels[record.reached_level].verb
     height = record.reached_level
     parts = (
         Text(f"Level {height} is reached. Level {height + 1} is {verb}: {verb_of(verb).lesson}.\n"),
         side_by_side(record.next_step),
-        safe(f"\nTry it alone: make try PORT={record.port} CASE={record.next_step.case}"),
+        safe(f"\nTry it alone: {try_command(repeat, record, record.next_step.case)}"),
     )
     return Panel(Group(*parts), title="Next", title_align="left", border_style="yellow", expand=False)
 

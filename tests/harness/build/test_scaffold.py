@@ -305,6 +305,21 @@ def test_the_helpers_of_a_skeleton_are_right_to_the_bit(
     assert shown_failures(port, cases) == []
 
 
+STRICT = "c,cpp,go,haskell,javascript,lua,ocaml,perl,php,python,ruby,rust,tcl,zig".split(",")
+"""Skeletons that refuse odd verbs and lines that are too long, too. In the others that is left to their authors."""
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("name", [name for name in BUILT if name in STRICT])
+def test_a_skeleton_refuses_what_is_no_first_line(name: str, tmp_path: Path) -> None:
+    port = manifest.load_folder(begin(name, Overrides(name=f"new-{name}"), tmp_path).folder)
+    assert shown_failures(port, list(ladder.levels()[0].robust_cases)) == []
+
+
+def test_no_skeleton_hides_what_its_compiler_says() -> None:
+    assert [row.name for row in languages() if "2>" in (row.build or "").replace(" ", "")] == []
+
+
 RAW = (
     b"bad\nend\nend\nhello a b\nend\nhello x\xff\nend\n\nhello v\nend\nhello "
     + b"i" * 65
