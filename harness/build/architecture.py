@@ -35,7 +35,7 @@ NAMES = tuple(known.name for known in _KNOWN)
 
 def other(name: str | None) -> Architecture | None:
     """The architecture of this name; None if it is this machine's own, or none was named."""
-    [found] = [known for known in _KNOWN if known.name == name] or [None]
+    found = next((known for known in _KNOWN if known.name == name), None)
     own = platform.machine().replace("arm64", "aarch64")
     return None if found is None or found.machine == own else found
 

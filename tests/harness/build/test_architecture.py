@@ -86,5 +86,5 @@ def test_a_port_is_built_and_run_for_it(tmp_path: Path) -> None:
         with Session(runner.launch, Limits().slower(20)) as session:
             assert f"built {FOREIGN.machine}" in session.ask(Request("hello", "h")).lines
     finally:
-        client.remove_image(prepared.image, force=True)
+        client.remove_image(str(prepared.image), force=True)
         client.close()

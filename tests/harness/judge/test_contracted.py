@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -105,7 +106,7 @@ def test_every_port_with_a_compiler_has_the_line() -> None:
 
 
 def test_a_processor_is_known_by_its_flags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     cpuinfo = tmp_path / "cpuinfo"
     monkeypatch.setattr(machine, "_CPUINFO", cpuinfo)
     assert not machine.is_x86_64_v3()
