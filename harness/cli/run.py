@@ -126,7 +126,7 @@ def _other_name(found: Record) -> str:
     return f"the port calls itself {its_own} and its folder {found.port}: add --name {its_own}"
 
 
-def _repeat(path: Path, name: str | None, runner: str, arch: str | None) -> str:
+def _repeat(path: Path, name: str | None, runner: str, arch: str | None = None) -> str:
     """The command that asks a port outside ports/ again."""
     words = ["conform", "run", "--path", str(path), *(["--name", name] if name else []), "--runner", runner]
     return shlex.join([*words, *(["--arch", arch] if arch else [])])

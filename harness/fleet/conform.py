@@ -15,18 +15,15 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from conformance import bounds, ladder, sums, verbs
+from conformance import bounds, ladder, sums
 from conformance.cases import command_line as command_lines
 from harness import paths
 from harness.build.architecture import SLOWER, Architecture
 from harness.build.manifest import Manifest
 from harness.build.runners import Prepared, Runner
 from harness.errors import BuildFailed, ConformError, LimitExceeded, ManifestError
-from harness.explain import search
-from harness.explain.clues import clues
-from harness.explain.leftover import needed
+from harness.explain import failure
 from harness.explain.mutants.diagnose import diagnose
-from harness.explain.trace import Finding, trace
 from harness.fleet.key import code_hash
 from harness.fuzz import fresh
 from harness.judge import marks, memory, tolerance
@@ -42,7 +39,6 @@ from harness.run.machine import is_x86_64_v3
 from harness.run.session import Session
 
 SHOWN_FAILURES = 10  # of a mark, in the record
-SMALL = 2000  # bytes of a request with which the search for a smaller one begins as it is
 
 
 @dataclass(frozen=True)
@@ -213,8 +209,9 @@ def _asked(session: Session, built: Runners, manifest: Manifest, choice: Choice,
     for name in choice.after:
         session.ask(ladder.find_case(name).request)
     found = climb(session, choice.cases(manifest.slow), manifest.name, listener.judged, known, judge_by)
-    finding = _trace(session, found, listener, judge_by)
-    repeat = () if choice.after else _leftover(session, found, manifest.name, judge_by)
+    finding = failure.traced(session, found, listener.tracing, judge_by)
+    repeat = () if choice.after else failure.leftover(session, found, manifest.name, judge_by)
+    chance = failure.chance(session, found, manifest.name, judge_by)
     next_step = _next_step(session, found, manifest.name, judge_by)
     marked = _marks(session, built, found, manifest, choice, listener) if choice.is_whole else Marks()
     # No known mistake gives the bits of a library's functions.
@@ -222,16 +219,16 @@ def _asked(session: Session, built: Runners, manifest: Manifest, choice: Choice,
     if is_wrong:
         listener.diagnosing()
     diagnosis = diagnose(_spoken(found)) if is_wrong else []
-    told = _Told()
+    told = failure.Told()
     if not any(known.reproduced == known.tried for known in diagnosis):
-        told = _search(session, found, finding, bool(repeat), listener, judge_by)
+        told = failure.smaller(session, found, finding, bool(repeat), listener.searching, judge_by)
     return Climb(
         levels=found,
         marks=marked,
         finding=finding,
         next_step=next_step,
         diagnosis=diagnosis,
-        clues=told.clues,
+        clues=(*chance, *told.clues),
         smallest=told.smallest,
         repeat=repeat,
         chosen=choice.only_level,
@@ -243,64 +240,6 @@ def _asked(session: Session, built: Runners, manifest: Manifest, choice: Choice,
 def _spoken(found: Sequence[LevelResult]) -> Sequence[LevelResult]:
     """The levels for whose failures a mistake is looked for: none if already the port's name is wrong."""
     return () if found[0].level.verb == "hello" and found[0].verdict == "disagrees" else found
-
-
-@dataclass(frozen=True)
-class _Told:
-    """What asking smaller requests came to."""
-
-    clues: tuple[str, ...] = ()
-    smallest: search.Smallest | None = None
-
-
-def _search(
-    session: Session,
-    found: Sequence[LevelResult],
-    finding: Finding | None,
-    needs_others: bool,
-    listener: Listener,
-    judge_by: Compare,
-) -> _Told:
-    """Clues to the first failure that no known mistake explains, and the smallest request that shows it."""
-    first = _first_failure(found)
-    if first is None or first.difference is None or first.reply is None or first.case.request.verb == "hello":
-        return _Told()
-    request = _smallest_failure(found, first).case.request
-    said = clues(first.case.request, first.case.golden, first.reply, first.difference)
-    if finding is not None and finding.golden is not None and finding.reply is not None:
-        request = finding.request
-        said = clues(request, finding.golden, finding.reply, finding.difference)
-    if needs_others or first.case.large:
-        return _Told(said)
-    listener.searching(first.case.id)
-    session.kill()
-    try:
-        said = (*search.probes(session, request), *said)
-        return _Told(said, search.smallest(session, request, judge_by=judge_by))
-    except ConformError as fault:
-        if fault.outcome == "machine":
-            raise
-        return _Told(said)
-    finally:
-        session.kill()
-
-
-def _smallest_failure(found: Sequence[LevelResult], first: CaseResult) -> CaseResult:
-    """The smallest case of the first failure's level that fails at the same kind of quantity."""
-    assert first.difference is not None
-    if len(first.case.request.data()) < SMALL:
-        return first
-    alike = [
-        result
-        for level in found
-        for result in level.results
-        if result.case.level.number == first.case.level.number
-        and result.difference is not None
-        and result.reply is not None
-        and not result.case.large
-        and search.kind(result.difference) == search.kind(first.difference)
-    ]
-    return min(alike, key=lambda result: len(result.case.request.data()), default=first)
 
 
 def _marks(
@@ -395,8 +334,8 @@ def _next_step(
     height = reached(found)
     if not 0 < height < len(found) or found[height].verdict == "not run":
         return None
-    failure = found[height].first_failure
-    return attempt(session, failure.case, name, judge_by) if failure is not None else None
+    stopped = found[height].first_failure
+    return attempt(session, stopped.case, name, judge_by) if stopped is not None else None
 
 
 def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
@@ -411,36 +350,3 @@ def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
         *((bounds.file_hash(),) if manifest.agreement == "tolerance" else ()),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _first_failure(found: Sequence[LevelResult]) -> CaseResult | None:
-    failures = (level.first_failure for level in found if level.verdict != "unsupported")
-    return next((failure for failure in failures if failure is not None), None)
-
-
-def _leftover(
-    session: Session, found: Sequence[LevelResult], name: str, judge_by: Compare
-) -> tuple[str, ...]:
-    """The cases that the first failure needs before it; none if it fails alone."""
-    first = _first_failure(found)
-    if first is None or first.verdict != "disagrees":
-        return ()
-    asked = [result.case for level in found for result in level.results if result.verdict != "not run"]
-    before = asked[: asked.index(first.case)]
-    return tuple(case.id for case in needed(session, before, first, name, judge_by))
-
-
-def _trace(
-    session: Session, found: Sequence[LevelResult], listener: Listener, judge_by: Compare
-) -> Finding | None:
-    """Trace the run's first divergence, if it is in a training. A port that fails at that is not traced."""
-    first = _first_failure(found)
-    if first is None or first.difference is None or not verbs.has(first.case.level.verb, "checksums"):
-        return None
-    listener.tracing(first.case.id)
-    try:
-        return trace(session, first.case.request, first.difference, judge_by)
-    except ConformError as fault:
-        if fault.outcome == "machine":
-            raise
-        return None
