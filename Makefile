@@ -10,7 +10,7 @@ DEV := .venv/.dev
 # What a user gives is text, and never make's or the shell's: PORT='$$(shell id)' and PORT='$$(id)' are odd names and
 # run nothing. Recipes take these from the environment; where several words are meant, `set -f` keeps * what it is.
 # ARGS alone is a piece of a command line.
-GIVEN := AFTER CASE COUNT FORCE KEEP KIND LEVEL LONG MATH NAME NEW OLD OUT PEERS_DIR PORT RECORDS RUNNER RUNS SCHEDULER SEED \
+GIVEN := AFTER ARCH CASE COUNT FORCE KEEP KIND LEVEL LONG MATH NAME NEW OLD OUT PEERS_DIR PORT RECORDS RUNNER RUNS SCHEDULER SEED \
 	SHARDS SINCE TIME VERB
 text = $(if $(filter $(2),$(origin $(1))),$(eval override $(1) := $$(value $(1))))
 $(foreach name,$(GIVEN),$(call text,$(name),command environment))
@@ -27,6 +27,7 @@ help:  ## show this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 25 | sort
 	@echo
 	@echo "For conform: RUNNER=local (without Docker), LEVEL=6, CASE=adam/example, LONG=1 (1,000 steps), FORCE=1 (rebuild),"
+	@echo "ARCH=arm64 (another processor, emulated; amd64 on one of arm64),"
 	@echo "MATH=native (with the port's own exp, log, sin, cos and pow, judged within the measured tolerance),"
 	@echo "and ARGS='...' for any option of '.venv/bin/conform run'."
 
@@ -48,7 +49,7 @@ $(DEV): $(READY)
 conform: $(READY)  ## build PORT in Docker, climb the ladder, report
 	@$(if $(PORT),,echo "error: name a port: make conform PORT=c (make ports lists them)"; exit 2)
 	@$(BIN)/conform run "$$PORT" --runner "$$RUNNER" $${LEVEL:+--level "$$LEVEL"} $${CASE:+--case "$$CASE"} $${AFTER:+--after "$$AFTER"} \
-		$${LONG:+--long} $${MATH:+--math "$$MATH"} $${FORCE:+--force} $(ARGS)
+		$${LONG:+--long} $${MATH:+--math "$$MATH"} $${ARCH:+--arch "$$ARCH"} $${FORCE:+--force} $(ARGS)
 
 # LANG is also the locale's name in the environment: only the command line counts here.
 new-port: $(READY)  ## begin a port: make new-port LANG=lua

@@ -56,9 +56,12 @@ class Reply:
 def request_of(data: bytes) -> Request:
     """The request in these bytes, whatever is wrong with it: wrong requests are cases too.
 
-    One that ends before its `end` is to be the last of the input. Raises ValueError if there are several.
+    One that ends before its `end` is to be the last of the input. Raises ValueError if there is not one.
     """
-    [(lines, complete)] = wire.blocks(io.BytesIO(data))
+    found = list(wire.blocks(io.BytesIO(data)))
+    if len(found) != 1:
+        raise ValueError(f"there are {len(found)} in it" if found else "it is empty")
+    [(lines, complete)] = found
     try:
         verb, name = wire.Fields(lines).header()
     except wire.BadRequest:

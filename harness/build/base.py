@@ -17,6 +17,7 @@ import docker
 import docker.errors
 
 from harness import paths
+from harness.build.architecture import SIGNS, Architecture, cannot_run
 from harness.build.worker import RUNNING
 from harness.errors import MachineFault
 from harness.run import subprocesses
@@ -31,9 +32,9 @@ _BOOTSTRAP_SECONDS = 900.0
 _MIRROR_HINT = "check that http://deb.debian.org can be reached from this machine"
 
 
-def name() -> str:
-    """The base image's name; the environment variable CONFORM_BASE overrides it."""
-    return os.environ.get("CONFORM_BASE") or DEBIAN
+def name(architecture: Architecture | None = None) -> str:
+    """The base image's name. CONFORM_BASE, from the environment, overrides that of this machine's kind."""
+    return architecture.base if architecture else os.environ.get("CONFORM_BASE") or DEBIAN
 
 
 def image_id(client: docker.APIClient, image: str) -> str | None:
@@ -45,9 +46,9 @@ def image_id(client: docker.APIClient, image: str) -> str | None:
             return None
 
 
-def ensure_base(on_line: OnLine = silent) -> str:
+def ensure_base(on_line: OnLine = silent, architecture: Architecture | None = None) -> str:
     """The id of the base image, pulled or bootstrapped when it is missing. Raises MachineFault."""
-    image = name()
+    image = name(architecture)
     client = connect()
     try:
         if found := image_id(client, image):
@@ -56,7 +57,7 @@ def ensure_base(on_line: OnLine = silent) -> str:
         pulled = work(["pull", image], "base-pull", _PULL_SECONDS, on_line, _PULL_QUIET_SECONDS)
         if found := image_id(client, image):
             return found
-        if image != DEBIAN:
+        if image != DEBIAN and architecture is None:
             raise MachineFault(
                 f"the base image {image} is not here and could not be pulled: {pulled.trouble()}",
                 hint="unset CONFORM_BASE to use Debian's",
@@ -64,7 +65,7 @@ def ensure_base(on_line: OnLine = silent) -> str:
                 code="no-base",
             )
         on_line(f"{image} could not be pulled ({pulled.trouble()}); making it from Debian's packages")
-        _bootstrap(image, on_line)
+        _bootstrap(image, on_line, architecture)
         if found := image_id(client, image):
             return found
         raise MachineFault(f"the base image {image} was made but is not there", code="no-base")
@@ -72,7 +73,7 @@ def ensure_base(on_line: OnLine = silent) -> str:
         client.close()
 
 
-def _bootstrap(image: str, on_line: OnLine) -> None:
+def _bootstrap(image: str, on_line: OnLine, architecture: Architecture | None) -> None:
     if shutil.which("mmdebstrap") is None:
         raise MachineFault(
             f"the base image {image} is not here and cannot be pulled, and mmdebstrap is missing",
@@ -85,6 +86,7 @@ def _bootstrap(image: str, on_line: OnLine) -> None:
         finished = subprocesses.run(
             [
                 *("mmdebstrap", "--variant=minbase", f"--mode={'root' if os.geteuid() == 0 else 'unshare'}"),
+                *([f"--architectures={architecture.name}"] if architecture else []),
                 *("--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/doc/*"),
                 "--dpkgopt=path-exclude=/usr/share/locale/*",
                 *("--dpkgopt=path-include=/usr/share/doc/*/copyright", "trixie", str(archive)),
@@ -93,6 +95,8 @@ def _bootstrap(image: str, on_line: OnLine) -> None:
             seconds=_BOOTSTRAP_SECONDS,
             on_line=on_line,
         )
+        if architecture and any(sign in "\n".join(finished.tail).lower() for sign in SIGNS):
+            raise cannot_run(architecture)
         if finished.code != 0:
             ended = "ran out of time" if finished.code is None else f"ended with exit code {finished.code}"
             raise MachineFault(

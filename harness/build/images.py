@@ -19,11 +19,13 @@ import jinja2
 
 from harness import paths
 from harness.build import base, own_dockerfile, sources, toolchains
+from harness.build.architecture import SIGNS, Architecture, cannot_run
 from harness.build.base import Worked
 from harness.build.manifest import Manifest
 from harness.build.network import closed_to_the_machine
 from harness.build.own_dockerfile import REPOSITORY
 from harness.errors import BuildFailed, ConformError, LimitExceeded, MachineFault, ManifestError
+from harness.run.circumstances import USUAL
 from harness.run.container import USER
 from harness.run.engine import asked_to, connect
 from harness.run.limits import OPTIONS, Limits, seconds, size
@@ -65,12 +67,17 @@ class Image:
     bytes: int
 
 
-def dockerfile(manifest: Manifest) -> str:
+def dockerfile(manifest: Manifest, architecture: Architecture | None = None) -> str:
     """The port's own Dockerfile if it brings one, else the one rendered from its manifest.
 
-    Raises ManifestError for an own one that reaches past the limits.
+    Raises ManifestError for an own one that reaches past the limits, or for another architecture.
     """
     own = manifest.own_dockerfile()
+    if own is not None and architecture is not None:
+        raise ManifestError(
+            f"{manifest.name} cannot be built for {architecture.name}: it has a Dockerfile of its own",
+            code="dockerfile",
+        )
     if own is not None:
         own_dockerfile.check(manifest.name, own)
         return own
@@ -83,28 +90,34 @@ def dockerfile(manifest: Manifest) -> str:
     )
     return environment.get_template("Dockerfile.j2").render(
         port=manifest,
-        base=base.name(),
+        base=base.name(architecture),
         user=USER,
         label=_PORT_LABEL,
         kind=KIND,
-        entry_point=json.dumps(["sh", "-c", f'exec {manifest.run} "$@"', "microgpt"]),
+        entry_point=json.dumps(["sh", "-c", USUAL.script(manifest.run), "microgpt"]),
     )
 
 
-def content_hash(manifest: Manifest, base_id: str) -> str:
+def content_hash(manifest: Manifest, base_id: str, architecture: Architecture | None = None) -> str:
     """What an image consists of: the port's files, how they are built, and the base image."""
-    return sources.content_hash(manifest, dockerfile(manifest), base_id)
+    return sources.content_hash(manifest, dockerfile(manifest, architecture), base_id)
 
 
-def prepare(manifest: Manifest, limits: Limits, on_line: OnLine = silent, force: bool = False) -> Image:
+def prepare(
+    manifest: Manifest,
+    limits: Limits,
+    on_line: OnLine = silent,
+    force: bool = False,
+    architecture: Architecture | None = None,
+) -> Image:
     """The port's image, built unless one of the same content is there (`force` rebuilds all the same).
 
     Raises BuildFailed, LimitExceeded, MachineFault or ManifestError.
     """
-    base_id = base.ensure_base(on_line)
+    base_id = base.ensure_base(on_line, architecture)
     sweep_once()
-    text = dockerfile(manifest)
-    digest = content_hash(manifest, base_id)
+    text = dockerfile(manifest, architecture)
+    digest = content_hash(manifest, base_id, architecture)
     tag = f"{REPOSITORY}/{manifest.name}:{digest[:12]}"
     client = connect()
     try:
@@ -115,7 +128,7 @@ def prepare(manifest: Manifest, limits: Limits, on_line: OnLine = silent, force:
         if manifest.own_dockerfile() is not None:
             _check_origins(client, manifest, text)
         with closed_to_the_machine(client, base_id) as network:
-            _build(manifest, text, tag, Conditions(limits, network, on_line))
+            _build(manifest, text, tag, Conditions(limits, network, on_line, architecture))
         built = base.image_id(client, tag)
         if built is None:
             raise MachineFault(f"the engine said it had built {tag}, but does not have it")
@@ -152,6 +165,7 @@ class Conditions:
     limits: Limits
     network: str
     on_line: OnLine
+    architecture: Architecture | None = None
 
 
 def _check_origins(client: docker.APIClient, manifest: Manifest, text: str) -> None:
@@ -185,7 +199,9 @@ def _check_volumes(client: docker.APIClient, manifest: Manifest, image: str) -> 
 def _build(manifest: Manifest, text: str, tag: str, conditions: Conditions) -> None:
     """Raises BuildFailed, LimitExceeded, MachineFault or ManifestError."""
     limits, on_line = conditions.limits, conditions.on_line
-    tools = toolchains.fetch(manifest.toolchain, limits.build, on_line) if manifest.toolchain else None
+    foreign = conditions.architecture
+    wheel = foreign.wheel if foreign else None
+    tools = toolchains.fetch(manifest.toolchain, limits.build, on_line, wheel) if manifest.toolchain else None
     is_own = manifest.own_dockerfile() is not None
     options = {
         "labels": {_PORT_LABEL: manifest.name} if is_own else {},
@@ -206,6 +222,8 @@ def _build(manifest: Manifest, text: str, tag: str, conditions: Conditions) -> N
         return
     if worked.finished.code is None and worked.container:
         _remove_intermediate(worked.container)
+    if foreign and any(sign in "\n".join((*worked.tail, worked.error)).lower() for sign in SIGNS):
+        raise cannot_run(foreign)
     raise _build_fault(manifest, worked, limits)
 
 

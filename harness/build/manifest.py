@@ -10,7 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -59,7 +59,8 @@ class Manifest:
     """What port.yaml says. `folder` holds the port's files; `timeouts` are (limit's name, seconds) pairs,
     `soil` pairs of a key and what the port's author noted under it.
 
-    `sources` are folders of other ports, whose files come in where the port has none of that name.
+    `sources` are folders of other ports, whose files come in where the port has none of that name;
+    `contracted` builds the port once more, for processors that fuse x*y + z.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Manifest:
     sources: tuple[Path, ...] = ()
     apt: tuple[str, ...] = ()
     build: str | None = None
+    contracted: str | None = None
     version: str | None = None
     agreement: str = "bit"
     engine: str = "graph"
@@ -81,6 +83,10 @@ class Manifest:
     known: tuple[Known, ...] = ()
     family: str | None = None
     soil: tuple[tuple[str, str], ...] = ()
+
+    def as_contracted(self) -> Manifest:
+        """The port as its line `contracted` builds it, under a name of its own for images and folders."""
+        return replace(self, name=f"{self.name}-contracted", build=self.contracted, contracted=None)
 
     def limits(self, usual: Limits) -> Limits:
         """The usual limits with this port's own timeouts in place."""
@@ -351,6 +357,7 @@ def _manifest(folder: Path, name: str, data: dict[str, Any]) -> Manifest:
         sources=tuple(_other_port(folder, other) for other in data.get("sources", ())),
         apt=tuple(data.get("apt", ())),
         build=data.get("build"),
+        contracted=data.get("contracted"),
         version=data.get("version"),
         agreement=data.get("agreement", "bit"),
         engine=data.get("engine", "graph"),

@@ -9,12 +9,13 @@ import contextlib
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Protocol
 
 from harness import locks, paths
 from harness.build import base, images, sources, toolchains
+from harness.build.architecture import SLOWER, Architecture
 from harness.build.manifest import Manifest
 from harness.errors import BuildFailed, ConformError, LimitExceeded, MachineFault
 from harness.run import subprocesses, sweep
@@ -59,24 +60,35 @@ class Runner(Protocol):
 
     def launch(self, args: Sequence[str] = (), circumstances: Circumstances = USUAL) -> Process: ...
 
+    def another(self) -> Runner:
+        """One of the same kind, for another build."""
+        ...
+
 
 class DockerRunner:
-    """Builds an image and runs every process in a container of its own."""
+    """Builds an image, for this or another `architecture`; runs every process in a container of its own."""
 
-    def __init__(self, limits: Limits, force: bool = False) -> None:
+    def __init__(self, limits: Limits, force: bool = False, architecture: Architecture | None = None) -> None:
+        self._architecture = architecture
         self._limits = limits
         self._force = force
         self._image: images.Image | None = None
+        self._run: str | None = None
 
     def content_hash(self, manifest: Manifest) -> str:
         """What `prepare` would call the port's content, without building it."""
-        return images.content_hash(manifest, base.ensure_base())
+        base_id = base.ensure_base(architecture=self._architecture)
+        return images.content_hash(manifest, base_id, self._architecture)
 
     def prepare(self, manifest: Manifest, on_line: OnLine = silent) -> Prepared:
         """Raises BuildFailed, LimitExceeded, MachineFault or ManifestError."""
         self._limits = manifest.limits(self._limits)
-        image = images.prepare(manifest, self._limits, on_line, self._force)
+        if self._architecture:
+            manifest = replace(manifest, name=f"{manifest.name}-{self._architecture.name}")
+            self._limits = self._limits.slower(SLOWER)
+        image = images.prepare(manifest, self._limits, on_line, self._force, self._architecture)
         self._image = image
+        self._run = manifest.run if manifest.own_dockerfile() is None else None
         return Prepared(
             runner="docker",
             content_hash=image.content_hash,
@@ -91,7 +103,13 @@ class DockerRunner:
 
     def launch(self, args: Sequence[str] = (), circumstances: Circumstances = USUAL) -> Process:
         assert self._image is not None, "prepare comes before launch"
-        return ContainerProcess(self._image.id, self._limits, args, circumstances=circumstances)
+        start = None
+        if circumstances.elsewhere and self._run is not None:
+            start = ["sh", "-c", circumstances.script(self._run), "microgpt"]
+        return ContainerProcess(self._image.id, self._limits, args, start, circumstances)
+
+    def another(self) -> Runner:
+        return DockerRunner(self._limits, self._force, self._architecture)
 
     def _ask_version(self, command: str) -> Process:
         assert self._image is not None
@@ -148,6 +166,9 @@ class LocalRunner:
             self._run, self._folder, self._limits, args, self._path, circumstances=circumstances
         )
 
+    def another(self) -> Runner:
+        return LocalRunner(self._limits, self._force)
+
     def _ask_version(self, command: str) -> Process:
         assert self._folder is not None
         return LocalProcess("sh -c", self._folder, self._limits, [command], self._path)
@@ -196,9 +217,11 @@ class LocalRunner:
             )
 
 
-def runner(name: str, limits: Limits, force: bool = False) -> Runner:
-    """The runner called `name`: docker or local."""
-    return DockerRunner(limits, force) if name == "docker" else LocalRunner(limits, force)
+def runner(
+    name: str, limits: Limits, force: bool = False, architecture: Architecture | None = None
+) -> Runner:
+    """The runner called `name`: docker or local. The latter knows this machine's architecture alone."""
+    return DockerRunner(limits, force, architecture) if name == "docker" else LocalRunner(limits, force)
 
 
 def _remembered_version(manifest: Manifest, image: str, start: Callable[[str], Process]) -> str | None:

@@ -21,20 +21,21 @@ from harness.run.limits import OPTIONS, seconds
 from harness.run.subprocesses import OnLine, silent
 
 
-def fetch(toolchain: Toolchain, limit: float, on_line: OnLine = silent) -> Path:
-    """The folder with the unpacked wheel, downloaded when the cache has none.
+def fetch(toolchain: Toolchain, limit: float, on_line: OnLine = silent, foreign: str | None = None) -> Path:
+    """The folder with the unpacked wheel, downloaded when the cache has none. `foreign` is PyPI's word for
+    another processor than this machine's.
 
     Raises ManifestError for a wheel with another hash or without `path`, MachineFault when PyPI cannot be
     reached, LimitExceeded after `limit` seconds.
     """
-    shelf = paths.cache_dir() / "toolchains"
+    shelf = paths.cache_dir() / "toolchains" / (foreign or "")
     for known in toolchain.sha256:
         folder = shelf / known
         if folder.is_dir():
             return _checked(toolchain, folder)
     shelf.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=shelf, prefix=".fetching-") as work:
-        wheel = _download(toolchain, Path(work), limit, on_line)
+        wheel = _download(toolchain, Path(work), limit, on_line, foreign)
         found = hashlib.sha256(wheel.read_bytes()).hexdigest()
         if found not in toolchain.sha256:
             raise ManifestError(
@@ -67,7 +68,8 @@ def _checked(toolchain: Toolchain, folder: Path) -> Path:
     return folder
 
 
-def _download(toolchain: Toolchain, work: Path, limit: float, on_line: OnLine) -> Path:
+def _download(toolchain: Toolchain, work: Path, limit: float, on_line: OnLine, foreign: str | None) -> Path:
+    platforms = [f"--platform=manylinux{kind}_{foreign}" for kind in ("2014", "_2_17")] if foreign else []
     wanted = f"{toolchain.pypi}=={toolchain.version}"
     finished = subprocesses.run(
         [
@@ -79,6 +81,7 @@ def _download(toolchain: Toolchain, work: Path, limit: float, on_line: OnLine) -
                 "off",
                 "--dest",
                 str(work),
+                *platforms,
                 wanted,
             ),
         ],

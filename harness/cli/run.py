@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from harness.build import manifest, runners
+from harness.build import architecture, manifest, runners
 from harness.cli.progress import progress
 from harness.cli.shared import ERR, OUT, limit_options, limits_of, runner_option
 from harness.fleet.conform import Choice, conform
@@ -36,6 +36,11 @@ from harness.report.record import Record, text_of
     show_default=True,
     help="native: ask for the port's own functions, and judge it within the measured tolerance.",
 )
+@click.option(
+    "--arch",
+    type=click.Choice(architecture.NAMES),
+    help="Build and run for this architecture, which QEMU emulates if it is not this machine's.",
+)
 @click.option("--force", is_flag=True, help="Rebuild even if nothing has changed.")
 @click.option("--json", "as_json", is_flag=True, help="Print the record as JSON and nothing else.")
 @click.option(
@@ -54,6 +59,7 @@ def run(
     fresh_seed: int | None,
     long_cases: bool,
     math: str,
+    arch: str | None,
     force: bool,
     as_json: bool,
     record_file: Path | None,
@@ -68,6 +74,9 @@ def run(
         raise click.UsageError("--level and --case exclude each other: a case has its level")
     if name is not None and path is None:
         raise click.UsageError("--name goes with --path: a port in ports/ has its folder's name")
+    foreign = architecture.other(arch)
+    if foreign is not None and runner != "docker":
+        raise click.UsageError(f"--arch {arch} goes with --runner docker: this machine is of another kind")
     loaded = manifest.load_folder(path, name) if path else manifest.load(str(port))
     chosen_limits = limits_of(loaded, limits)
     choice = Choice(
@@ -79,14 +88,15 @@ def run(
         math == "native",
         fresh=fresh,
         fresh_seed=fresh_seed,
+        architecture=foreign,
     )
     with progress(ERR, choice.count(), quiet=as_json) as listener_for:
-        where = runners.runner(runner, chosen_limits, force)
+        where = runners.runner(runner, chosen_limits, force, foreign)
         found = conform(loaded, where, chosen_limits, choice, listener_for(loaded.name))
     if as_json:
         click.echo(text_of(found), nl=False)
     else:
-        terminal.show(found, OUT, _repeat(path, name, runner) if path else "")
+        terminal.show(found, OUT, _repeat(path, name, runner, arch) if path else "")
         if path and not name and (said := _other_name(found)):
             OUT.print(said, markup=False, soft_wrap=True)
         measured = None if path else accuracy_results.of_port(loaded.name)
@@ -95,7 +105,7 @@ def run(
     # The report first: a full disk must not hide it.
     if choice.is_whole or found.smallest is not None:
         store.keep_smallest(found)
-    if choice.is_whole and path is None and not choice.native:
+    if choice.is_whole and path is None and not choice.native and foreign is None:
         store.save(found)
     if record_file is not None:
         store.write(found, record_file)
@@ -116,7 +126,7 @@ def _other_name(found: Record) -> str:
     return f"the port calls itself {its_own} and its folder {found.port}: add --name {its_own}"
 
 
-def _repeat(path: Path, name: str | None, runner: str) -> str:
+def _repeat(path: Path, name: str | None, runner: str, arch: str | None = None) -> str:
     """The command that asks a port outside ports/ again."""
     words = ["conform", "run", "--path", str(path), *(["--name", name] if name else []), "--runner", runner]
-    return shlex.join(words)
+    return shlex.join([*words, *(["--arch", arch] if arch else [])])

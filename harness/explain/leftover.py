@@ -1,6 +1,6 @@
-"""A case that fails in the climb and passes alone: what an earlier request left behind makes it fail.
+"""A case that fails in the climb and passes alone: what an earlier request left behind, or chance.
 
-Finds the requests before it that are needed, so that the failure can be repeated.
+Finds the requests before it that are needed, so that the failure can be repeated, and answers that vary.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from harness.judge.compare import Compare
 from harness.run.session import Session
 
 MOST_TRIES = 40
+TIMES = 4  # a case is asked alone, to see whether its answer varies,
+QUICK = 5.0  # if it took no more seconds than these
 
 
 def needed(
@@ -43,7 +45,26 @@ def needed(
             kept = kept[-size:]
         else:
             break
-    return _without_idle(kept, fails, lambda: tries < MOST_TRIES)
+    kept = _without_idle(kept, fails, lambda: tries < MOST_TRIES)
+    # What chance has a part in would have been taken for something left behind.
+    return kept if all(fails(kept) and not fails([]) for _ in range(2)) else []
+
+
+def by_chance(session: Session, failed: CaseResult, name: str, by: Compare) -> str:
+    """A sentence if the failed case, asked alone of new processes, gets several answers; else ''."""
+    if failed.seconds > QUICK:
+        return ""
+    answers = set()
+    for _ in range(TIMES):
+        session.kill()
+        now = judge_case(session, failed.case, name, by)
+        answers.add(now.digest or now.verdict)
+    if len(answers) == 1:
+        return ""
+    return (
+        f"chance has a part in it: asked alone {TIMES} times, it gives {len(answers)} different answers. "
+        "Look for the order of a hash table, for threads, and for memory that is read before it is written"
+    )
 
 
 def _without_idle(

@@ -13,17 +13,17 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from conformance import bounds, ladder, sums, verbs
+import msgspec
+
+from conformance import bounds, ladder, sums
 from conformance.cases import command_line as command_lines
 from harness import paths
+from harness.build.architecture import SLOWER, Architecture
 from harness.build.manifest import Manifest
 from harness.build.runners import Prepared, Runner
 from harness.errors import BuildFailed, ConformError, LimitExceeded, ManifestError
-from harness.explain import search
-from harness.explain.clues import clues
-from harness.explain.leftover import needed
+from harness.explain import failure
 from harness.explain.mutants.diagnose import BUDGET, diagnose
-from harness.explain.trace import Finding, trace
 from harness.fleet.key import code_hash
 from harness.fuzz import fresh
 from harness.judge import marks, memory, tolerance
@@ -32,13 +32,13 @@ from harness.judge.climb import CaseResult, LevelResult, climb, reached
 from harness.judge.command_line import command_line
 from harness.judge.compare import Compare, compare
 from harness.judge.steady import Asker, steady
-from harness.report.making import Circumstances, Climb, build_failure, case_of, make
+from harness.report.making import Circumstances, Climb, build_failure, case_of, leaking, make
 from harness.report.record import Mark, Marks, Record
 from harness.run.limits import Limits
+from harness.run.machine import is_x86_64_v3
 from harness.run.session import Session
 
 SHOWN_FAILURES = 10  # of a mark, in the record
-SMALL = 2000  # bytes of a request with which the search for a smaller one begins as it is
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Choice:
     native: the port's own functions. fresh: whether to ask fresh questions too; `fresh_seed` repeats those of
     an earlier run. after: cases to ask before `case`, for a failure that needs what they leave behind.
     patience: seconds to look for a known mistake.
+    architecture: another than this machine's.
     """
 
     runner: str = "docker"
@@ -59,6 +60,7 @@ class Choice:
     fresh: bool = True
     fresh_seed: int | None = None
     patience: float = BUDGET
+    architecture: Architecture | None = None
 
     def cases(self, slow: bool = False) -> list[tuple[ladder.Level, Sequence[ladder.Case]]]:
         """The chosen cases by level; the large ones of a slow port only with the long ones.
@@ -129,22 +131,53 @@ def conform(manifest: Manifest, runner: Runner, limits: Limits, choice: Choice, 
     _check_known(manifest)
     try:
         prepared = runner.prepare(manifest, listener.building)
+        contracted = _contracted(manifest, runner, choice, listener)
     except (BuildFailed, LimitExceeded) as fault:
         ran = Circumstances(
             "", suite, code_hash(), time.monotonic() - began, Session(runner.launch, limits).timing
         )
-        return build_failure(manifest, fault, choice.runner, ran)
+        return _on(choice, build_failure(manifest, fault, choice.runner, ran))
     listener.built(prepared)
+    if choice.architecture:
+        limits = limits.slower(SLOWER)
     session = Session(runner.launch, limits)
     if not prepared.reused:
         session.notes += build_warnings(manifest.name)
     try:
-        found = _asked(session, runner, manifest, choice, listener)
+        found = _asked(session, Runners(runner, contracted), manifest, choice, listener)
     finally:
         session.kill()
     key = result_key(manifest, prepared.content_hash, choice)
     ran = Circumstances(key, suite, code_hash(), time.monotonic() - began, session.timing, session.notes)
-    return make(manifest, prepared, found, ran)
+    return _on(choice, make(manifest, prepared, found, ran))
+
+
+def _on(choice: Choice, record: Record) -> Record:
+    """The record with the architecture that was asked for."""
+    if choice.architecture is None:
+        return record
+    machine = msgspec.structs.replace(record.machine, architecture=choice.architecture.machine, emulated=True)
+    return msgspec.structs.replace(record, machine=machine)
+
+
+@dataclass(frozen=True)
+class Runners:
+    """The port's builds: the usual one, and that for processors that fuse x*y + z, if it is asked."""
+
+    usual: Runner
+    contracted: Runner | None = None
+
+
+def _contracted(manifest: Manifest, runner: Runner, choice: Choice, listener: Listener) -> Runner | None:
+    """The port's other build; None without one, for a part of the ladder, or where it would not run.
+
+    Raises what Runner.prepare raises.
+    """
+    if manifest.contracted is None or not choice.is_whole or not is_x86_64_v3() or choice.architecture:
+        return None
+    other = runner.another()
+    other.prepare(manifest.as_contracted(), listener.building)
+    return other
 
 
 def build_warnings(port: str) -> list[str]:
@@ -167,7 +200,7 @@ def _check_known(manifest: Manifest) -> None:
             raise ManifestError(f"port.yaml of {manifest.name}, key 'known': {problem}") from None
 
 
-def _asked(session: Session, runner: Runner, manifest: Manifest, choice: Choice, listener: Listener) -> Climb:
+def _asked(session: Session, built: Runners, manifest: Manifest, choice: Choice, listener: Listener) -> Climb:
     """Everything that a port is asked, and what that comes to."""
     within = manifest.agreement == "tolerance"
     judge_by: Compare = tolerance.compare_within if within else compare
@@ -178,25 +211,26 @@ def _asked(session: Session, runner: Runner, manifest: Manifest, choice: Choice,
     for name in choice.after:
         session.ask(ladder.find_case(name).request)
     found = climb(session, choice.cases(manifest.slow), manifest.name, listener.judged, known, judge_by)
-    finding = _trace(session, found, listener, judge_by)
-    repeat = () if choice.after else _leftover(session, found, manifest.name, judge_by)
+    finding = failure.traced(session, found, listener.tracing, judge_by)
+    repeat = () if choice.after else failure.leftover(session, found, manifest.name, judge_by)
+    chance = failure.chance(session, found, manifest.name, judge_by)
     next_step = _next_step(session, found, manifest.name, judge_by)
-    marked = _marks(session, runner, found, manifest, choice, listener) if choice.is_whole else Marks()
+    marked = _marks(session, built, found, manifest, choice, listener) if choice.is_whole else Marks()
     # No known mistake gives the bits of a library's functions.
     is_wrong = not within and any(level.verdict == "disagrees" for level in found)
     if is_wrong:
         listener.diagnosing()
     diagnosis = diagnose(_spoken(found), choice.patience) if is_wrong else []
-    told = _Told()
+    told = failure.Told()
     if not any(known.reproduced == known.tried for known in diagnosis):
-        told = _search(session, found, finding, bool(repeat), listener, judge_by)
+        told = failure.smaller(session, found, finding, bool(repeat), listener.searching, judge_by)
     return Climb(
         levels=found,
         marks=marked,
         finding=finding,
         next_step=next_step,
         diagnosis=diagnosis,
-        clues=told.clues,
+        clues=(*chance, *told.clues),
         smallest=told.smallest,
         repeat=repeat,
         chosen=choice.only_level,
@@ -210,67 +244,9 @@ def _spoken(found: Sequence[LevelResult]) -> Sequence[LevelResult]:
     return () if found[0].level.verb == "hello" and found[0].verdict == "disagrees" else found
 
 
-@dataclass(frozen=True)
-class _Told:
-    """What asking smaller requests came to."""
-
-    clues: tuple[str, ...] = ()
-    smallest: search.Smallest | None = None
-
-
-def _search(
-    session: Session,
-    found: Sequence[LevelResult],
-    finding: Finding | None,
-    needs_others: bool,
-    listener: Listener,
-    judge_by: Compare,
-) -> _Told:
-    """Clues to the first failure that no known mistake explains, and the smallest request that shows it."""
-    first = _first_failure(found)
-    if first is None or first.difference is None or first.reply is None or first.case.request.verb == "hello":
-        return _Told()
-    request = _smallest_failure(found, first).case.request
-    said = clues(first.case.request, first.case.golden, first.reply, first.difference)
-    if finding is not None and finding.golden is not None and finding.reply is not None:
-        request = finding.request
-        said = clues(request, finding.golden, finding.reply, finding.difference)
-    if needs_others or first.case.large:
-        return _Told(said)
-    listener.searching(first.case.id)
-    session.kill()
-    try:
-        said = (*search.probes(session, request), *said)
-        return _Told(said, search.smallest(session, request, judge_by=judge_by))
-    except ConformError as fault:
-        if fault.outcome == "machine":
-            raise
-        return _Told(said)
-    finally:
-        session.kill()
-
-
-def _smallest_failure(found: Sequence[LevelResult], first: CaseResult) -> CaseResult:
-    """The smallest case of the first failure's level that fails at the same kind of quantity."""
-    assert first.difference is not None
-    if len(first.case.request.data()) < SMALL:
-        return first
-    alike = [
-        result
-        for level in found
-        for result in level.results
-        if result.case.level.number == first.case.level.number
-        and result.difference is not None
-        and result.reply is not None
-        and not result.case.large
-        and search.kind(result.difference) == search.kind(first.difference)
-    ]
-    return min(alike, key=lambda result: len(result.case.request.data()), default=first)
-
-
 def _marks(
     session: Session,
-    runner: Runner,
+    built: Runners,
     found: Sequence[LevelResult],
     manifest: Manifest,
     choice: Choice,
@@ -289,7 +265,7 @@ def _marks(
     seed = choice.fresh_seed if choice.fresh_seed is not None else secrets.randbelow(2**32)
     listener.marking("the same cases again")
     judge_by: Compare = tolerance.compare_within if manifest.agreement == "tolerance" else compare
-    again = steady(Asker(runner.launch, session, manifest.name, judge_by), found, seed)
+    again = steady(Asker(built.usual.launch, session, manifest.name, judge_by), found, seed)
     asked = None
     if choice.fresh and manifest.agreement == "bit":
         listener.marking("fresh questions")
@@ -299,26 +275,53 @@ def _marks(
     if "run" in able and manifest.agreement == "bit":
         listener.marking("the command line")
         runs = [run for run in command_lines.runs() if run.quick or not manifest.slow]
-        typed = command_line(runner.launch, runs, session.limits)
+        typed = command_line(built.usual.launch, runs, session.limits)
+    other = None
+    if built.contracted is not None:
+        listener.marking("the build for x86-64-v3")
+        other = _of_contracted(built.contracted, session, found, manifest.name, judge_by)
+    elif manifest.contracted is not None and not (is_x86_64_v3() or choice.architecture):
+        session.notes += ["the line 'contracted' was not tried: this machine does not run x86-64-v3"]
+    remembers = None
     if choice.long and "run" in able:
         listener.marking("memory")
-        session.notes += _memory(session)
+        remembers = _memory(session)
     return Marks(
         robust=mark_of(robust),
         fresh=mark_of(asked, seed) if asked is not None else None,
         steady=mark_of(again, seed),
         command_line=mark_of(typed) if typed is not None else None,
+        contracted=mark_of(other) if other is not None else None,
+        memory=remembers,
     )
 
 
-def _memory(session: Session) -> list[str]:
-    """A note on memory; none of a port that does not train."""
+def _of_contracted(
+    runner: Runner, usual: Session, found: Sequence[LevelResult], name: str, judge_by: Compare
+) -> marks.Tally:
+    session = Session(runner.launch, usual.limits)
+    session.translate = usual.translate
     try:
-        return [note] if (note := memory.look(session)) else []
+        return marks.contracted(session, found, name, judge_by)
+    finally:
+        session.kill()
+
+
+def _memory(session: Session) -> Mark | None:
+    """The mark on memory, with a note of how much there was; None where the process cannot be looked at."""
+    try:
+        found = memory.look(session)
     except ConformError as fault:
         if fault.outcome == "machine":
             raise
-        return [f"memory could not be looked at: {fault.message}"]
+        session.notes.append(f"memory could not be looked at: {fault.message}")
+        return None
+    if found is None:
+        return None
+    session.notes.append(found.words())
+    if not found.is_leak:
+        return Mark(1, 1)
+    return Mark(1, 0, (leaking(found.words()),))
 
 
 def mark_of(tally: marks.Tally, seed: int | None = None) -> Mark:
@@ -333,8 +336,8 @@ def _next_step(
     height = reached(found)
     if not 0 < height < len(found) or found[height].verdict == "not run":
         return None
-    failure = found[height].first_failure
-    return attempt(session, failure.case, name, judge_by) if failure is not None else None
+    stopped = found[height].first_failure
+    return attempt(session, stopped.case, name, judge_by) if stopped is not None else None
 
 
 def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
@@ -344,40 +347,8 @@ def result_key(manifest: Manifest, content_hash: str, choice: Choice) -> str:
         *(content_hash, ladder.content_hash(ladder.levels()), code_hash()),
         *(repr(asked), platform.machine()),
         *(manifest.agreement, str(manifest.level), repr(manifest.known), str(manifest.robust)),
+        repr(manifest.contracted),
         *(str(manifest.command_line), command_lines.content_hash()),
         *((bounds.file_hash(),) if manifest.agreement == "tolerance" else ()),
     )
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _first_failure(found: Sequence[LevelResult]) -> CaseResult | None:
-    failures = (level.first_failure for level in found if level.verdict != "unsupported")
-    return next((failure for failure in failures if failure is not None), None)
-
-
-def _leftover(
-    session: Session, found: Sequence[LevelResult], name: str, judge_by: Compare
-) -> tuple[str, ...]:
-    """The cases that the first failure needs before it; none if it fails alone."""
-    first = _first_failure(found)
-    if first is None or first.verdict != "disagrees":
-        return ()
-    asked = [result.case for level in found for result in level.results if result.verdict != "not run"]
-    before = asked[: asked.index(first.case)]
-    return tuple(case.id for case in needed(session, before, first, name, judge_by))
-
-
-def _trace(
-    session: Session, found: Sequence[LevelResult], listener: Listener, judge_by: Compare
-) -> Finding | None:
-    """Trace the run's first divergence, if it is in a training. A port that fails at that is not traced."""
-    first = _first_failure(found)
-    if first is None or first.difference is None or not verbs.has(first.case.level.verb, "checksums"):
-        return None
-    listener.tracing(first.case.id)
-    try:
-        return trace(session, first.case.request, first.difference, judge_by)
-    except ConformError as fault:
-        if fault.outcome == "machine":
-            raise
-        return None

@@ -38,7 +38,7 @@ def attempt(session: Session, case: Case, port_name: str, compare: Compare = com
     Raises MachineFault; another fault stands in place of the reply.
     """
     try:
-        reply = session.ask(case.request)
+        reply = (session.ask_last if case.request.ends_input else session.ask)(case.request)
         lines = reply.text().splitlines()
         agrees = compare(case.request, case.golden, reply, port_name).agrees
     except ConformError as fault:
@@ -48,7 +48,7 @@ def attempt(session: Session, case: Case, port_name: str, compare: Compare = com
     return Attempt(
         case=case.id,
         agrees=agrees,
-        request=_cut(case.request.text().splitlines()),
+        request=_cut(case.request.data().decode("latin-1").splitlines()),
         golden=_cut(case.golden.text().splitlines()),
         reply=_cut(lines),
     )

@@ -1,4 +1,4 @@
-"""The marks beside the levels: robust (bad requests) and fresh (unseen requests).
+"""The marks beside the levels: robust (bad requests), fresh (unseen requests) and contracted (another build).
 
 Each asks a port something and counts; none of them changes what a level came to. `steady.py` and
 `command_line.py` have the others.
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from conformance.ladder import Case, Level
 from conformance.messages import Reply, Request
 from harness.errors import ConformError
-from harness.judge.climb import FAULTS, CaseResult, Verdict, judge_case
-from harness.judge.compare import compare
+from harness.judge.climb import FAULTS, CaseResult, LevelResult, Verdict, judge_case
+from harness.judge.compare import Compare, compare
 from harness.run.session import Session
 
 FAULTS_PER_MARK = 3  # then the rest is not asked: a port that hangs would hang on
@@ -55,6 +55,17 @@ def _one_fresh(session: Session, level: Level, request: Request, golden: Reply, 
     return CaseResult(
         case, verdict, seen.values, seen.different, seen.worst_ulps, difference=seen.first, reply=reply
     )
+
+
+def contracted(session: Session, found: Sequence[LevelResult], name: str, judge_by: Compare) -> Tally:
+    """Ask the port's other build, for processors that fuse x*y + z, what this one has answered rightly."""
+    asked = [
+        result.case
+        for level in found
+        for result in level.results
+        if result.verdict == "agrees" and not result.case.long and not result.case.request.ends_input
+    ]
+    return tally(asked, (judge_case(session, case, name, judge_by) for case in asked))
 
 
 def tally(asked: Sequence[object], results: Iterable[CaseResult]) -> Tally:

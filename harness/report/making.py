@@ -100,6 +100,12 @@ def case_of(result: CaseResult) -> CaseRecord:
     )
 
 
+def leaking(words: str) -> CaseRecord:
+    """A port whose memory grows from request to request."""
+    fault = Fault("leak", f"the same work takes more memory each time: {words}", "")
+    return CaseRecord("run/memory", "limit", 0, 0, 0, fault=fault)
+
+
 def level_of(result: LevelResult) -> LevelRecord:
     return LevelRecord(
         level=result.level.number,
@@ -137,6 +143,10 @@ def outcome(climb: Climb, manifest: Manifest) -> Outcome:
         return "not robust"
     if manifest.command_line and marks.command_line is not None and not marks.command_line.full:
         return "wrong on the command line"
+    if marks.contracted is not None and not marks.contracted.full:
+        return "wrong when contracted"
+    if marks.memory is not None and not marks.memory.full:
+        return "leaks memory"
     return "conforms"
 
 

@@ -35,6 +35,8 @@ Outcome = (
         "disagrees with itself",
         "not robust",
         "wrong on the command line",
+        "wrong when contracted",
+        "leaks memory",
     ]
 )
 
@@ -103,14 +105,17 @@ class Mark(Part, frozen=True):
 
 class Marks(Part, frozen=True):
     """robust: bad requests. fresh: requests that nobody has seen, made from a seed. steady: cases asked
-    again, in another order and of another process. command_line: `microgpt run`. Each is None if it was not
-    asked.
+    again, in another order and of another process. command_line: `microgpt run`. contracted: the same cases,
+    asked of the build for processors that fuse x*y + z. memory: the same work again, in the same memory.
+    Each is None if it was not asked.
     """
 
     robust: Mark | None = None
     fresh: Mark | None = None
     steady: Mark | None = None
     command_line: Mark | None = None
+    contracted: Mark | None = None
+    memory: Mark | None = None
 
 
 class Build(Part, frozen=True):
@@ -143,6 +148,7 @@ class Machine(Part, frozen=True):
     architecture: str
     processor: str
     python: str
+    emulated: bool = False
 
 
 class FindingRecord(Part, frozen=True):

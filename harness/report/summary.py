@@ -40,4 +40,7 @@ def _details(record: Record) -> str:
             fenced(f"level {level.level}, case {case.case}\n{terminal.explain_case(case)}\n{repeat}")
         )
     lines += [f"Known to give just these wrong bits: {safe(entry.sentence)}\n" for entry in record.diagnosis]
+    lines += [f"Clue: {safe(clue)}\n" for clue in record.clues]
+    if record.smallest is not None:
+        lines.append(f"The smallest request that still fails: {safe(record.smallest.words)}\n")
     return "\n".join(lines)

@@ -21,6 +21,7 @@ from rich.text import Text
 from conformance.doubles import double_of
 from conformance.verbs import TOP, verb_of
 from harness import paths
+from harness.build.architecture import debian_name
 from harness.errors import ConformError
 from harness.explain.causes import likely_cause, other_zero
 from harness.judge.attempt import side_by_side
@@ -52,7 +53,7 @@ def show(record: Record, console: Console, repeat: str = "") -> None:
     if record.levels:
         console.print(ladder(record))
     if record.next_step is not None:
-        console.print(next_step(record))
+        console.print(next_step(record, repeat or make_command(record)))
     for note in record.notes:
         console.print(f"[dim]note: {escape(plain(note))}[/dim]", soft_wrap=True)
     for line in mark_lines(record):
@@ -107,6 +108,13 @@ def _sentence(record: Record) -> str:
         return f"{port} does not conform: it claims 'robust: true', and answers some bad requests wrongly"
     if record.outcome == "wrong on the command line":
         return f"{port} does not conform: it claims 'command_line: true', and some runs come out wrong"
+    if record.outcome == "wrong when contracted":
+        return (
+            f"{port} does not conform: built for a processor that fuses x*y + z, it rounds once where "
+            "SPEC.md rounds twice"
+        )
+    if record.outcome == "leaks memory":
+        return f"{port} does not conform: its memory grows from run to run (SPEC.md, section 11)"
     if not record.conforms:
         return f"{port} does not conform: it claims level {claimed} of {TOP} and reaches {reached}"
     if record.known:
@@ -138,6 +146,8 @@ def mark_lines(record: Record) -> list[str]:
         "fresh": (record.marks.fresh, "unseen requests answered rightly"),
         "steady": (record.marks.steady, "cases answered the same elsewhere"),
         "command line": (record.marks.command_line, "runs from the command line right"),
+        "memory": (record.marks.memory, "process that keeps within its memory"),
+        "contracted": (record.marks.contracted, "cases answered the same by the build for x86-64-v3"),
     }
     asked = ((name, mark, what) for name, (mark, what) in named.items() if mark is not None)
     return [f"{name:12} {_mark(mark)} {what}{_first(mark)}" for name, mark, what in asked]
@@ -200,6 +210,8 @@ def ladder(record: Record) -> Table:
 
 def heading(record: Record) -> str:
     where = "in a container" if record.runner == "docker" else "on this machine"
+    if record.machine.emulated:
+        where += f" for {record.machine.architecture}, emulated"
     toolchain = f", {record.build.toolchain}" if record.build.toolchain else ""
     functions = ", with its own functions" if record.math == "native" else ""
     engine = ", fused engine" if record.engine == "fused" else ""
@@ -279,11 +291,15 @@ def _add_smallest(rows: Table, smallest: SmallestRecord, told: Told) -> None:
 
 def again(repeat: str, record: Record) -> str:
     """The command that asks the smallest request, which a run keeps in results/mine/."""
-    path = shlex.quote(paths.shown(store.smallest_file(record.port)))
+    return try_command(repeat, record, shlex.quote(paths.shown(store.smallest_file(record.port))))
+
+
+def try_command(repeat: str, record: Record, case: str) -> str:
+    """The command that asks one case, a quoted word, and shows both replies; `repeat` is that of the run."""
     if repeat.startswith("make conform"):
         runner = " RUNNER=local" if record.runner == "local" else ""
-        return f"make try PORT={record.port}{runner} CASE={path}"
-    return f"{repeat.replace('conform run', 'conform try', 1)} {path}"
+        return f"make try PORT={record.port}{runner} CASE={case}"
+    return f"{repeat.replace('conform run', 'conform try', 1)} {case}"
 
 
 def repeat_command(record: Record, command: str, case: str) -> str:
@@ -369,15 +385,15 @@ def readable_call(line: str) -> str:
     return re.sub(r"\b[0-9a-f]{16}\b", lambda match: f"{match[0]} ({double_of(match[0])!r})", line)
 
 
-def next_step(record: Record) -> Panel:
-    """What to do for the next level: one request, the golden reply and the port's."""
+def next_step(record: Record, repeat: str) -> Panel:
+    """What to do for the next level: one request, the golden reply and the port's. `repeat`: as for show."""
     assert record.next_step is not None
     verb = record.levels[record.reached_level].verb
     height = record.reached_level
     parts = (
         Text(f"Level {height} is reached. Level {height + 1} is {verb}: {verb_of(verb).lesson}.\n"),
         side_by_side(record.next_step),
-        safe(f"\nTry it alone: make try PORT={record.port} CASE={record.next_step.case}"),
+        safe(f"\nTry it alone: {try_command(repeat, record, record.next_step.case)}"),
     )
     return Panel(Group(*parts), title="Next", title_align="left", border_style="yellow", expand=False)
 
@@ -385,7 +401,8 @@ def next_step(record: Record) -> Panel:
 def make_command(record: Record) -> str:
     runner = "" if record.runner == "docker" else " RUNNER=local"
     functions = " MATH=native" if record.math == "native" else ""
-    return f"make conform PORT={record.port}{runner}{functions}"
+    other = f" ARCH={debian_name(record.machine.architecture)}" if record.machine.emulated else ""
+    return f"make conform PORT={record.port}{runner}{functions}{other}"
 
 
 def repeat_line(record: Record, case: str) -> str:

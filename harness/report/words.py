@@ -38,6 +38,8 @@ LOOKS = {
     "nothing checked": Look("✗", RED, "bad", "nothing checked"),
     "not robust": Look("✗", RED, "bad", "not robust, as it claims"),
     "wrong on the command line": Look("✗", RED, "bad", "wrong on the command line"),
+    "wrong when contracted": Look("✗", RED, "bad", "wrong when contracted"),
+    "leaks memory": Look("✗", RED, "bad", "leaks memory"),
     "fails fresh questions": Look("✗", RED, "bad", "fails fresh questions"),
     "disagrees with itself": Look("✗", RED, "bad", "disagrees with itself"),
 }

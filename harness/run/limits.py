@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 
@@ -38,6 +38,11 @@ class Limits:
     build_disk: int = 8 * GIB
     build_pids: int = 2048
     cpus: float | None = None
+
+    def slower(self, factor: float) -> Limits:
+        """So many times as long for everything."""
+        times = {name: getattr(self, name) * factor for name in ("build", "start", "request", "run")}
+        return replace(self, **times)
 
 
 def size(number: int) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 import psutil
 
 from harness.errors import LimitExceeded, MachineFault
+from harness.run import locales
 from harness.run.circumstances import USUAL, Circumstances
 from harness.run.limits import KIB, OPTIONS, Limits, size
 from harness.run.process import TICK, Exit, Pump
@@ -69,9 +70,10 @@ class LocalProcess:
         self._killed = False
         stack = f"ulimit -s {circumstances.stack // KIB}; " if circumstances.stack else ""
         surrounding = {**environment(self._scratch, path), **circumstances.environment()}
+        surrounding.update(locales.environment(circumstances))
         try:
             self._popen = subprocess.Popen(
-                ["sh", "-c", f'ulimit -c 0; {stack}exec {run} "$@"', "microgpt", *args],
+                ["sh", "-c", f"ulimit -c 0; {stack}{circumstances.script(run)}", "microgpt", *args],
                 cwd=folder,
                 env={**surrounding, MARK: self._name},
                 stdin=subprocess.PIPE,

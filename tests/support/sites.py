@@ -13,6 +13,7 @@ from harness.fleet import example
 from harness.report import accuracy
 from harness.report.history import trend
 from harness.report.making import build_failure
+from harness.report.record import SmallestRecord
 from harness.report.site import build
 from harness.report.site.data import Example
 
@@ -27,7 +28,14 @@ def planted() -> Example:
 
 def results_in(folder: Path) -> Path:
     """Results of every kind. Go and Rust were never run."""
-    wrong = msgspec.structs.replace(planted().record, port="c", language="C")
+    smallest = SmallestRecord(
+        *("adam", "adam, <two> lines", "adam smallest\nend\n"),
+        records.OFF,
+        ("the step is off by one",),
+    )
+    wrong = msgspec.structs.replace(
+        planted().record, port="c", language="C", clues=("every value is doubled",), smallest=smallest
+    )
     crashed = records.made(
         {"adam": "crashed"},
         fault=PortCrashed("it exited with code 1", log=("panic",)),

@@ -33,7 +33,9 @@ _BEGUN = re.compile(r"@begun:([^|@]*)\|[^@]*@")
 
 @dataclass(frozen=True)
 class Language:
-    """One row of languages.yaml. `comment` is a sign such as `//`, or two such as `(* *)` for both ends."""
+    """One row of languages.yaml. `comment` is a sign such as `//`, or two such as `(* *)` for both ends;
+    `fusing` is a word of `build` and what to write after it, for a processor that fuses x*y + z.
+    """
 
     name: str
     language: str
@@ -44,11 +46,20 @@ class Language:
     aliases: tuple[str, ...] = ()
     apt: tuple[str, ...] = ()
     build: str | None = None
+    fusing: str | None = None
     version: str | None = None
     skeleton: str | None = None
     trap: str = ""
     toolchain: dict[str, Any] | None = None
     timeouts: dict[str, float] | None = None
+
+    @property
+    def contracted(self) -> str | None:
+        """The build for a processor that fuses x*y + z; None where nobody asks for one."""
+        if self.build is None or self.fusing is None:
+            return None
+        where, flag = self.fusing.split(" ", 1)
+        return self.build.replace(where, f"{where} {flag}", 1)
 
     @property
     def source(self) -> str:
@@ -134,6 +145,8 @@ def _with_overrides(language: Language, overrides: Overrides) -> Language:
         build = re.sub(rf"{old}\b", new, language.build) if language.build else None
         run = re.sub(rf"{old}\b", new, language.run)
         language = replace(language, extension=overrides.extension, build=build, run=run)
+    if overrides.build is not None:
+        language = replace(language, fusing=None)  # what it says of another command
     keys = ("apt", "build", "run", "version", "comment", "family")
     chosen: dict[str, Any] = {
         key: getattr(overrides, key) for key in keys if getattr(overrides, key) is not None
@@ -214,6 +227,7 @@ def manifest_text(language: Language) -> str:
         "apt": list(language.apt),
         "toolchain": language.toolchain,
         "build": language.build,
+        "contracted": language.contracted,
         "run": language.run,
         "version": language.version,
         "timeouts": language.timeouts,

@@ -160,4 +160,4 @@ def likely_words(made: record.Record) -> Sequence[tuple[str, str]]:
     cause = likely_cause(verb, shown)
     if cause and not said:
         said.append(("Likely cause", f"{cause.sentence} (SPEC.md, section {cause.section})"))
-    return said
+    return [*said, *(("Clue", clue) for clue in made.clues)]

@@ -124,7 +124,24 @@ def divergence(record: Record) -> dict[str, Any] | None:
         "mistakes": sorted(
             {name for one in record.diagnosis for names in one.variants for name in names.split(" + ")}
         ),
+        "smallest": smallest(record),
         "repeat": f"{terminal.make_command(record)} CASE={case.case}",
+    }
+
+
+def smallest(record: Record) -> dict[str, Any] | None:
+    """The smallest request found that fails the same way, ready to be shown; None if there is none."""
+    found = record.smallest
+    if found is None:
+        return None
+    shown = found.difference
+    clues = [clue for clue in found.clues if clue not in record.clues]
+    return {
+        "words": found.words,
+        "difference": shown,
+        "pair": bits.pair(shown) if shown.kind == "value" else None,
+        "clues": clues,
+        "request": found.request,
     }
 
 
@@ -161,6 +178,7 @@ def port(name: str, results: Results) -> Page:
             "record": record,
             "sentence": terminal.sentence(record) if record else f"{name} was never run",
             "divergence": divergence(record) if record else None,
+            "marks": terminal.mark_lines(record) if record else [],
             "speed": results.speed(name),
             "bench": results.bench,
             "accuracy": measured.accuracy(results.accuracy[name]) if name in results.accuracy else None,

@@ -230,9 +230,10 @@ def test_the_rendered_dockerfile_puts_packages_first_and_sources_last(tmp_path: 
     port = replace(port, apt=("gcc", "libc6-dev"), toolchain=tool)
     lines = [line for line in images.dockerfile(port).splitlines() if not line.startswith("#")]
     assert [line.split(" ")[0] for line in lines if not line.startswith(" ")] == [
-        *("FROM", "LABEL", "RUN", "COPY", "ENV", "LABEL", "WORKDIR", "COPY", "RUN", "USER", "ENTRYPOINT")
+        *("FROM", "LABEL", "RUN", "RUN", "COPY", "ENV", "LABEL", "WORKDIR", "COPY", "RUN", "USER"),
+        "ENTRYPOINT",
     ]
-    assert "--no-install-recommends gcc libc6-dev" in lines[3]
+    assert "--no-install-recommends gcc libc6-dev" in lines[4]
     assert "COPY port/ ./" in lines, "no name of a file can mean something to the engine"
     assert lines[-1] == 'ENTRYPOINT ["sh", "-c", "exec sh port.sh \\"$@\\"", "microgpt"]'
 

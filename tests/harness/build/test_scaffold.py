@@ -48,6 +48,7 @@ ROW = {
         },
         "apt": {"type": "array", "uniqueItems": True, "minItems": 1},
         "build": LINE,
+        "fusing": {"type": "string", "pattern": "^[^ ]+ [^ ].*$"},
         "run": LINE,
         "version": LINE,
         "extension": {"type": "string", "pattern": "^[A-Za-z0-9]+$"},
@@ -73,6 +74,23 @@ def of_comments_only(text: str, comment: str) -> bool:
 def test_the_table_has_the_form_that_its_head_describes() -> None:
     rows = yaml.safe_load((Path(scaffold.__file__).parent / "languages.yaml").read_text(encoding="utf-8"))
     jsonschema.validate(rows, {"type": "array", "minItems": 100, "items": ROW})
+
+
+def test_the_second_build_is_the_first_with_one_more_word() -> None:
+    rows = [row for row in languages() if row.fusing]
+    assert {"c", "cpp", "rust", "go", "fortran"} <= {row.name for row in rows}
+    for row in rows:
+        assert row.build and row.contracted
+        more = row.contracted.split()
+        assert [word for word in row.build.split() if word not in more] == [], row.name
+        assert 1 <= len(more) - len(row.build.split()) <= 2, row.name
+    assert begun_with(Overrides(build="cc -o microgpt microgpt.c")).contracted is None, (
+        "its flags are not known"
+    )
+
+
+def begun_with(overrides: Overrides) -> Language:
+    return scaffold._with_overrides(find("c") or languages()[0], overrides)
 
 
 def test_no_word_finds_two_languages() -> None:
@@ -303,6 +321,21 @@ def test_the_helpers_of_a_skeleton_are_right_to_the_bit(
     cases = [*sums, *(case for case in level.robust_cases if case.name.startswith("error-"))]
     assert len(cases) > 15
     assert shown_failures(port, cases) == []
+
+
+STRICT = "c,cpp,go,haskell,javascript,lua,ocaml,perl,php,python,ruby,rust,tcl,zig"
+"""They refuse odd verbs and lines that are too long; what the other skeletons let pass is left to authors."""
+
+
+@pytest.mark.docker
+@pytest.mark.parametrize("name", [name for name in BUILT if name in STRICT.split(",")])
+def test_a_skeleton_refuses_what_is_no_first_line(name: str, tmp_path: Path) -> None:
+    port = manifest.load_folder(begin(name, Overrides(name=f"new-{name}"), tmp_path).folder)
+    assert shown_failures(port, list(ladder.levels()[0].robust_cases)) == []
+
+
+def test_no_skeleton_hides_what_its_compiler_says() -> None:
+    assert [row.name for row in languages() if "2>" in (row.build or "").replace(" ", "")] == []
 
 
 RAW = (

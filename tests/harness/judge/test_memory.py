@@ -6,45 +6,67 @@ import sys
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
+from records import made
 
 from harness.judge import memory
+from harness.judge.memory import Growth
+from harness.report import terminal
+from harness.report.making import leaking
+from harness.report.record import Mark, Marks
 from harness.run.limits import MIB, Limits
 from harness.run.local import LocalProcess
 from harness.run.session import Session
 
 PORT = """
 import sys
-kept = []
+kept, lines = [], {{}}
 for line in sys.stdin:
-    if line.startswith("run "):
-        name = line.split()[1]
-    if line.startswith("steps "):
-        for step in range(int(line.split()[1])):
+    key, *values = line.split()
+    lines[key] = values
+    if key == "end":
+        for _ in range(int(lines["{each}"][0])):
             data = b"x" * {size}
             {keep}
-    if line == "end\\n":
-        print("ok " + name + "\\nend", flush=True)
+        print("ok " + lines["run"][0] + "\\nend", flush=True)
 """
 
 
-def looked(folder: Path, size: int, keep: str) -> str:
-    (folder / "port.py").write_text(PORT.format(size=size, keep=keep))
+def looked(folder: Path, keep: str, each: str = "steps") -> Growth:
+    (folder / "port.py").write_text(PORT.format(size=MIB, keep=keep, each=each))
     limits = Limits()
-    return memory.look(Session(lambda: LocalProcess(f"{sys.executable} -S port.py", folder, limits), limits))
+    session = Session(lambda: LocalProcess(f"{sys.executable} -S port.py", folder, limits), limits)
+    found = memory.look(session)
+    assert found is not None
+    return found
 
 
-def test_a_leak_of_a_mebibyte_a_step_is_found(tmp_path: Path) -> None:
-    assert "memory grows from step to step" in looked(tmp_path, MIB, "kept.append(data)")
+@pytest.mark.parametrize("each", ["steps", "samples"])
+def test_a_leak_of_a_mebibyte_each_time_is_found(tmp_path: Path, each: str) -> None:
+    assert looked(tmp_path, "kept.append(data)", each).is_leak
 
 
 def test_memory_that_is_used_again_is_no_leak(tmp_path: Path) -> None:
-    said = looked(tmp_path, MIB, "kept[:] = [data]")
-    assert "grows" not in said and "after 100 steps" in said
+    found = looked(tmp_path, "kept[:] = [data]")
+    assert not found.is_leak
+    assert "after 100 steps and 20 samples" in found.words()
+
+
+def test_a_collector_that_takes_its_time_is_no_leak(tmp_path: Path) -> None:
+    assert not looked(tmp_path, "kept.append(data); del kept[:-200]").is_leak
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "grows"),
-    [(5, 68, False), (5, 70, True), (100, 199, False), (100, 201, True), (300, 400, False)],
+    ("little", "much", "again", "leaks"),
+    [(5, 68, 200, False), (5, 70, 140, True), (5, 300, 300, False), (100, 200, 260, False)],
 )
-def test_a_little_more_is_allowed(before: int, after: int, grows: bool) -> None:
-    assert ("grows" in memory.words(before * MIB, after * MIB)) is grows
+def test_a_little_more_is_allowed(little: int, much: int, again: int, leaks: bool) -> None:
+    assert Growth(little * MIB, much * MIB, again * MIB).is_leak is leaks
+
+
+def test_a_port_that_leaks_does_not_conform() -> None:
+    words = Growth(MIB, 100 * MIB, 200 * MIB).words()
+    port = replace(made(), outcome="leaks memory", marks=Marks(memory=Mark(1, 0, (leaking(words),))))
+    [line] = terminal.mark_lines(port)
+    assert "memory" in line and "takes more memory each time: 1 MiB of memory after 100 steps" in line
+    assert "its memory grows" in terminal.sentence(port)

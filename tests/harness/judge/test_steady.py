@@ -21,7 +21,7 @@ from harness.run.process import Process
 from harness.run.session import Session
 
 PORT = """
-import os, resource, sys
+import locale, os, resource, sys
 count = 0
 def answer(name, wrong=False):
     global count
@@ -67,11 +67,13 @@ def test_the_same_answers_are_steady_whether_or_not_they_are_right(tmp_path: Pat
     [
         (
             "os.environ['LC_ALL'] == 'C'",
-            "in other circumstances: LC_ALL=C, TZ=America/St_Johns, stack 1 MiB",
+            "in other circumstances: LC_ALL=C, TZ=America/St_Johns, stack 1 MiB, another working directory",
             3,
         ),
         ("os.environ['LC_ALL'][:2] == 'de'", "in other circumstances: LC_ALL=de_DE.UTF-8, TZ=Asia/Kathm", 3),
         ("'TZ' in os.environ", "TZ=", 6),
+        ("os.getcwd() != os.path.dirname(os.path.abspath(__file__))", "another working directory", 3),
+        ("locale.setlocale(locale.LC_ALL, '') and f'{1.5:n}' == '1,5'", "LC_ALL=de_DE.UTF-8", 3),
         ("resource.getrlimit(resource.RLIMIT_STACK)[0] == 1 << 20", "stack 1 MiB", 6),
     ],
 )

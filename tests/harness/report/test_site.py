@@ -186,6 +186,14 @@ def test_a_port_that_was_not_built_or_crashed_says_so(site: Path):
     assert "it exited with code 1" in crashed and "panic" in crashed
 
 
+def test_clues_and_the_smallest_failing_request_are_on_the_page(site: Path):
+    document = parsed(site / "ports" / "c.html")
+    page = text(document)
+    for expected in ("every value is doubled", "adam, <two> lines", "wte[0][2]", "the step is off by one"):
+        assert expected in page
+    assert "adam smallest end" in {text(pre) for pre in document.iter("pre")}
+
+
 def test_a_port_whose_files_have_changed_since_its_run_says_so(site: Path):
     said = "These files have changed since the run"
     assert said not in text(parsed(site / "ports" / "lua.html"))  # its base image is unknown, and so is this

@@ -125,7 +125,7 @@ def test_every_run_begins_with_a_sweep(tmp_path: Path, monkeypatch: pytest.Monke
     def swept() -> None:
         raise MachineFault("swept")
 
-    monkeypatch.setattr(images.base, "ensure_base", lambda on_line: "")
+    monkeypatch.setattr(images.base, "ensure_base", lambda *asked: "")
     monkeypatch.setattr(images, "sweep_once", swept)
     monkeypatch.setattr(sweep, "folders", swept)
     for runner in (DockerRunner(Limits()), LocalRunner(Limits())):
