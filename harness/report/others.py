@@ -95,9 +95,9 @@ def scale(found: dict[str, Any]) -> str:
         "Rendered by `make render` from what `make bench SCALE=1` measured. Do not edit.\n\n"
         "The least time of a training step, on one core and a document as long as the block. Each size "
         "was also computed from the graph, by the port c: the same checksums. Operations are + - × ÷ √ of "
-        "doubles; exp, log and powers are not counted, which is why many positions, with their "
-        f"many exponentials, look slow. The processor's peak, {found['peak'] / 1e9:,.0f} GFlop/s, is that of a loop "
-        f"of products and sums that are not fused. {_where(found)}\n"
+        "doubles; exp, log and powers are not counted, which is why many positions look slow: they have many "
+        f"exponentials. The processor's peak, {found['peak'] / 1e9:,.0f} GFlop/s, is that of a loop "
+        "of products and sums that are not fused. {_where(found)}\n"
     ]
     for port, points in found["ports"].items():
         rows = [

@@ -40,6 +40,7 @@ SMALL = made(1, 2, 4, 4, 5, "relu", 1)
 TWO_LAYERS = made(2, 2, 4, 5, 6, "squared_relu", 2)
 WIDE = made(1, 3, 6, 6, 9, "squared_relu", 3)
 DEEP = made(3, 1, 2, 4, 4, "relu", 4)
+DOCUMENTS = 2  # for each model; the hunt for mistakes is content with one
 MODELS = (SMALL, TWO_LAYERS, WIDE, DEEP)
 
 
@@ -52,9 +53,9 @@ def document(model: Model, seed: int = 0) -> list[int]:
 
 
 def cases() -> Iterator[tuple[str, Model, list[int]]]:
-    """(name, model, document): every model with two documents."""
+    """(name, model, document): every model with each of its documents."""
     for index, model in enumerate(MODELS):
-        for seed in range(2):
+        for seed in range(DOCUMENTS):
             yield f"model {index}, document {seed}", model, document(model, seed)
 
 

@@ -68,7 +68,6 @@ def results_in(folder: Path) -> Path:
         "flows": ["loss"],
         "laws": [law | {"code": "return total / count", "assertions": 64}],
         "mutants": {"eps": ["mean"], **{name: [] for name in sorted(named)}},
-        "rounding": [],
     }
     science = folder.parent / "science"
     science.mkdir(exist_ok=True)

@@ -335,12 +335,11 @@ def mistakes(results: Results) -> Page:
 
 def laws(results: Results) -> Page:
     """The ledger: flow by flow, each law with the line of code and the mistakes that break it."""
-    found = results.laws or {"flows": [], "laws": [], "mutants": {}, "rounding": []}
+    found = results.laws or {"flows": [], "laws": [], "mutants": {}}
     broken_by: dict[str, list[str]] = {}
     for mutant, names in found["mutants"].items():
         for name in names:
             broken_by.setdefault(name, []).append(mutant)
-    asked = [mutant for mutant in found["mutants"] if mutant not in found["rounding"]]
     return Page(
         "laws.html",
         "laws.html",
@@ -348,9 +347,9 @@ def laws(results: Results) -> Page:
             "flows": {flow: [law for law in found["laws"] if law["flow"] == flow] for flow in found["flows"]},
             "assertions": sum(law["assertions"] for law in found["laws"]),
             "broken_by": broken_by,
-            "asked": len(asked),
-            "caught": sum(bool(found["mutants"][mutant]) for mutant in asked),
-            "missed": [mutant for mutant in asked if not found["mutants"][mutant]],
+            "asked": len(found["mutants"]),
+            "caught": sum(map(bool, found["mutants"].values())),
+            "missed": [mutant for mutant, broken in found["mutants"].items() if not broken],
         },
     )
 
