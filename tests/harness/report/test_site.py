@@ -164,7 +164,7 @@ def test_a_port_s_page_has_all_that_is_known_of_it(site: Path):
     headings = [text(heading) for heading in document.iter("h2")]
     assert headings == [
         *("Levels", "First divergence", "The language's own functions", "Speed", "History"),
-        *("How it is built", "Source"),
+        *("How it is built", "What the port taught about Lua", "Source"),
     ]
     trends = document.findall(".//div[@class='trends']//{http://www.w3.org/2000/svg}svg")
     assert trends[-1].attrib["aria-label"].endswith("from 5,000 to 4,206 over 2 states")
