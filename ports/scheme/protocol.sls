@@ -113,7 +113,7 @@
   (define (one-of choices)
     (lambda (word)
       (let ([choice (assoc word choices)])
-        (if choice (cdr choice) (refuse "expected one of ~{ ~a~}" (map car choices))))))
+        (if choice (cdr choice) (refuse "expected one of~{ ~a~}" (map car choices))))))
 
   ;; A vector of rows. A shape that is #f may be any.
   (define (take-tensor name rows columns)
