@@ -68,6 +68,9 @@ site: $(READY)  ## write what results/ holds as static pages to results/site/
 mutants: $(READY)  ## send hundreds of known mistakes up the ladder: each must be caught
 	@$(BIN)/conform mutants $(ARGS)
 
+laws: $(READY)  ## judge PORT, or the reference, by what holds for any right GPT, with no golden value
+	@$(BIN)/conform laws $(if $(PORT),"$$PORT" --runner "$$RUNNER") $(ARGS)
+
 tolerance: $(READY)  ## measure how far each quantity may be off, for ports that claim agreement `tolerance`
 	@$(BIN)/python -m conformance.tolerance $${RUNS:+--runs "$$RUNS"} $${LONG:+--long} $${FORCE:+--force} $(ARGS)
 

@@ -56,7 +56,8 @@ class Known:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What port.yaml says. `folder` holds the port's files; `timeouts` are (limit's name, seconds) pairs.
+    """What port.yaml says. `folder` holds the port's files; `timeouts` are (limit's name, seconds) pairs,
+    `soil` pairs of a key and what the port's author noted under it.
 
     `sources` are folders of other ports, whose files come in where the port has none of that name.
     """
@@ -78,6 +79,8 @@ class Manifest:
     timeouts: tuple[tuple[str, float], ...] = ()
     toolchain: Toolchain | None = None
     known: tuple[Known, ...] = ()
+    family: str | None = None
+    soil: tuple[tuple[str, str], ...] = ()
 
     def limits(self, usual: Limits) -> Limits:
         """The usual limits with this port's own timeouts in place."""
@@ -358,6 +361,8 @@ def _manifest(folder: Path, name: str, data: dict[str, Any]) -> Manifest:
         timeouts=tuple(sorted(data.get("timeouts", {}).items())),
         toolchain=toolchain,
         known=tuple(Known(**entry) for entry in data.get("known", ())),
+        family=data.get("family"),
+        soil=tuple(data.get("soil", {}).items()),
     )
 
 

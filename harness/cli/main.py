@@ -20,6 +20,7 @@ from harness.cli.check_math import check_math
 from harness.cli.doctor import examine
 from harness.cli.fuzz import fuzz
 from harness.cli.history import diff, history
+from harness.cli.laws import laws
 from harness.cli.lists import list_cases, list_ports, show_dockerfile
 from harness.cli.matrix import judge_all
 from harness.cli.mutants import mutants
@@ -90,7 +91,7 @@ def main() -> None:
 COMMANDS = (
     *(run, check, begin, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
     *(fuzz, mutants, accuracy, check_math, measure, render, publish, diff, history, plan, site),
-    *(original, get_base, examine),
+    *(laws, original, get_base, examine),
 )
 for _command in COMMANDS:
     main.add_command(_command)

@@ -22,7 +22,7 @@ from harness.errors import BuildFailed, ConformError, LimitExceeded, ManifestErr
 from harness.explain import search
 from harness.explain.clues import clues
 from harness.explain.leftover import needed
-from harness.explain.mutants.diagnose import diagnose
+from harness.explain.mutants.diagnose import BUDGET, diagnose
 from harness.explain.trace import Finding, trace
 from harness.fleet.key import code_hash
 from harness.fuzz import fresh
@@ -47,6 +47,7 @@ class Choice:
 
     native: the port's own functions. fresh: whether to ask fresh questions too; `fresh_seed` repeats those of
     an earlier run. after: cases to ask before `case`, for a failure that needs what they leave behind.
+    patience: seconds to look for a known mistake.
     """
 
     runner: str = "docker"
@@ -57,6 +58,7 @@ class Choice:
     native: bool = False
     fresh: bool = True
     fresh_seed: int | None = None
+    patience: float = BUDGET
 
     def cases(self, slow: bool = False) -> list[tuple[ladder.Level, Sequence[ladder.Case]]]:
         """The chosen cases by level; the large ones of a slow port only with the long ones.
@@ -184,7 +186,7 @@ def _asked(session: Session, runner: Runner, manifest: Manifest, choice: Choice,
     is_wrong = not within and any(level.verdict == "disagrees" for level in found)
     if is_wrong:
         listener.diagnosing()
-    diagnosis = diagnose(_spoken(found)) if is_wrong else []
+    diagnosis = diagnose(_spoken(found), choice.patience) if is_wrong else []
     told = _Told()
     if not any(known.reproduced == known.tried for known in diagnosis):
         told = _search(session, found, finding, bool(repeat), listener, judge_by)

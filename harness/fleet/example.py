@@ -21,6 +21,7 @@ from harness.run.limits import Limits
 
 MISTAKE = "norm-by-true-division"
 LEVEL = 7
+PATIENCE = 300  # seconds: the diagnosis must not depend on how busy the machine is
 
 
 def plant(folder: Path) -> tuple[str, str]:
@@ -48,4 +49,8 @@ def judge() -> Example:
         )
         limits = Limits()
         where = runners.runner("local", limits)
-        return Example(conform(port, where, limits, Choice("local", level=LEVEL), Listener()), right, wrong)
+        return Example(
+            conform(port, where, limits, Choice("local", level=LEVEL, patience=PATIENCE), Listener()),
+            right,
+            wrong,
+        )

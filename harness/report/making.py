@@ -202,6 +202,7 @@ def _head(manifest: Manifest, runner: str, image_bytes: int | None = None) -> di
         "port": manifest.name,
         "source": source_hash(manifest),
         "language": manifest.language,
+        "family": manifest.family,
         "engine": manifest.engine,
         "agreement": manifest.agreement,
         "claimed_level": manifest.level,

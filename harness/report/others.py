@@ -96,8 +96,8 @@ def scale(found: dict[str, Any]) -> str:
         "The least time of a training step, on one core and a document as long as the block. Each size "
         "was also computed from the graph, by the port c: the same checksums. Operations are + - × ÷ √ of "
         "doubles; exp, log and powers are not counted, which is why many positions, with their many "
-        f"exponentials, look slow. The processor's peak, {found['peak'] / 1e9:,.0f} GFlop/s, is that of a loop "
-        f"of products and sums that are not fused. {_where(found)}\n"
+        f"exponentials, look slow. The processor's peak, {found['peak'] / 1e9:,.0f} GFlop/s, is that of a "
+        f"loop of products and sums that are not fused. {_where(found)}\n"
     ]
     for port, points in found["ports"].items():
         rows = [

@@ -195,6 +195,7 @@ class Record(Part, frozen=True, kw_only=True):
     schema: Literal[3] = 3
     port: Name
     language: str
+    family: str | None = None
     engine: Literal["graph", "fused"]
     agreement: Literal["bit", "tolerance"]
     claimed_level: int

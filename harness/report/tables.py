@@ -44,21 +44,23 @@ def marks(record: Record) -> dict[int, str]:
 
 def _levels(records: Sequence[Record]) -> str:
     levels = [f"{number} {name}" for number, name in enumerate(NAMES, start=1)]
-    heads = ["port", *levels, "reached", "worst", "verdict"]
+    heads = ["port", "language", "family", *levels, "reached", "worst", "verdict"]
     rows = []
-    for record in records:
+    for record in sorted(records, key=lambda record: (record.family or "", record.port)):
         signs = marks(record)
         worst = max((level.worst_ulps for level in record.levels), default=0)
         rows.append(
             (
                 f"[{record.port}](../ports/{record.port}/)",
+                safe(record.language),
+                safe(record.family or ""),
                 *(signs.get(n, "") for n in range(1, TOP + 1)),
                 f"{record.reached_level}/{TOP}",
                 words.distance(worst) if worst else "",
                 f"![{words.verdict(record)}](badges/{record.port}.svg)",
             )
         )
-    return markdown(heads, "l" * (1 + TOP) + "rrl", rows)
+    return markdown(heads, "l" * (3 + TOP) + "rrl", rows)
 
 
 def _failures(records: Sequence[Record]) -> list[str]:

@@ -86,6 +86,8 @@ def distance(ulps: int | None) -> str:
     """A distance of two doubles."""
     if ulps is None:
         return "one of them is NaN"
+    if ulps >= 2**52:
+        return "of another size or sign"
     if ulps >= 10**9:
         return f"{ulps:.1e} ulps"
     return "1 ulp" if ulps == 1 else f"{ulps:,} ulps"

@@ -52,7 +52,19 @@ def results_in(folder: Path) -> Path:
     mutant = {"area": "adam", "what": "eps is <inside>", "why": "a & b", "rounding": True, "name": "eps"}
     caught = mutant | {"level": 9, "case": "adam/example", "checkpoint": "v[0]", "ulps": 1}
     survivor = mutant | {"level": None, "case": None, "checkpoint": None, "ulps": None}
-    (folder / "mutants.json").write_text(json.dumps({"version": "", "mutants": [caught, survivor]}))
+    named = {name for one in planted().record.diagnosis for name in one.variants}
+    survivors = [survivor | {"name": name} for name in sorted(named)]
+    (folder / "mutants.json").write_text(json.dumps({"version": "", "mutants": [caught, *survivors]}))
+    law = {"flow": "loss", "name": "mean", "sentence": "A loss is a mean.", "within": "exact", "line": 1}
+    ledger = {
+        "flows": ["loss"],
+        "laws": [law | {"code": "return total / count", "assertions": 64}],
+        "mutants": {"eps": ["mean"], **{name: [] for name in sorted(named)}},
+        "rounding": [],
+    }
+    science = folder.parent / "science"
+    science.mkdir(exist_ok=True)
+    (science / "laws.json").write_text(json.dumps(ledger))
     return folder
 
 

@@ -25,8 +25,8 @@ What looks unsafe lets the pages' own scripts compile WebAssembly, and nothing e
 """
 
 
-def site(results: data.Results) -> Iterator[tuple[str, str]]:
-    """(path, text) of every file of the site."""
+def site(results: data.Results, repository: str | None = None) -> Iterator[tuple[str, str]]:
+    """(path, text) of every file of the site, which links to the address `repository` if there is one."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_HERE / "templates"),
         autoescape=True,
@@ -36,7 +36,12 @@ def site(results: data.Results) -> Iterator[tuple[str, str]]:
     )
     environment.filters["thousands"] = lambda number, digits=0: f"{number:,.{digits}f}"
     environment.globals.update(
-        distance=words.distance, look=words.of_level, below=speed.below, readable_call=terminal.readable_call
+        original=pages.ORIGINAL,
+        repository=repository,
+        distance=words.distance,
+        look=words.of_level,
+        below=speed.below,
+        readable_call=terminal.readable_call,
     )
     environment.filters["scientific"] = plots.scientific
     goldens = browser.golden_scripts()
@@ -55,7 +60,7 @@ def site(results: data.Results) -> Iterator[tuple[str, str]]:
         yield f"goldens/{golden.file}", golden.script
 
 
-def build(results: Path, out: Path, example: data.Example) -> int:
+def build(results: Path, out: Path, example: data.Example, repository: str | None = None) -> int:
     """Write the site of `results` into `out`, in place of an earlier one, and return the number of its files.
 
     Raises ManifestError if `out` is something else, MachineFault if it cannot be written.
@@ -69,7 +74,7 @@ def build(results: Path, out: Path, example: data.Example) -> int:
             f"{paths.shown(out)} is there already and is no site of this project, so it is left alone",
             hint="name another folder with --out, or remove this one",
         )
-    files = list(site(data.read(results, example)))
+    files = list(site(data.read(results, example), repository))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:

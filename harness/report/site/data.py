@@ -29,7 +29,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Results:
-    """What is known about the ports, by name. `bench` and `mutants` are None if they were never made."""
+    """What is known about the ports, by name. `bench`, `mutants`, `laws`: None if they were never made."""
 
     ports: tuple[str, ...]
     records: dict[str, Record]
@@ -37,6 +37,7 @@ class Results:
     accuracy: dict[str, Json]
     bench: Json | None
     mutants: Json | None
+    laws: Json | None
     tolerance: bounds.Bounds
     example: Example
 
@@ -59,6 +60,7 @@ def read(folder: Path, example: Example) -> Results:
         },
         bench=_json(folder / "bench.json"),
         mutants=_json(folder / "mutants.json"),
+        laws=_json(folder.parent / "science" / "laws.json"),
         tolerance=bounds.load(),
         example=example,
     )

@@ -46,6 +46,18 @@ def accuracy(entry: Json) -> list[Histogram]:
     return made
 
 
+def by_library(found: dict[str, Json]) -> dict[str, list[Histogram]]:
+    """As accuracy(), under the names of all ports whose functions gave the same counts: one library's."""
+    named: dict[tuple[tuple[tuple[str, int], ...], ...], list[str]] = {}
+    made: dict[tuple[tuple[tuple[str, int], ...], ...], list[Histogram]] = {}
+    for name, entry in found.items():
+        functions = accuracy(entry)
+        counts = tuple(one.counts for one in functions)
+        named.setdefault(counts, []).append(name)
+        made.setdefault(counts, functions)
+    return {", ".join(names): made[counts] for counts, names in named.items()}
+
+
 def bin_name(one: Json) -> str:
     least, most = one["least"], one["most"]
     if most is None:

@@ -12,11 +12,12 @@ from harness.build.manifest import Manifest
 from harness.report import badges, terminal, words
 from harness.report.escape import plain
 from harness.report.record import LevelRecord, Record
-from harness.report.site import bits, browser, measured, plots
+from harness.report.site import bits, browser, documents, languages, measured, plots
 from harness.report.site.data import Example, Json, Results
 from harness.report.site.source_view import SourceFile, highlighted, source_files
 
 MISTAKEN_FILE = "microgpt.py"
+ORIGINAL = "https://gist.github.com/karpathy/8627fe009c40f57531cb18360106ce95"
 
 
 @dataclass(frozen=True)
@@ -30,12 +31,13 @@ class Page:
 
 @dataclass(frozen=True)
 class Cell:
-    """One level of one port. `rank` orders cells: the share of the cases that agree."""
+    """One level of one port. `rank` orders cells: the share of cases that agree. Not `asked`: no result."""
 
     sign: str
     style: str
     words: str
     rank: float
+    asked: bool = True
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Row:
 
     port: str
     language: str
+    family: str
     toolchain: str
     style: str
     verdict: str
@@ -58,14 +61,13 @@ class Row:
 
 def cell(level: LevelRecord) -> Cell:
     look = words.of_level(level)
-    said = f"level {level.level}, {level.verb}: {look.words}, {level.agreed} of {level.cases} agree"
+    said = f"{look.words}, {level.agreed} of {level.cases}"
     if level.worst_ulps:
         said += f", {words.distance(level.worst_ulps)} at most"
     return Cell(look.sign, look.kind, said, level.agreed / max(1, level.cases))
 
 
-def missing(number: int, verb: str) -> Cell:
-    return Cell("·", "todo", f"level {number}, {verb}: no result", -1.0)
+MISSING = Cell("·", "todo", "no result", -1.0, asked=False)
 
 
 def verdict(record: Record | None) -> tuple[str, str, str]:
@@ -81,18 +83,20 @@ def row(port: str, results: Results) -> Row:
     record, speed = results.records.get(port), results.speed(port)
     levels = {level.level: level for level in record.levels} if record else {}
     style, said, outcome = verdict(record)
+    loaded = manifest.load(port) if record is None else None
+    family = record.family if record else loaded.family if loaded else None
     size = record.size if record else None
     return Row(
         port=port,
-        language=plain(record.language if record else manifest.load(port).language),
+        language=plain(record.language if record else loaded.language if loaded else port),
+        family=family or "",
         toolchain=plain(record.build.toolchain) if record else "",
         style=style,
         verdict=said,
         outcome=outcome,
         reached=record.reached_level if record else None,
         cells=tuple(
-            cell(levels[number]) if number in levels else missing(number, verb)
-            for number, verb in enumerate(verbs.NAMES, start=1)
+            cell(levels[number]) if number in levels else MISSING for number in range(1, verbs.TOP + 1)
         ),
         microseconds=speed["step_microseconds"] if speed else None,
         memory=speed["peak_mib"] if speed else None,
@@ -117,12 +121,15 @@ def divergence(record: Record) -> dict[str, Any] | None:
         "pair": bits.pair(shown) if shown and shown.kind == "value" else None,
         "trail": bits.trail(record.trail) if record.trail else None,
         "said": bits.likely_words(record),
+        "mistakes": sorted(
+            {name for one in record.diagnosis for names in one.variants for name in names.split(" + ")}
+        ),
         "repeat": f"{terminal.make_command(record)} CASE={case.case}",
     }
 
 
 def index(results: Results) -> Page:
-    rows = [row(port, results) for port in results.ports]
+    rows = sorted((row(port, results) for port in results.ports), key=lambda row: (row.family, row.port))
     records = results.records.values()
     wrong = results.example.record
     return Page(
@@ -130,7 +137,8 @@ def index(results: Results) -> Page:
         "index.html",
         {
             "rows": rows,
-            "verbs": verbs.NAMES,
+            "verbs": verbs.VERBS,
+            "original": ORIGINAL,
             "legend": [
                 words.LOOKS[name] for name in ("agrees", "tolerance", "disagrees", "known", "unsupported")
             ],
@@ -162,8 +170,24 @@ def port(name: str, results: Results) -> Page:
             "dockerfile": dockerfile,
             "sources": sources,
             "changed": changed_since(loaded, record),
+            "soil": loaded.soil if loaded else (),
+            "asked": languages.note_keys(),
         },
     )
+
+
+def source(name: str, file: SourceFile) -> Page:
+    """One of a port's files, every line a place of its own."""
+    return Page(f"ports/{name}/{file.name}.html", "source.html", {"port": name, "file": file})
+
+
+def language_page() -> Page:
+    values = {"soils": languages.soils(), "asked": languages.note_keys(), "undone": languages.undone()}
+    return Page("languages.html", "languages.html", values)
+
+
+def document(found: documents.Document) -> Page:
+    return Page(found.path, "document.html", {"title": found.title, "text": found.text})
 
 
 def _port_files(name: str) -> tuple[Manifest | None, list[SourceFile], SourceFile | None]:
@@ -240,7 +264,7 @@ def measurements(results: Results) -> Page:
             "bench": results.bench,
             "speeds": speeds,
             "speed_plot": plots.log_bars("Microseconds for one step, by port", bars, plots.duration),
-            "accuracies": {name: measured.accuracy(entry) for name, entry in results.accuracy.items()},
+            "accuracies": measured.by_library(results.accuracy),
             "tolerance": results.tolerance,
             "spreads": spreads,
             "growths": measured.growths(results.tolerance),
@@ -267,6 +291,28 @@ def mistakes(results: Results) -> Page:
     )
 
 
+def laws(results: Results) -> Page:
+    """The ledger: flow by flow, each law with the line of code and the mistakes that break it."""
+    found = results.laws or {"flows": [], "laws": [], "mutants": {}, "rounding": []}
+    broken_by: dict[str, list[str]] = {}
+    for mutant, names in found["mutants"].items():
+        for name in names:
+            broken_by.setdefault(name, []).append(mutant)
+    asked = [mutant for mutant in found["mutants"] if mutant not in found["rounding"]]
+    return Page(
+        "laws.html",
+        "laws.html",
+        {
+            "flows": {flow: [law for law in found["laws"] if law["flow"] == flow] for flow in found["flows"]},
+            "assertions": sum(law["assertions"] for law in found["laws"]),
+            "broken_by": broken_by,
+            "asked": len(asked),
+            "caught": sum(bool(found["mutants"][mutant]) for mutant in asked),
+            "missed": [mutant for mutant in asked if not found["mutants"][mutant]],
+        },
+    )
+
+
 def all_pages(results: Results, goldens: Sequence[browser.Golden]) -> list[Page]:
     return [
         index(results),
@@ -274,5 +320,9 @@ def all_pages(results: Results, goldens: Sequence[browser.Golden]) -> list[Page]
         browser_page(goldens),
         measurements(results),
         mistakes(results),
+        laws(results),
+        language_page(),
+        *map(document, documents.documents()),
         *(port(name, results) for name in results.ports),
+        *(source(name, file) for name in results.ports for file in _port_files(name)[1]),
     ]

@@ -79,6 +79,19 @@ def test_sources_are_ports_beside_this_one(tmp_path: Path) -> None:
             manifest.load_folder(port(folder, text))
 
 
+NOTES = ("natural", "fights", "doubles", "integers", "autograd", "stack", "text", "surprise")
+
+
+def test_soil_notes_arrive_whole_or_are_refused(tmp_path: Path) -> None:
+    soil = "soil:\n" + "".join(f"  {key}: Something about {key}.\n" for key in NOTES)
+    found = manifest.load_folder(port(tmp_path, GOOD + "family: C family\n" + soil))
+    assert found.family == "C family"
+    assert dict(found.soil) == {key: f"Something about {key}." for key in NOTES}
+    (tmp_path / "again").mkdir()
+    says = refused(tmp_path / "again", GOOD + soil.replace("  text: Something about text.\n", ""))
+    assert "the key 'soil.text' is missing: how characters are read and written" in says
+
+
 def test_two_keys_are_enough(tmp_path: Path) -> None:
     found = manifest.load_folder(port(tmp_path, "language: Lua\nrun: lua microgpt.lua\n"))
     assert (found.apt, found.build, found.version, found.toolchain) == ((), None, None, None)

@@ -145,7 +145,9 @@ def test_the_matrix_shows_every_level_of_every_port_and_explains_the_first_diver
 def test_a_level_that_agrees_within_its_tolerance_has_a_mark_of_its_own():
     near = records.with_worst(records.made(agreement="tolerance"), 7, 40)
     [row] = [
-        line for line in tables.matrix([near]).splitlines() if line.startswith("| [lua](../ports/lua/) | ✓")
+        line
+        for line in tables.matrix([near]).splitlines()
+        if line.startswith("| [lua](../ports/lua/) |") and "✓" in line
     ]
     assert row.count("✓") == 11 and row.count("≈") == 1 and "40 ulps" in row
 

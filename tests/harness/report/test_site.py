@@ -24,10 +24,23 @@ from harness.cli import main as cli
 from harness.errors import ManifestError
 from harness.fleet import example
 from harness.judge.compare import Difference
-from harness.report.site import bits, browser, build, data, measured, pages, plots, source_view
+from harness.report.site import (
+    bits,
+    browser,
+    build,
+    data,
+    documents,
+    languages,
+    measured,
+    pages,
+    plots,
+    source_view,
+)
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]  # they share what they look at
-PAGES = ("index", "example", "browser", "measurements", "mistakes", "ports/c", "ports/lua", "ports/go")
+PAGES = ("index", "example", "browser", "languages", "measurements", "mistakes", "laws")
+OUTSIDE = "https://gist.github.com/karpathy/8627fe009c40f57531cb18360106ce95"
+"""All that the pages lead to outside of the site, but for what documents name."""
 
 
 @cache
@@ -57,7 +70,14 @@ def links(document: Element) -> Iterator[str]:
 
 def test_every_port_has_a_page_and_every_page_is_valid_html(site: Path):
     names = {path.relative_to(site).with_suffix("").as_posix() for path in all_pages(site)}
-    assert names == {*PAGES, *(f"ports/{port}" for port in manifest.known_ports())}
+    written = {Path(page).with_suffix("").as_posix() for page in documents.DOCUMENTS.values()}
+    ports = {f"ports/{port}" for port in manifest.known_ports()}
+    sources = {
+        f"ports/{port}/{file}"
+        for port in manifest.known_ports()
+        for file in ("port.yaml", *manifest.load(port).files())
+    }
+    assert names == {*PAGES, *written, *ports, *sources}
     for path in all_pages(site):
         parsed(path)
 
@@ -66,6 +86,8 @@ def test_every_link_leads_to_a_file_or_a_place_that_is_there(site: Path):
     for path in all_pages(site):
         for link in links(parsed(path)):
             parts = urlsplit(link)
+            if link == OUTSIDE or (parts.scheme == "https" and path.parent.name == "docs"):
+                continue
             target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
             assert not parts.scheme and not parts.netloc, f"{path.name} leads out of the site: {link}"
             assert target.is_file() and target.is_relative_to(site), f"{path.name}: {link}"
@@ -76,9 +98,9 @@ def test_every_link_leads_to_a_file_or_a_place_that_is_there(site: Path):
 def test_no_page_asks_for_anything_from_outside(site: Path):
     for path in [*all_pages(site), *site.glob("static/*")]:
         addresses = set(re.findall(r"https?://[\w./-]+", path.read_text(encoding="utf-8")))
-        if path.suffix == ".html" and path.parent.name == "ports":
+        if path.suffix == ".html" and {"ports", "docs"} & set(path.relative_to(site).parts):
             continue  # sources may name addresses; as links they are looked for above
-        assert addresses <= {"http://www.w3.org/2000/svg"}, path
+        assert addresses <= {"http://www.w3.org/2000/svg", OUTSIDE}, path
 
 
 def test_the_policy_forbids_what_the_pages_do_not_have(site: Path):
@@ -109,12 +131,15 @@ def test_the_matrix_says_in_words_what_each_level_of_each_port_came_to(site: Pat
     words = {
         port: text(rows[f"ports/{port}.html"]) for port in ("lua", "c", "haskell", "zig", "go", "javascript")
     }
+    cells = {port: [cell[0] for cell in rows[f"ports/{port}.html"].findall("td")[2:14]] for port in words}
+    titles = {port: [cell.attrib["title"] for cell in found] for port, found in cells.items()}
     assert "bit-exact 12/12" in words["lua"] and words["lua"].count("✓") == 12
-    assert "disagrees" in words["c"] and "level 7, forward: disagrees" in words["c"]
-    assert "level 9, adam: crashed" in words["haskell"]
+    assert "disagrees" in words["c"] and titles["c"][6].startswith("disagrees")
+    assert cells["c"][6].attrib["href"] == "ports/c.html#7"
+    assert titles["haskell"][8].startswith("crashed")
     assert "could not be built" in words["zig"]
-    assert "never run" in words["go"] and "level 1, hello: no result" in words["go"]
-    assert "level 12, run: expected failure" in words["javascript"]
+    assert "never run" in words["go"] and titles["go"] == ["no result"] * 12
+    assert titles["javascript"][11].startswith("expected failure")
     outcomes = {port: rows[f"ports/{port}.html"].attrib["data-outcome"] for port in words}
     assert (
         outcomes["lua"] == "conforms" and outcomes["c"] == "does not conform" and outcomes["go"] == "not run"
@@ -143,14 +168,14 @@ def test_a_port_s_page_has_all_that_is_known_of_it(site: Path):
     ]
     trends = document.findall(".//div[@class='trends']//{http://www.w3.org/2000/svg}svg")
     assert trends[-1].attrib["aria-label"].endswith("from 5,000 to 4,206 over 2 states")
-    written = {text(code) for code in document.iter("summary")}
-    assert any(summary.startswith("microgpt.lua") for summary in written)
+    assert "lua/microgpt.lua.html" in set(links(document))
 
 
 def test_the_source_on_the_page_is_the_file_line_by_line(site: Path):
-    document = parsed(site / "ports" / "c.html")
+    document = parsed(site / "ports" / "c" / "exact.h.html")
     shown = document.find(".//div[@aria-label='exact.h']//code")
     assert shown is not None
+    assert [line.get("id") for line in shown][:3] == ["L1", "L2", "L3"]
     assert "".join(shown.itertext()) == (paths.ports_dir() / "c" / "exact.h").read_text()
 
 
@@ -177,6 +202,39 @@ def test_what_was_not_measured_is_said_with_the_command_that_measures_it(tmp_pat
     for command in ("make bench", "make accuracy"):
         assert f"<code>{command}</code>" in written["measurements.html"]
     assert "<code>make mutants</code>" in written["mistakes.html"]
+    assert "<code>conform laws --mutants</code>" in written["laws.html"]
+
+
+def test_a_language_without_a_port_is_offered_and_one_with_a_port_is_not(site: Path):
+    offered = {one.name for one in languages.undone()}
+    assert "hare" in offered and not offered & set(manifest.known_ports())
+    page = text(parsed(site / "languages.html"))
+    assert "LANG=hare" in page and "LANG=zig" not in page
+
+
+def test_a_diagnosis_leads_to_its_mistake(site: Path):
+    found = [link for link in links(parsed(site / "example.html")) if "mistakes.html#" in link]
+    assert f"mistakes.html#{example.MISTAKE}" in found
+
+
+def test_the_front_page_stays_small_with_a_hundred_ports(site: Path):
+    page = (site / "index.html").read_text(encoding="utf-8")
+    rows = re.findall(r"<tr data-outcome.*?</tr>", page, re.DOTALL)
+    assert len(page) + (100 - len(rows)) * max(map(len, rows)) < 160_000
+
+
+@pytest.mark.parametrize(
+    "link, target",
+    [
+        ("SPEC.md#11-the-protocol", "spec.html#11-the-protocol"),
+        ("../docs/CI.md", "ci.html"),
+        ("https://example.org/x", "https://example.org/x"),
+        ("#here", "#here"),
+        ("levels/01-hello/", None),
+    ],
+)
+def test_a_document_s_links_stay_in_the_site(link: str, target: str | None):
+    assert documents.leads_to(link, "conformance/GUIDE.md") == target
 
 
 def test_words_from_outside_are_never_taken_for_html(site: Path):

@@ -8,9 +8,9 @@
   const rows = [...body.rows];
   const headings = [...table.tHead.rows[0].cells];
 
-  /** Orders two cells; what is not known comes last either way. */
+  /** Orders two cells; what is not known comes last either way. A level without a value is one that agrees whole. */
   function order(a, b, type, direction) {
-    const [x, y] = [a.dataset.value, b.dataset.value];
+    const [x, y] = [a.dataset.value ?? '1', b.dataset.value ?? '1'];
     if (x === '' || y === '') return (x === '') - (y === '');
     return direction * (type === 'number' ? Number(x) - Number(y) : x.localeCompare(y));
   }
@@ -31,8 +31,8 @@
     button.addEventListener('click', () => sort(column));
     heading.append(button);
   });
-  headings[0].setAttribute('aria-sort', 'ascending');
 
+  const family = headings.findIndex((heading) => heading.classList.contains('family'));
   const find = document.getElementById('find');
   const verdict = document.getElementById('verdict');
 
@@ -40,7 +40,7 @@
     const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
     let shown = 0;
     for (const row of rows) {
-      const text = row.textContent.toLowerCase();
+      const text = [row.cells[0].dataset.value, row.cells[0].textContent, row.cells[family].textContent].join(' ').toLowerCase();
       const fits = words.every((word) => text.includes(word));
       row.hidden = !fits || (verdict.value !== '' && row.dataset.outcome !== verdict.value);
       shown += row.hidden ? 0 : 1;
@@ -48,10 +48,29 @@
     document.getElementById('shown').value = `${shown} of ${rows.length} ports`;
   }
 
-  find.addEventListener('input', filter);
-  verdict.addEventListener('change', filter);
+  /** What is looked for stands in the address, so that it can be sent to somebody. */
+  function remember() {
+    const asked = new URLSearchParams();
+    if (find.value) asked.set('find', find.value);
+    if (verdict.value) asked.set('verdict', verdict.value);
+    history.replaceState(null, '', asked.size ? `#${asked}` : location.pathname);
+    filter();
+  }
+
+  function recall() {
+    const asked = new URLSearchParams(location.hash.slice(1));
+    if (location.hash && !asked.has('find') && !asked.has('verdict')) return;
+    find.value = asked.get('find') ?? '';
+    verdict.value = asked.get('verdict') ?? '';
+    filter();
+  }
+
+  find.addEventListener('input', remember);
+  verdict.addEventListener('change', remember);
+  window.addEventListener('hashchange', recall);
   const form = document.getElementById('filters');
   form.addEventListener('submit', (event) => event.preventDefault());
   form.hidden = false;
+  recall();
   filter();
 })();

@@ -1,0 +1,2 @@
+-record(shape, {layers, heads, embedding, block, vocabulary, activation, attention}).
+-record(settings, {learning_rate, beta1, beta2, epsilon, schedule, steps}).

@@ -1,0 +1,213 @@
+"""Asks a program through the protocol, and reads its replies as numbers.
+
+A law asks through an Asker and never sees requests. Whatever cannot be read, a refusal included, raises
+NoAnswer, which breaks the law that asked.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from conformance.messages import Reply, Request
+from reference.protocol.wire import hexadecimal
+
+Answer = Callable[[Request], Reply]
+CHECKSUMS: tuple[str, ...] = ("gradients", "m", "v", "parameters")
+Rows = list[list[float]]
+Tensors = dict[str, Rows]
+
+
+class NoAnswer(Exception):
+    """The program refused a good request, or answered something that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model's shape and parameters. tensors: name -> rows x columns, in SPEC's order (section 6)."""
+
+    layers: int
+    heads: int
+    embedding: int
+    block: int
+    vocabulary: int
+    tensors: Tensors
+    activation: str = "relu"
+    attention: tuple[tuple[int, ...], ...] = ()
+
+    def lines(self, math: str) -> list[str]:
+        table = self.attention or tuple(tuple(range(t + 1)) for t in range(self.block))
+        return [
+            *(f"math {math}", f"layers {self.layers}", f"heads {self.heads}", f"embedding {self.embedding}"),
+            *(f"block {self.block}", f"vocabulary {self.vocabulary}", f"activation {self.activation}"),
+            *(f"attend {' '.join(map(str, listed))}" for listed in table),
+        ]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What `train` says of one step."""
+
+    loss: float
+    checksums: dict[str, str]
+    tensors: Tensors
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What `sample` says of one sample: its tokens, and the probabilities that each was drawn from."""
+
+    tokens: list[int]
+    probabilities: Rows
+
+
+@dataclass
+class Asker:
+    """One program under question. math: `exact` or `native`. requests: how many were asked.
+
+    A question is asked once, unless a law says forget(): most laws look at the same few models.
+    """
+
+    answer: Answer
+    math: str = "exact"
+    requests: int = 0
+    _known: dict[tuple[str, ...], Reply] = field(default_factory=dict, repr=False)
+
+    def forget(self) -> None:
+        self._known.clear()
+
+    def ask(self, verb: str, lines: Iterable[str]) -> list[list[str]]:
+        """The reply's lines, as words. Raises NoAnswer."""
+        asked = (verb, *lines)
+        if asked not in self._known:
+            self.requests += 1
+            self._known[asked] = self.answer(Request(verb, f"law{self.requests}", asked[1:]))
+        reply = self._known[asked]
+        if not reply.ok:
+            raise NoAnswer(f"{verb} was refused: {reply.reason}")
+        return [line.split(" ") for line in reply.lines]
+
+    def values(self, verb: str, lines: Sequence[str], *, math: bool = False) -> list[list[float]]:
+        """The doubles of each line of the reply."""
+        head = [f"math {self.math}"] if math else []
+        return [doubles(words[1:]) for words in self.ask(verb, [*head, *lines])]
+
+    def function(self, name: str, arguments: Iterable[Sequence[float]]) -> list[float]:
+        lines = [f"{name} {words(each)}" for each in arguments]
+        return [value for [value] in self.values("math", lines, math=True)]
+
+    def draws(self, seed: int, *lines: str) -> list[list[str]]:
+        """The words of each line of `random`, its key left out."""
+        return [line[1:] for line in self.ask("random", [f"math {self.math}", f"seed {seed}", *lines])]
+
+    def tokens(self, documents: Sequence[str]) -> dict[str, list[list[int]]]:
+        """Every line of the reply of `tokens`, by key."""
+        found: dict[str, list[list[int]]] = {}
+        for line in self.ask("tokens", [" ".join(["line", *map(str, map(ord, one))]) for one in documents]):
+            found.setdefault(line[0], []).append(integers(line[1:]))
+        return found
+
+    def graph(self, expressions: Sequence[str], root: int) -> tuple[list[float], list[float]]:
+        """Value and gradient of every expression."""
+        found = self.values("graph", [*expressions, f"root {root}"], math=True)
+        values = [row[0] for row in found if row]
+        return values[: len(expressions)], values[len(expressions) :]
+
+    def forward(self, model: Model, document: Sequence[int]) -> Tensors:
+        return tensors(self.ask("forward", self._model_request(model, document)))
+
+    def loss(self, model: Model, document: Sequence[int]) -> float:
+        return self.forward(model, document)["loss"][0][0]
+
+    def backward(self, model: Model, document: Sequence[int]) -> Tensors:
+        return tensors(self.ask("backward", self._model_request(model, document)))
+
+    def _model_request(self, model: Model, document: Sequence[int]) -> list[str]:
+        return [*model.lines(self.math), f"tokens {' '.join(map(str, document))}", *written(model.tensors)]
+
+    def adam(self, settings: Sequence[str], given: Tensors) -> Tensors:
+        return tensors(self.ask("adam", [f"math {self.math}", *settings, *written(given)]))
+
+    def train(
+        self, model: Model, settings: Sequence[str], documents: Sequence[Sequence[int]], moments: Tensors
+    ) -> list[Step]:
+        """settings: the lines from `learning_rate` to `full`."""
+        lines = [*model.lines(self.math), *settings]
+        lines += [f"tokens {' '.join(map(str, document))}" for document in documents]
+        found: list[list[list[str]]] = []
+        for line in self.ask("train", [*lines, *written(model.tensors), *written(moments)]):
+            if line[0] == "step":
+                found.append([])
+            found[-1].append(line)
+        return [_step(lines) for lines in found]
+
+    def sample(
+        self, model: Model, temperature: float, samples: int, state: Sequence[str]
+    ) -> tuple[list[Sample], int]:
+        """The samples, and the generator's next word. state: the lines `state` and `kept`."""
+        lines = [*model.lines(self.math), f"temperature {hexadecimal(temperature)}", f"samples {samples}"]
+        found: list[Sample] = []
+        word = 0
+        for line in self.ask("sample", [*lines, *written(model.tensors), *state]):
+            if line[0] == "sample":
+                found.append(Sample([], []))
+            elif line[0] == "probabilities":
+                found[-1].probabilities.append(doubles(line[1:]))
+            elif line[0] == "token":
+                found[-1].tokens.extend(integers(line[1:]))
+            else:
+                [word] = integers(line[1:])
+        return found, word
+
+    def state(self, seed: int, *before: str) -> list[str]:
+        """The lines `state` and `kept` of a generator."""
+        *_, state, kept = self.ask("random", [f"math {self.math}", f"seed {seed}", *before, "state"])
+        return [" ".join(state), " ".join(kept)]
+
+
+def _step(lines: list[list[str]]) -> Step:
+    plain = {line[0]: line[1:] for line in lines if line[0] not in ("tensor", "row")}
+    sums: dict[str, str] = {name: " ".join(plain[name]) for name in CHECKSUMS if name in plain}
+    return Step(doubles(plain["loss"])[0], sums, tensors(lines))
+
+
+def tensors(lines: Iterable[Sequence[str]]) -> Tensors:
+    """Every tensor of a reply; a line with doubles and no tensor is a tensor of one row, by its key."""
+    found: Tensors = {}
+    rows: Rows = []
+    for line in lines:
+        if line[0] == "tensor":
+            rows = found.setdefault(line[1], [])
+        elif line[0] == "row":
+            rows.append(doubles(line[1:]))
+        elif len(line) == 2 and len(line[1]) == 16:
+            found[line[0]] = [doubles(line[1:])]
+    return found
+
+
+def written(given: Tensors) -> list[str]:
+    lines = []
+    for name, rows in given.items():
+        lines.append(f"tensor {name} {len(rows)} {len(rows[0])}")
+        lines += [f"row {words(row)}" for row in rows]
+    return lines
+
+
+def words(values: Iterable[float]) -> str:
+    return " ".join(map(hexadecimal, values))
+
+
+def doubles(found: Iterable[str]) -> list[float]:
+    """Raises NoAnswer for what is no double."""
+    try:
+        return [struct.unpack(">d", bytes.fromhex(word))[0] for word in found]
+    except (ValueError, struct.error):
+        raise NoAnswer(f"{' '.join(found)[:60]!r} is no list of doubles") from None
+
+
+def integers(found: Iterable[str]) -> list[int]:
+    try:
+        return [int(word) for word in found]
+    except ValueError:
+        raise NoAnswer(f"{' '.join(found)[:60]!r} is no list of integers") from None

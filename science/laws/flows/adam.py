@@ -1,0 +1,349 @@
+"""Adam and the schedule of its rate."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from reference.protocol.wire import hexadecimal
+from science.laws.asking import Asker, Rows, Tensors
+from science.laws.ledger import EPSILON, Assertion, each_near, each_same, law, near, same, true
+from science.laws.models import SMALL, TWO_LAYERS, document, scaled, zeros
+
+ADAM, SCHEDULE = "Adam", "schedule"
+MOMENT = "m = self.beta1 * m + (1.0 - self.beta1) * g"
+SQUARE = "v = self.beta2 * v + (1.0 - self.beta2) * maths.pow(g, 2.0)"
+UPDATE = "yield p - divide(rate * m_hat"
+RATE = "def rate(self, step"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a training, as the protocol names them."""
+
+    learning_rate: float = 0.01
+    beta1: float = 0.85
+    beta2: float = 0.99
+    epsilon: float = 1e-8
+    schedule: str = "linear"
+    steps: int = 100
+
+    def lines(self) -> list[str]:
+        doubles = ("learning_rate", "beta1", "beta2", "epsilon")
+        return [
+            *(f"{name} {hexadecimal(getattr(self, name))}" for name in doubles),
+            f"schedule {self.schedule}",
+            f"steps {self.steps}",
+        ]
+
+
+USUAL = Settings()
+VARIED = (
+    ("usual", USUAL),
+    ("cosine", Settings(0.02, 0.9, 0.95, 1e-8, "cosine", 50)),
+    ("short memory", Settings(0.5, 0.25, 0.5, 1e-3, "linear", 10)),
+)
+
+
+def drawn(seed: int, rows: int = 3, columns: int = 4) -> Rows:
+    draw = random.Random(seed)
+    return [[draw.gauss(0.0, 1.0) for _ in range(columns)] for _ in range(rows)]
+
+
+def update(ask: Asker, settings: Settings, step: int, p: Rows, g: Rows, m: Rows, v: Rows) -> Tensors:
+    given = {"parameters": p, "gradients": g, "m": m, "v": v}
+    return ask.adam([*settings.lines(), f"step {step}"], given)
+
+
+def flat(rows: Rows) -> list[float]:
+    return [value for row in rows for value in row]
+
+
+def squares(rows: Rows) -> Rows:
+    return [[value * value for value in row] for row in rows]
+
+
+@law(
+    ADAM,
+    "The first step has the size of the rate, against the gradient.",
+    UPDATE,
+    "epsilon over the gradient",
+)
+def the_first_step_has_the_size_of_the_rate(ask: Asker) -> Iterator[Assertion]:
+    for name, settings in VARIED:
+        g = drawn(1)
+        zero = zeros(g)
+        found = update(ask, settings, 0, zero, g, zero, zero)
+        for index, (p, slope) in enumerate(zip(flat(found["parameters"]), flat(g), strict=True)):
+            right = -math.copysign(settings.learning_rate, slope)
+            within = settings.learning_rate * (2 * settings.epsilon / abs(slope) + 16 * EPSILON)
+            yield near(f"{name}[{index}]", p, right, within)
+
+
+@law(
+    ADAM,
+    "After n steps, m and v are the weighted sums of all gradients and of their squares.",
+    MOMENT,
+    "4 roundings for each step",
+)
+def moments_are_weighted_sums(ask: Asker) -> Iterator[Assertion]:
+    for name, settings in VARIED:
+        p, m, v = drawn(2), zeros(drawn(2)), zeros(drawn(2))
+        gradients = [drawn(10 + step) for step in range(5)]
+        for step, g in enumerate(gradients):
+            found = update(ask, settings, step, p, g, m, v)
+            p, m, v = found["parameters"], found["m"], found["v"]
+        for index in range(12):
+            gs = [flat(g)[index] for g in gradients]
+            for label, beta, values, got in (
+                ("m", settings.beta1, gs, flat(m)[index]),
+                ("v", settings.beta2, [g * g for g in gs], flat(v)[index]),
+            ):
+                terms = [(1 - beta) * beta ** (4 - step) * value for step, value in enumerate(values)]
+                within = 16 * EPSILON * math.fsum(map(abs, terms))
+                yield near(f"{name}: {label}[{index}]", got, math.fsum(terms), within)
+
+
+@law(ADAM, "Nothing moves without a gradient and without moments.", UPDATE)
+def nothing_moves_without_gradients(ask: Asker) -> Iterator[Assertion]:
+    for name, settings in VARIED:
+        p = drawn(3)
+        found = update(ask, settings, 4, p, zeros(p), zeros(p), zeros(p))
+        yield from each_same(f"{name}: parameters", flat(found["parameters"]), flat(p))
+        yield from each_same(f"{name}: m", flat(found["m"]), [0.0] * 12)
+        yield from each_same(f"{name}: v", flat(found["v"]), [0.0] * 12)
+
+
+@law(ADAM, "The other way round, everything goes the other way.", UPDATE)
+def the_other_way_round(ask: Asker) -> Iterator[Assertion]:
+    for name, settings in VARIED:
+        p, g, m, v = drawn(4), drawn(5), drawn(6), squares(drawn(7))
+        found = update(ask, settings, 3, p, g, m, v)
+        turned = update(ask, settings, 3, scaled(p, -1.0), scaled(g, -1.0), scaled(m, -1.0), v)
+        yield from each_same(
+            f"{name}: parameters", flat(turned["parameters"]), [-x for x in flat(found["parameters"])]
+        )
+        yield from each_same(f"{name}: m", flat(turned["m"]), [-x for x in flat(found["m"])])
+        yield from each_same(f"{name}: v", flat(turned["v"]), flat(found["v"]))
+
+
+@law(
+    ADAM,
+    "The size of gradients does not matter: without epsilon, doubled ones move parameters as far.",
+    UPDATE,
+)
+def the_size_of_gradients_does_not_matter(ask: Asker) -> Iterator[Assertion]:
+    for name, settings in VARIED:
+        bare = replace(settings, epsilon=0.0)
+        p, g, m, v = drawn(4), drawn(5), drawn(6), squares(drawn(7))
+        found = update(ask, bare, 3, p, g, m, v)
+        twice = update(ask, bare, 3, p, scaled(g, 4.0), scaled(m, 4.0), scaled(v, 16.0))
+        yield from each_same(f"{name}", flat(twice["parameters"]), flat(found["parameters"]))
+
+
+@law(ADAM, "Every parameter is updated by itself: their order does not matter.", "for p, g, m, v in zip(ps")
+def parameters_are_updated_one_by_one(ask: Asker) -> Iterator[Assertion]:
+    for name, settings in VARIED:
+        given = [drawn(4), drawn(5), drawn(6), squares(drawn(7))]
+        found = update(ask, settings, 3, *given)
+        turned = update(ask, settings, 3, *(rows[::-1] for rows in given))
+        for key in ("parameters", "m", "v"):
+            yield from each_same(f"{name}: {key}", flat(turned[key][::-1]), flat(found[key]))
+
+
+@law(ADAM, "Without memory, m is the gradient and v its square.", SQUARE)
+def without_memory_moments_are_the_gradient(ask: Asker) -> Iterator[Assertion]:
+    bare = replace(USUAL, beta1=0.0, beta2=0.0)
+    for seed in range(3):
+        g = drawn(seed)
+        found = update(ask, bare, 2, drawn(8), g, drawn(9), squares(drawn(7)))
+        yield from each_same(f"m, {seed}", flat(found["m"]), flat(g))
+        yield from each_same(f"v, {seed}", flat(found["v"]), [x * x for x in flat(g)])
+
+
+@law(ADAM, "A rate of 0 moves nothing.", UPDATE)
+def a_rate_of_0_moves_nothing(ask: Asker) -> Iterator[Assertion]:
+    for name, settings in VARIED:
+        p = drawn(4)
+        found = update(ask, replace(settings, learning_rate=0.0), 3, p, drawn(5), drawn(6), squares(drawn(7)))
+        yield from each_same(name, flat(found["parameters"]), flat(p))
+
+
+@law(ADAM, "v is never negative.", SQUARE)
+def v_is_never_negative(ask: Asker) -> Iterator[Assertion]:
+    for name, settings in VARIED:
+        for seed in range(4):
+            g = drawn(seed)
+            found = update(ask, settings, 1, g, g, g, zeros(g))
+            yield true(f"{name}, {seed}", all(value >= 0.0 for value in flat(found["v"])))
+
+
+@law(
+    ADAM,
+    "The corrections undo that moments start at zero: of a constant gradient they leave the gradient.",
+    "def corrections",
+    "16 roundings over the correction, which is a difference",
+)
+def corrections_undo_the_start(ask: Asker) -> Iterator[Assertion]:
+    for name, settings in VARIED:
+        p, m, v = drawn(2), zeros(drawn(2)), zeros(drawn(2))
+        g = drawn(5)
+        for step in range(4):
+            found = update(ask, settings, step, p, g, m, v)
+            m, v = found["m"], found["v"]
+            for key, rows, right in (("correction1", m, g), ("correction2", v, squares(g))):
+                correction = found[key][0][0]
+                for index in (0, 5, 11):
+                    got, wanted = flat(rows)[index] / correction, flat(right)[index]
+                    within = 16 * EPSILON * abs(wanted) / correction
+                    yield near(f"{name}, step {step}: {key}[{index}]", got, wanted, within)
+
+
+@law(
+    ADAM,
+    "The update is the rate times corrected m over the root of corrected v, plus epsilon.",
+    UPDATE,
+    "16 roundings of the parameter and of what is subtracted",
+)
+def the_update_is_what_the_moments_say(ask: Asker) -> Iterator[Assertion]:
+    for name, settings in VARIED:
+        for step in (0, 3, settings.steps - 1):
+            p = drawn(4)
+            found = update(ask, settings, step, p, drawn(5), drawn(6), squares(drawn(7)))
+            rate, c1, c2 = (found[key][0][0] for key in ("rate", "correction1", "correction2"))
+            rows = zip(flat(p), flat(found["parameters"]), flat(found["m"]), flat(found["v"]), strict=True)
+            for index, (before, after, m, v) in enumerate(rows):
+                moved = rate * (m / c1) / (math.sqrt(v / c2) + settings.epsilon)
+                within = 16 * EPSILON * (abs(before) + abs(moved))
+                yield near(f"{name}, step {step}[{index}]", after, before - moved, within)
+
+
+# ---------------------------------------------------------------- schedule
+
+
+def rates(ask: Asker, settings: Settings) -> list[float]:
+    one = [[1.0]]
+    return [update(ask, settings, step, one, one, one, one)["rate"][0][0] for step in range(settings.steps)]
+
+
+LINEAR, COSINE = Settings(steps=16), Settings(schedule="cosine", steps=16)
+
+
+@law(SCHEDULE, "The first step has the whole rate.", RATE)
+def the_first_step_has_the_whole_rate(ask: Asker) -> Iterator[Assertion]:
+    for settings in (LINEAR, COSINE):
+        for rate in (0.01, 1.0, 3e-4):
+            found = rates(ask, replace(settings, learning_rate=rate, steps=3))
+            yield same(f"{settings.schedule}, {rate}", found[0], rate)
+
+
+@law(SCHEDULE, "The rate falls from step to step and stays above 0.", RATE)
+def the_rate_falls(ask: Asker) -> Iterator[Assertion]:
+    for settings in (LINEAR, COSINE):
+        found = rates(ask, settings)
+        for step in range(1, settings.steps):
+            holds = 0.0 < found[step] < found[step - 1]
+            yield true(
+                f"{settings.schedule}, step {step}", holds, f"{found[step - 1]!r} then {found[step]!r}"
+            )
+
+
+@law(
+    SCHEDULE,
+    "What is missing at the beginning is left at the end: rate(s) + rate(N - s) is the rate.",
+    RATE,
+    "8 roundings of the rate",
+)
+def the_schedule_is_symmetric(ask: Asker) -> Iterator[Assertion]:
+    for settings in (LINEAR, COSINE):
+        found = rates(ask, settings)
+        for step in range(1, settings.steps):
+            total = found[step] + found[settings.steps - step]
+            name = f"{settings.schedule}, step {step}"
+            yield near(name, total, settings.learning_rate, 8 * EPSILON * settings.learning_rate)
+
+
+@law(
+    SCHEDULE,
+    "The linear rate falls by the same amount in every step.",
+    "1.0 - s / n",
+    "8 roundings of the rate",
+)
+def the_linear_rate_falls_evenly(ask: Asker) -> Iterator[Assertion]:
+    found = rates(ask, LINEAR)
+    for step in range(1, 16):
+        yield near(f"step {step}", found[step - 1] - found[step], 0.01 / 16, 8 * EPSILON * 0.01)
+
+
+@law(SCHEDULE, "The cosine rate is half a wave.", "maths.cos((PI * s) / n)", "8 roundings of the rate")
+def the_cosine_rate_is_half_a_wave(ask: Asker) -> Iterator[Assertion]:
+    right = [0.01 * math.cos(math.pi * step / 32) ** 2 for step in range(16)]
+    yield from each_near("step", rates(ask, COSINE), right, 8 * EPSILON * 0.01)
+
+
+def documents(vocabulary: int, block: int) -> list[list[int]]:
+    return [
+        [vocabulary - 1, *[(a + b) % (vocabulary - 1) for b in range(2)], vocabulary - 1] for a in range(3)
+    ]
+
+
+@law(SCHEDULE, "Step s of a training reads document s, and begins again after the last.", "def losses(self)")
+def documents_come_in_turn(ask: Asker) -> Iterator[Assertion]:
+    for name, model in (("small", SMALL), ("two layers", TWO_LAYERS)):
+        read = documents(model.vocabulary, model.block)
+        still = replace(USUAL, learning_rate=0.0, steps=8)
+        steps = ask.train(model, [*still.lines(), "from 0", "count 8", "full"], read, {})
+        for number, step in enumerate(steps):
+            yield same(f"{name}, step {number}", step.loss, ask.loss(model, read[number % 3]))
+
+
+@law(
+    SCHEDULE,
+    "A training that is interrupted and taken up again ends with the same numbers.",
+    "self.step += 1",
+)
+def a_training_can_be_taken_up_again(ask: Asker) -> Iterator[Assertion]:
+    for name, model in (("small", SMALL), ("two layers", TWO_LAYERS)):
+        read = documents(model.vocabulary, model.block)
+        for settings in (replace(LINEAR, steps=6), replace(COSINE, steps=6)):
+            lines = settings.lines()
+            whole = ask.train(model, [*lines, "from 0", "count 6", "full 2"], read, {})
+            held = whole[2].tensors
+            halfway = replace(model, tensors={key: held[f"parameters.{key}"] for key in model.tensors})
+            moments = {f"{part}.{key}": held[f"{part}.{key}"] for part in "mv" for key in model.tensors}
+            rest = ask.train(halfway, [*lines, "from 3", "count 3", "full"], read, moments)
+            for number, (one, other) in enumerate(zip(whole[3:], rest, strict=True), start=3):
+                yield same(f"{name}, {settings.schedule}: loss {number}", other.loss, one.loss)
+                for key in one.checksums:
+                    equal = other.checksums[key] == one.checksums[key]
+                    yield true(f"{name}, {settings.schedule}: {key} {number}", equal)
+
+
+@law(SCHEDULE, "A step of a training is a backward and an update.", "loss.backward()")
+def a_step_is_backward_and_update(ask: Asker) -> Iterator[Assertion]:
+    for name, model in (("small", SMALL), ("two layers", TWO_LAYERS)):
+        read = documents(model.vocabulary, model.block)[:1]
+        for settings in (replace(LINEAR, steps=6), replace(COSINE, steps=6)):
+            [first] = ask.train(model, [*settings.lines(), "from 0", "count 1", "full 0"], read, {})
+            gradients = ask.backward(model, read[0])
+            for key, rows in model.tensors.items():
+                found = update(ask, settings, 0, rows, gradients[key], zeros(rows), zeros(rows))
+                equal = found["parameters"] == first.tensors[f"parameters.{key}"]
+                yield true(f"{name}, {settings.schedule}: {key}", equal)
+                yield true(
+                    f"{name}, {settings.schedule}: gradients of {key}",
+                    gradients[key] == first.tensors[f"gradients.{key}"],
+                )
+
+
+@law(SCHEDULE, "A training that learns one document by heart loses less and less.", "def advance")
+def one_document_is_learned(ask: Asker) -> Iterator[Assertion]:
+    for name, model in (("small", SMALL), ("two layers", TWO_LAYERS)):
+        for settings in (LINEAR, COSINE):
+            lines = replace(settings, learning_rate=0.02, steps=30).lines()
+            steps = ask.train(model, [*lines, "from 0", "count 30", "full"], [document(model)], {})
+            for number in range(10, 30, 5):
+                holds = steps[number].loss < steps[number - 10].loss
+                yield true(f"{name}, {settings.schedule}, step {number}", holds)

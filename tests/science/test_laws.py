@@ -1,0 +1,73 @@
+"""The laws hold for the reference, each is about a line of it, and known mistakes break them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from click.testing import CliRunner
+
+from conformance.messages import Reply, Request, golden_of
+from harness.cli import main as cli
+from science.laws import flows, hunt
+from science.laws.asking import Asker
+from science.laws.ledger import LAWS, Outcome, judge
+
+
+@pytest.fixture(scope="module")
+def outcomes() -> list[Outcome]:
+    return list(hunt.judge_all(Asker(golden_of)))
+
+
+def test_the_reference_keeps_every_law(outcomes: list[Outcome]):
+    broken = [(outcome.law.name, outcome.broken[:1]) for outcome in outcomes if outcome.broken]
+    assert not broken
+
+
+def test_there_are_fourteen_flows_and_more_assertions_than_were_claimed(outcomes: list[Outcome]):
+    counted = Counter({flow: 0 for flow in flows.FLOWS})
+    for outcome in outcomes:
+        counted[outcome.law.flow] += outcome.held
+    assert len(counted) == 14 and min(counted.values()) >= 100
+    assert sum(counted.values()) >= 2324
+
+
+def test_names_are_given_once_and_every_law_speaks_of_a_line_that_is_there():
+    names = Counter(one.name for one in LAWS)
+    assert max(names.values()) == 1
+    assert all(one.line_number > 0 and one.code for one in LAWS)
+
+
+def test_a_law_s_assertions_have_names_of_their_own(outcomes: list[Outcome]):
+    for one in LAWS[:20]:
+        named = Counter(assertion.name for assertion in one.check(Asker(golden_of)))
+        assert max(named.values()) == 1, one.name
+
+
+@pytest.mark.parametrize(
+    "mistake, law",
+    [
+        ("no-bias-correction", "the-first-step-has-the-size-of-the-rate"),
+        ("norm-without-division-by-n", "mean-square-is-nearly-one"),
+    ],
+)
+def test_a_known_mistake_breaks_its_law(mistake: str, law: str):
+    assert law in hunt.broken_by(mistake)[1]
+
+
+def test_a_refusal_breaks_the_law_that_asked_and_nothing_else():
+    refused = Reply("x", False, "no")
+
+    def answer(request: Request) -> Reply:
+        return refused if request.verb == "adam" else golden_of(request)
+
+    by_name = {one.name: one for one in LAWS}
+    assert judge(by_name["a-rate-of-0-moves-nothing"], Asker(answer)).broken
+    assert not judge(by_name["weights-sum-to-one"], Asker(answer)).broken
+
+
+def test_the_command_shows_flows_and_names_what_is_broken(monkeypatch: pytest.MonkeyPatch):
+    found = CliRunner().invoke(cli.main, ["laws", "--flow", "text to tokens"])
+    assert found.exit_code == 0 and "7 of 7 laws kept" in found.output
+    assert CliRunner().invoke(cli.main, ["laws", "--flow", "nonsense"]).exit_code == 2
+    assert "there is no port named" in CliRunner().invoke(cli.main, ["laws", "nonsense"]).output
