@@ -190,7 +190,7 @@ def _time(program: _Program, names: Path) -> None:
         finally:
             process.kill()
             os.close(parent)
-    if len(seen) < 2:
+    if not seen:
         said = printed.decode(errors="replace").strip()[-_SHOWN_ERROR:]
         raise ManifestError(f"{program.name} printed no steps; it said: {said}")
     (first, began), (last, ended) = seen[0], seen[-1]
