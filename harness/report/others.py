@@ -60,7 +60,7 @@ def peers(found: dict[str, Any]) -> str:
     rows = found["programs"]
     reference = next(row for row in rows if row["name"] == "the reference")["step_microseconds"]
     peer = {row["width"]: row["step_microseconds"] for row in reversed(rows) if "/" in _peer_name(row)}
-    heads = ["program", "width", "method", "µs a step", "of CPython's speed"]
+    heads = ["program", "width", "method", "µs a step", "of the reference's speed"]
     heads += [f"of the fastest {width} peer's" for width in sorted(peer, reverse=True)] + ["numbers"]
     table = [
         (
@@ -78,7 +78,8 @@ def peers(found: dict[str, Any]) -> str:
         "# Beside others\n\n"
         "Rendered by `make render` from what `make bench PEERS=1` measured. Do not edit.\n\n"
         "Whole programs, built as their authors say, on the project's own 7,347 names: the time between the "
-        "lines that they print, one core, in turns, medians. What their numbers are worth, `conform check` "
+        "lines that they print (one that prints all at once is timed from its start), one core, in turns, "
+        "medians. What their numbers are worth, `conform check` "
         f"says of what they print. {_where(found)}\n\n"
         + markdown(tuple(heads), "lllrr" + "r" * len(peer) + "l", table)
     )
@@ -95,9 +96,9 @@ def scale(found: dict[str, Any]) -> str:
         "Rendered by `make render` from what `make bench SCALE=1` measured. Do not edit.\n\n"
         "The least time of a training step, on one core and a document as long as the block. Each size "
         "was also computed from the graph, by the port c: the same checksums. Operations are + - × ÷ √ of "
-        "doubles; exp, log and powers are not counted, which is why many positions look slow: they have many "
-        f"exponentials. The processor's peak, {found['peak'] / 1e9:,.0f} GFlop/s, is that of a loop "
-        "of products and sums that are not fused. {_where(found)}\n"
+        "doubles; exp, log and powers are not counted, which is why many positions, with their many "
+        f"exponentials, look slow. The processor's peak, {found['peak'] / 1e9:,.0f} GFlop/s, is that of a "
+        f"loop of products and sums that are not fused. {_where(found)}\n"
     ]
     for port, points in found["ports"].items():
         rows = [

@@ -62,6 +62,10 @@ const system = {
   },
   fd_seek: () => BAD_DESCRIPTOR,
   fd_close: () => SUCCESS,
+  clock_time_get(clock, precision, time) {
+    new DataView(exports.memory.buffer).setBigUint64(time, process.hrtime.bigint(), true);
+    return SUCCESS;
+  },
   proc_exit: (code) => process.exit(code),
 };
 

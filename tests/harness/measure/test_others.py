@@ -80,6 +80,14 @@ def test_another_commit_and_a_build_that_fails_are_said(tmp_path: Path, known: l
         peers.measure([], tmp_path, lambda line: None)
 
 
+def test_a_program_that_keeps_its_lines_back_is_timed_from_its_start(tmp_path: Path):
+    (tmp_path / "names").write_text("ada\n")
+    late = "sleep 0.3; for step in 1 2 3; do echo step $step; done"
+    program = peers._Program("late", ("sh", "-c", late), tmp_path, "float64", "sh")
+    peers._time(program, tmp_path / "names")
+    assert program.times[0] > 0.09
+
+
 def test_a_program_without_steps_is_quoted(tmp_path: Path):
     (tmp_path / "names").write_text("ada\n")
     program = peers._Program("odd", ("sh", "-c", "echo no names here"), tmp_path, "float64", "sh")
