@@ -280,7 +280,7 @@ run(#{shape := Form, settings := Settings} = Preset, Steps, Samples, Lines, Say)
     Sample = fun(Number, G) ->
         {Tokens, Next} = sample(Trained, 0.5, G, fun(_, _) -> ok end),
         Text = [lists:nth(Token + 1, Vocabulary) || Token <- Tokens],
-        Print("sample ~2b: ~ts", [Number, Text]),
+        Print("sample ~ts: ~ts", [string:pad(integer_to_list(Number), 2, leading), Text]),
         Next
     end,
     Last = lists:foldl(Sample, G2, lists:seq(1, Samples)),
