@@ -19,7 +19,15 @@ PAGE = (
     *("doubles", "heat", "frame", "loss", "names", "player"),
     *("parameters", "attention", "product", "page"),
 )
-PRODUCTS = ("q = wq · x", "k = wk · x", "v = wv · x", "out = wo · mixed", "hidden = fc1 · x", "mlp = fc2 · activated", "logits = lm_head · x")
+PRODUCTS = (
+    "q = wq · x",
+    "k = wk · x",
+    "v = wv · x",
+    "out = wo · mixed",
+    "hidden = fc1 · x",
+    "mlp = fc2 · activated",
+    "logits = lm_head · x",
+)
 """The seven products of a position, in the order of static/train/product.js."""
 DRAWS_EVERY = 50
 """Steps between two sets of samples, as in static/train/run.js."""
@@ -30,8 +38,9 @@ def worker_script() -> str:
     """The worker's whole program as the function `trainWorker`, whose text is what the worker runs."""
     return "".join(
         [
-            "/* Made from engine.js and from run.js and work.js of static/train. A worker is started from the text\n",
-            "   of this function. */\nfunction trainWorker() {\n'use strict';\nconst modules = {};\n",
+            "/* Made from engine.js and from run.js and work.js of static/train. A worker is started\n",
+            "   from the text of this function. */\nfunction trainWorker() {\n",
+            "'use strict';\nconst modules = {};\n",
             engine.script(),
             *map(_module, WORKER),
             "}\n",
@@ -61,7 +70,7 @@ def data_script() -> str:
 
 
 def golden_steps() -> str:
-    """A line a step: the bits of the loss, then the checksums of gradients, m, v and parameters, 16 digits each."""
+    """A line a step: the bits of the loss, the checksums of gradients, m, v, parameters; 16 digits each."""
     lines = []
     for line in _reference("witness/steps.txt").splitlines():
         _, loss, *sums = line.split(" ")

@@ -16,6 +16,7 @@ export function runningMean(losses, step) {
 export class LossCurve {
   constructor(canvas, vocabulary, onStep) {
     this.canvas = canvas;
+    this.vocabulary = vocabulary;
     this.chance = Math.log(vocabulary);
     const point = (event) => {
       const box = canvas.getBoundingClientRect();
@@ -67,10 +68,10 @@ export class LossCurve {
     }
 
     pen.fillStyle = color('bar');
-    const size = width < 500 ? 1.5 : 2;
+    const size = width < 500 ? 1.75 : 2.75;
     for (let i = 0; i < losses.length; i++) {
       if (Number.isNaN(losses[i])) continue;
-      pen.globalAlpha = i < step ? 0.5 : 0.15;
+      pen.globalAlpha = i < step ? 0.75 : 0.25;
       pen.fillRect(x(i + 1) - size / 2, y(losses[i]) - size / 2, size, size);
     }
     pen.globalAlpha = 1;
@@ -81,7 +82,7 @@ export class LossCurve {
     pen.setLineDash([]);
     pen.fillStyle = color('bad');
     pen.textAlign = 'right';
-    pen.fillText(`log 27 = ${this.chance.toFixed(3)}: knowing nothing`, width - this.rightMargin, y(this.chance) - 7);
+    pen.fillText(`log ${this.vocabulary} = ${this.chance.toFixed(3)}: knowing nothing`, width - this.rightMargin, y(this.chance) - 7);
 
     pen.strokeStyle = color('ink');
     pen.lineWidth = 2.25;

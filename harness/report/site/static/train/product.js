@@ -52,12 +52,10 @@ export class Products {
       : frame.tensor(prefix + from).values;
     this.output = frame.tensor(prefix + to).values;
     if (this.product !== product) this.make(product);
-    const { columns } = this.matrix;
-    const dot = this.row;
     this.maps.matrix.draw((at) => this.matrix.values[at]);
     this.maps.input.draw((at) => this.input[at]);
     this.maps.output.draw((at) => this.output[at]);
-    this.read(columns, dot);
+    this.read();
   }
 
   make(product) {
