@@ -9,10 +9,11 @@ from typing import Any
 from conformance import ladder, verbs
 from harness.build import images, manifest
 from harness.build.manifest import Manifest
+from harness.judge.check import goldens as stored_goldens
 from harness.report import badges, terminal, words
 from harness.report.escape import plain
 from harness.report.record import LevelRecord, Record
-from harness.report.site import bits, browser, checker, documents, languages, measured, plots
+from harness.report.site import bits, browser, checker, documents, languages, measured, plots, training
 from harness.report.site.data import Example, Json, Results
 from harness.report.site.source_view import SourceFile, highlighted, source_files
 
@@ -283,6 +284,20 @@ def check_page() -> Page:
     )
 
 
+def train_page() -> Page:
+    classic = next(one for one in stored_goldens.stored() if one.preset == "classic")
+    return Page(
+        "train.html",
+        "train.html",
+        {
+            "parameters": classic.parameters,
+            "steps": len(training.golden_steps().splitlines()),
+            "every": training.DRAWS_EVERY,
+            "products": training.PRODUCTS,
+        },
+    )
+
+
 def suite_name() -> str:
     return ladder.content_hash(ladder.levels())[:12]
 
@@ -359,6 +374,7 @@ def all_pages(results: Results, goldens: Sequence[browser.Golden]) -> list[Page]
         index(results),
         wrong_port(results.example),
         check_page(),
+        train_page(),
         browser_page(goldens),
         measurements(results),
         mistakes(results),

@@ -19,6 +19,7 @@ from harness.report.site import browser as scripts
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]  # they share what they look at
 PAGES = (
     "index",
+    "train",
     "example",
     "check",
     "browser",

@@ -38,7 +38,7 @@ from harness.report.site import (
 )
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]  # they share what they look at
-PAGES = ("index", "check", "example", "browser", "languages", "measurements", "mistakes", "laws")
+PAGES = ("index", "train", "check", "example", "browser", "languages", "measurements", "mistakes", "laws")
 OUTSIDE = "https://gist.github.com/karpathy/8627fe009c40f57531cb18360106ce95"
 """All that the pages lead to outside of the site, but for what documents name."""
 

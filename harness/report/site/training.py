@@ -1,0 +1,87 @@
+"""What the page that trains loads: the engine in a worker, its views, and what the original computed.
+
+The goldens are those of reference/witness: the bits of every loss and checksums of every step, which the
+original program computed, and neither the reference nor a port.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+from harness import paths
+from harness.report.site import browser, engine
+
+STEM = "train"
+WORKER = ("run", "work")  # in the order in which they import each other
+PAGE = (
+    *("doubles", "heat", "frame", "loss", "names", "player"),
+    *("parameters", "attention", "product", "page"),
+)
+PRODUCTS = (
+    "q = wq · x",
+    "k = wk · x",
+    "v = wv · x",
+    "out = wo · mixed",
+    "hidden = fc1 · x",
+    "mlp = fc2 · activated",
+    "logits = lm_head · x",
+)
+"""The seven products of a position, in the order of static/train/product.js."""
+DRAWS_EVERY = 50
+"""Steps between two sets of samples, as in static/train/run.js."""
+_OWN = Path(__file__).parent / "static" / "train"
+
+
+def worker_script() -> str:
+    """The worker's whole program as the function `trainWorker`, whose text is what the worker runs."""
+    return "".join(
+        [
+            "/* Made from engine.js and from run.js and work.js of static/train. A worker is started\n",
+            "   from the text of this function. */\nfunction trainWorker() {\n",
+            "'use strict';\nconst modules = {};\n",
+            engine.script(),
+            *map(_module, WORKER),
+            "}\n",
+        ]
+    )
+
+
+def page_script() -> str:
+    """The page's program, its modules as functions: a page from a file may load none."""
+    exact = (paths.ports_dir() / browser.PORT / "exact.js").read_text(encoding="utf-8")
+    return "".join(
+        [
+            "/* The page that trains: made from static/train and the JavaScript port's exact.js. */\n",
+            "'use strict';\nconst packedData = new Map();\n",
+            "function golden(name, text) { packedData.set(name, text); }\n",
+            "(() => {\nconst modules = {};\n",
+            browser.module("exact.js", exact),
+            *map(_module, PAGE),
+            "})();\n",
+        ]
+    )
+
+
+@cache
+def data_script() -> str:
+    return browser.packed(STEM, {"names": _reference("garden/names.txt"), "steps": golden_steps()})
+
+
+def golden_steps() -> str:
+    """A line a step: the bits of the loss, the checksums of gradients, m, v, parameters; 16 digits each."""
+    lines = []
+    for line in _reference("witness/steps.txt").splitlines():
+        _, loss, *sums = line.split(" ")
+        checksums = ["".join(sums[at + 1 : at + 3]) for at in range(0, len(sums), 3)]
+        lines.append(" ".join([loss, *checksums]))
+    return "\n".join(lines)
+
+
+def _reference(name: str) -> str:
+    return files("reference").joinpath(name).read_text(encoding="utf-8")
+
+
+def _module(name: str) -> str:
+    return browser.module(f"{name}.js", (_OWN / f"{name}.js").read_text(encoding="utf-8"))
