@@ -31,7 +31,7 @@ class DigError(ConformError):
 
 @dataclass(frozen=True)
 class Site:
-    """A repository as repositories.yaml has it. `commit` is empty where `own`, a file of this project, is not."""
+    """A repository as repositories.yaml has it: `commit` or `own`, a file of this project, is empty."""
 
     name: str
     about: str
@@ -85,7 +85,7 @@ class Clone:
     folder: Path
 
     def files(self, commit: str = "") -> dict[str, bytes]:
-        """Every plain file of a commit, the pinned one if none is named: its content by its path, in order."""
+        """Every plain file of a commit, or of the pinned one: its content by its path, in order."""
         listed = git(self.folder, "ls-tree", "-r", "-z", commit or self.site.commit).split(b"\0")
         plain = [entry.split(b"\t", 1) for entry in listed if entry.startswith(b"100")]
         names = [path.decode("utf-8", errors="replace") for _, path in plain]

@@ -1,7 +1,7 @@
 """The table of concepts: which repository has it, where, and whether microgpt does.
 
-Found by hand, once, and kept in concepts.yaml. `check` looks for the stated names at the stated places, so that the
-table cannot say what is not there.
+Found by hand, once, and kept in concepts.yaml. `check` looks for the stated names at the stated places, so
+that the table cannot say what is not there.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ def _place(concept: str, where: str, entry: object) -> Place:
         case [str(path), int(first), int(last), [_, *_] as names] if 0 < first <= last:
             return Place(path, first, last, tuple(map(str, names)))
     raise DigError(
-        f"concepts.yaml: {concept}, {where}: [path, first line, last line, [names]] was expected, {entry!r} came"
+        f"concepts.yaml: {concept}, {where}: [path, first line, last line, [names]] was expected,"
+        f" {entry!r} came"
     )
 
 
@@ -81,7 +82,9 @@ def check(concepts: Sequence[Concept], files: Mapping[str, Mapping[str, bytes]])
             text = "\n".join(lines[place.first - 1 : place.last])
             for name in place.names:
                 if not re.search(rf"(?<!\w){re.escape(name)}(?!\w)", text):
-                    raise DigError(f"{told}: {name} is not there", hint="mend science/archaeology/concepts.yaml")
+                    raise DigError(
+                        f"{told}: {name} is not there", hint="mend science/archaeology/concepts.yaml"
+                    )
 
 
 def of(repository: str, concepts: Sequence[Concept]) -> set[str]:

@@ -93,7 +93,7 @@ def about(site: Site, clone: Clone | None, told: Told) -> Json:
 
 
 def measure(files: Files) -> tuple[Json, bytes]:
-    """The sizes of a repository's files by kind, and its code alone: the source without comments, in order of path."""
+    """The sizes of files by kind, and their code alone: the source without comments, in order of path."""
     kinds: dict[str, sizes.Size] = {}
     names: set[str] = set()
     source: dict[str, bytes] = {}
@@ -130,7 +130,7 @@ def distances(codes: Mapping[str, bytes]) -> list[Json]:
 def steps(
     names: Sequence[str], rows: Sequence[Json], codes: Mapping[str, bytes], table: Sequence[concepts.Concept]
 ) -> list[Json]:
-    """What becomes of each repository in the next: is that smaller, and what of the one before does it keep?"""
+    """What becomes of each repository in the next: is that smaller, and what does it keep?"""
     lines = {row["name"]: row["source"]["code"] for row in rows}
     found = []
     for before, after in zip(names, names[1:], strict=False):

@@ -1,7 +1,7 @@
 """The size of a program's text: lines and tokens by role, identifiers, dependencies, compressed bytes.
 
-What is code is decided by the lexers of pygments. Notebooks count by their code cells; pictures, data, lock files
-and licenses are files only.
+What is code is decided by the lexers of pygments. Notebooks count by their code cells; pictures, data, lock
+files and licenses are files only.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 
-from pygments.lexers import BashLexer, CudaLexer, MakefileLexer, PythonLexer
 from pygments.lexer import Lexer
+from pygments.lexers import BashLexer, CudaLexer, MakefileLexer, PythonLexer
 from pygments.token import Comment, Name, String, Whitespace
 
 KINDS = {
@@ -35,6 +36,8 @@ LEXERS: dict[str, type[Lexer]] = {
     "shell": BashLexer,
 }
 OTHER = "other"
+DIRECTIVES = (Comment.Preproc, Comment.PreprocFile, Comment.Hashbang)
+"""What pygments files under comments, and a compiler or a shell reads."""
 STANDARD_HEADERS = re.compile(
     r"(c?(assert|ctype|errno|fenv|float|inttypes|limits|locale|math|setjmp|signal|stdarg|stdbool|stddef|stdint|stdio"
     r"|stdlib|string|time|wchar|complex|stdatomic|threads)(\.h)?"
@@ -104,25 +107,30 @@ def cells(text: str) -> str:
     return "\n".join(found)
 
 
+def within(kind: Any, *families: Any) -> bool:
+    """Whether a token is of one of these kinds, or of a kind below: pygments' types say so with `in`."""
+    return any(kind in family for family in families)
+
+
 def lexed(text: str, lexer: Lexer) -> Text:
     """Every token by its role, and every line by its tokens."""
-    size, names, kept = Size(files=1), set(), []
-    has_code, has_comment, line = set(), set(), 0
+    size, line = Size(files=1), 0
+    names: set[str] = set()
+    has_code: set[int] = set()
+    has_comment: set[int] = set()
+    kept = []
     for kind, value in lexer.get_tokens(text):
-        is_comment = (kind in Comment and kind not in Comment.Preproc and kind not in Comment.PreprocFile) or (
-            kind in String.Doc
-        )
-        is_space = kind in Whitespace or not value.strip()
-        if not is_space:
+        is_comment = within(kind, Comment, String.Doc) and not within(kind, *DIRECTIVES)
+        if not within(kind, Whitespace) and value.strip():
             size.comment_tokens += is_comment
             size.tokens += not is_comment
-            if kind in Name and not is_comment:
+            if within(kind, Name) and not is_comment:
                 names.add(value.strip())
             seen = has_comment if is_comment else has_code
             seen.update(line + at for at, part in enumerate(value.split("\n")) if part.strip())
         kept.append("\n" * value.count("\n") if is_comment else value)
         line += value.count("\n")
-    lines = len(text.splitlines())
+    lines = text.count("\n") + (not text.endswith("\n") and text != "")
     size.code = len(has_code)
     size.comments = len(has_comment - has_code)
     size.blank = lines - size.code - size.comments
@@ -133,22 +141,30 @@ def lexed(text: str, lexer: Lexer) -> Text:
 def dependencies(files: Mapping[str, bytes]) -> list[str]:
     """What the source includes or imports that is neither its own nor its language's standard library.
 
-    Python: the first part of a module's name, by the standard library of the Python that runs this. C: headers in
-    angle brackets, but for ISO C, C++ and POSIX.
+    Python: the first part of a module's name, by the standard library of the Python that runs this. C:
+    headers in angle brackets, but for ISO C, C++ and POSIX.
     """
-    own = {part for path in files for part in (*PurePosixPath(path).parts[:-1], PurePosixPath(path).stem)}
     found: set[str] = set()
     for path, content in files.items():
-        kind = kind_of(path)
-        if kind == "Python":
-            found |= imports(text_of(content), path)
-        elif kind == "C and CUDA":
+        if kind_of(path) == "Python":
+            found |= imports(text_of(content)) - modules_beside(path, files)
+        else:
             headers = re.findall(r"^[ \t]*#[ \t]*include[ \t]*<([^>]+)>", text_of(content), re.M)
             found |= {header for header in headers if not STANDARD_HEADERS.fullmatch(header)}
-    return sorted(found - own - sys.stdlib_module_names, key=str.casefold)
+    return sorted(found - sys.stdlib_module_names, key=str.casefold)
 
 
-def imports(text: str, path: str) -> set[str]:
+def modules_beside(path: str, files: Mapping[str, bytes]) -> set[str]:
+    """The modules that a file can import by name: those at the top, and its neighbors outside packages."""
+    folder = PurePosixPath(path).parent
+    tops = {PurePosixPath(PurePosixPath(one).parts[0]).stem for one in files}
+    if (folder / "__init__.py").as_posix() in files:
+        return tops
+    return tops | {PurePosixPath(one).stem for one in files if PurePosixPath(one).parent == folder}
+
+
+def imports(text: str) -> set[str]:
+    """The first part of every module that is imported by its full name; none of a text that is not Python 3."""
     try:
         tree = ast.parse(text)
     except SyntaxError:
@@ -169,7 +185,7 @@ def compressed(text: bytes) -> int:
 
 
 def distance(a: bytes, b: bytes) -> float:
-    """The normalised compression distance (Cilibrasi and Vitanyi, 2005): 0 for the same, near 1 for strangers.
+    """The normalised compression distance (Cilibrasi and Vitanyi, 2005): 0 for the same, 1 for strangers.
 
     Of the two orders of a and b the one that compresses better.
     """
@@ -179,12 +195,11 @@ def distance(a: bytes, b: bytes) -> float:
 
 
 def new_share(before: bytes, after: bytes) -> float:
-    """How much of `after` is new to somebody who has `before`: the bytes it adds, over the bytes it takes alone."""
+    """How much of `after` is new to who has `before`: the bytes it adds, over those it takes alone."""
     return (compressed(before + after) - compressed(before)) / compressed(after)
 
 
 def lines_of(files: Iterable[tuple[str, bytes]]) -> int:
     """The lines of the source that are not blank, comments included: what a history is counted in."""
-    return sum(
-        bool(line.strip()) for path, content in files if kind_of(path) in SOURCE for line in content.splitlines()
-    )
+    source = (content for path, content in files if kind_of(path) in SOURCE)
+    return sum(bool(line.strip()) for content in source for line in content.splitlines())
