@@ -56,7 +56,7 @@ def archaeology(folder: Path | None, fetch: bool, original: Path | None, check: 
         _concepts(found)
     _presets(found["presets"])
     if check:
-        if found != kept:
+        if dig.text_of(found) != dig.text_of(kept):
             raise clones.DigError(
                 f"the figures in {paths.shown(dig.file())} are others",
                 hint="conform archaeology --folder DIR",
@@ -110,13 +110,13 @@ def _steps(found: dict[str, Any]) -> None:
     table = _table(
         "\nIs each a compression of the one before?", "step", "size", "concepts kept", "new text", ""
     )
-    for step in found["steps"]:
+    for step in (*found["steps"], *found["descent"]):
         table.add_row(
             escape(f"{step['before']} to {step['after']}"),
             f"{step['size']:.2f}x",
             f"{step['kept']} of {step['had']}",
             f"{step['new_text']:.0%}",
-            "yes" if dig.is_compression(step) else "no",
+            "yes" if step["compression"] else "no",
         )
     OUT.print(table)
 
@@ -142,6 +142,6 @@ def _presets(found: dict[str, Any]) -> None:
             f"{row['mean']:.4f}",
             "" if is_start else f"{row['difference']:+.4f}",
             "" if is_start else f"{row['low']:+.4f}..{row['high']:+.4f}",
-            "" if is_start else presets.verdict(row),
+            "" if is_start else row["verdict"],
         )
     OUT.print(table)

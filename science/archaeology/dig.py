@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
-from itertools import combinations
+from dataclasses import asdict, dataclass
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +25,24 @@ Told = Callable[[str], None]
 Files = Mapping[str, bytes]
 
 
+@dataclass(frozen=True)
+class Source:
+    """A repository's code alone: its source without comments and blank lines, in order of path."""
+
+    lines: int
+    code: bytes
+
+
 def file() -> Path:
     return paths.results_dir() / "science" / FILE
 
 
+def text_of(found: Json) -> str:
+    return json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+
+
 def save(found: Json) -> Path:
-    return write_whole(file(), json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+    return write_whole(file(), text_of(found))
 
 
 def load() -> Json:
@@ -57,22 +69,24 @@ def dig(folder: Path, told: Told, original: Path | None = None) -> Json:
     concepts.check(table, files)
     if original is not None:
         files[ORIGINAL] = {original.name: original.read_bytes()}
-    codes: dict[str, bytes] = {}
+    sources: dict[str, Source] = {}
     rows = []
     for name, content in files.items():
         told(f"measuring {name}")
         site = next((one for one in known if one.name == name), Site(name, "the program itself"))
-        row, codes[name] = measure(content)
+        row, sources[name] = measure(content)
         rows.append(about(site, clones.get(name), told) | row)
     told("compressing pairs")
+    order = [site.name for site in known]
     return {
         "repositories": rows,
-        "distances": distances(codes),
+        "distances": distances(sources),
         "concepts": [
             {"name": one.name, "lives": one.lives, "places": {w: asdict(p) for w, p in one.places.items()}}
             for one in table
         ],
-        "steps": steps([site.name for site in known], rows, codes, table),
+        "steps": [step(*pair, sources, table) for pair in pairwise(order)],
+        "descent": [step(*pair, sources, table) for pair in descent(known, table)],
         "heirlooms": concepts.heirlooms(table),
     }
 
@@ -92,8 +106,8 @@ def about(site: Site, clone: Clone | None, told: Told) -> Json:
     return row | {"commits": clone.count(), "first": line[0].day, "last": line[-1].day, "history": grown}
 
 
-def measure(files: Files) -> tuple[Json, bytes]:
-    """The sizes of files by kind, and their code alone: the source without comments, in order of path."""
+def measure(files: Files) -> tuple[Json, Source]:
+    """The sizes of a repository's files by kind, and its source."""
     kinds: dict[str, sizes.Size] = {}
     names: set[str] = set()
     source: dict[str, bytes] = {}
@@ -116,39 +130,37 @@ def measure(files: Files) -> tuple[Json, bytes]:
         "dependencies": sizes.dependencies(source),
         "bytes": len(alone),
         "compressed": sizes.compressed(alone),
-    }, alone
+    }, Source(program.code, alone)
 
 
-def distances(codes: Mapping[str, bytes]) -> list[Json]:
+def distances(sources: Mapping[str, Source]) -> list[Json]:
     """The normalised compression distance of every pair."""
     return [
-        {"pair": [a, b], "distance": round(sizes.distance(codes[a], codes[b]), 4)}
-        for a, b in combinations(codes, 2)
+        {"pair": [a, b], "distance": round(sizes.distance(sources[a].code, sources[b].code), 4)}
+        for a, b in combinations(sources, 2)
     ]
 
 
-def steps(
-    names: Sequence[str], rows: Sequence[Json], codes: Mapping[str, bytes], table: Sequence[concepts.Concept]
-) -> list[Json]:
-    """What becomes of each repository in the next: is that smaller, and what does it keep?"""
-    lines = {row["name"]: row["source"]["code"] for row in rows}
-    found = []
-    for before, after in zip(names, names[1:], strict=False):
-        had, has = concepts.of(before, table), concepts.of(after, table)
-        found.append(
-            {
-                "before": before,
-                "after": after,
-                "size": round(lines[after] / lines[before], 4),
-                "had": len(had),
-                "kept": len(had & has),
-                "new": len(has - had),
-                "new_text": round(sizes.new_share(codes[before], codes[after]), 4),
-            }
-        )
-    return found
+def step(before: str, after: str, sources: Mapping[str, Source], table: Sequence[concepts.Concept]) -> Json:
+    """What becomes of a repository in another: is that smaller, and what does it keep?
+
+    A compression, by the rule of the page, is smaller and has more than half of the concepts.
+    """
+    had, has = concepts.of(before, table), concepts.of(after, table)
+    size = sources[after].lines / sources[before].lines
+    return {
+        "before": before,
+        "after": after,
+        "size": round(size, 4),
+        "had": len(had),
+        "kept": len(had & has),
+        "new": len(has - had),
+        "new_text": round(sizes.new_share(sources[before].code, sources[after].code), 4),
+        "compression": size < 1 and 2 * len(had & has) > len(had),
+    }
 
 
-def is_compression(step: Json) -> bool:
-    """Smaller than the one before, and with more than half of its concepts: the rule of the page."""
-    return bool(step["size"] < 1 and 2 * step["kept"] > step["had"])
+def descent(known: Sequence[Site], table: Sequence[concepts.Concept]) -> list[tuple[str, str]]:
+    """Every parent and child: as the child names them, and for microgpt by the concepts."""
+    named = [(parent, site.name) for site in known for parent in site.parents]
+    return [*named, *((parent, concepts.LAST) for parent in sorted(concepts.heirlooms(table)))]

@@ -2,8 +2,8 @@
 
 Paired: a seed shuffles and draws the same for both sides of a difference (but for the block, which changes
 how many numbers are drawn). The runs are asked of the fastest engine at hand, whose bits are the reference's,
-and the intervals are bootstrapped over all resamples of the seeds, which takes no random numbers: every figure
-comes out the same again, to the last bit.
+and the intervals are bootstrapped over all resamples of the seeds, which takes no random numbers: every
+figure comes out the same again, to the last bit.
 
 A loss is the mean over the positions of a document that the block has room for. So with another block it is
 another quantity: that difference says what is measured, not which model is better.
@@ -104,18 +104,17 @@ def measure(told: Callable[[str], None]) -> Json:
     for trial, values in ends.items():
         differences = [a - b for a, b in zip(values, ends[Trial(trial.start)], strict=True)]
         low, high = interval(differences)
-        rows.append(
-            {
-                "start": trial.start,
-                "switched": trial.switched,
-                "losses": values,
-                "mean": mean(values),
-                "difference": mean(differences),
-                "low": low,
-                "high": high,
-                "above": sum(one > 0 for one in differences),
-            }
-        )
+        row = {
+            "start": trial.start,
+            "switched": trial.switched,
+            "losses": values,
+            "mean": mean(values),
+            "difference": mean(differences),
+            "low": low,
+            "high": high,
+            "above": sum(one > 0 for one in differences),
+        }
+        rows.append(row | {"verdict": verdict(row)})
     return {
         "seeds": list(SEEDS),
         "steps": STEPS,

@@ -164,7 +164,7 @@ def modules_beside(path: str, files: Mapping[str, bytes]) -> set[str]:
 
 
 def imports(text: str) -> set[str]:
-    """The first part of every module that is imported by its full name; none of a text that is not Python 3."""
+    """The first part of every module that is imported by its full name; none if the text is not Python 3."""
     try:
         tree = ast.parse(text)
     except SyntaxError:
