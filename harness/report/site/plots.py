@@ -187,12 +187,13 @@ def descent(title: str, spans: Sequence[Span], ticks: Sequence[tuple[float, str]
         ).format(x(day), height - 20, height - 4, name)
         for day, name in ticks
     ]
+    ends = {one.name: one.end for one in spans}
     for one in spans:
         parts += [
-            Markup('<line class="trend" x1="{0}%" y1="{1}" x2="{0}%" y2="{2}"/>').format(
-                round(x(one.start) - 0.35 * place, 2), rows[parent], rows[one.name]
+            Markup('<line class="trend" x1="{}%" y1="{}" x2="{}%" y2="{}"/>').format(
+                x(min(ends[parent], one.start)), rows[parent], x(one.start), rows[one.name]
             )
-            for place, parent in enumerate(one.parents)
+            for parent in one.parents
         ]
     for one in spans:
         at, start = rows[one.name], x(one.start)
