@@ -13,6 +13,7 @@ import click
 
 from conformance.ladder import BrokenSuite, UnknownCase
 from harness.cli.accuracy import accuracy
+from harness.cli.archaeology import archaeology
 from harness.cli.base import get_base
 from harness.cli.bench import measure
 from harness.cli.check import check
@@ -91,7 +92,7 @@ def main() -> None:
 COMMANDS = (
     *(run, check, begin, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
     *(fuzz, mutants, accuracy, check_math, measure, render, publish, diff, history, plan, site),
-    *(laws, original, get_base, examine),
+    *(laws, archaeology, original, get_base, examine),
 )
 for _command in COMMANDS:
     main.add_command(_command)

@@ -72,7 +72,66 @@ def results_in(folder: Path) -> Path:
     science = folder.parent / "science"
     science.mkdir(exist_ok=True)
     (science / "laws.json").write_text(json.dumps(ledger))
+    (science / "archaeology.json").write_text(json.dumps(_strata()))
     return folder
+
+
+def _strata() -> dict[str, object]:
+    """Two repositories, the second of which is a compression of the first, and one trial of each verdict."""
+    size = {"files": 1, "code": 90, "comments": 5, "blank": 5, "tokens": 800, "comment_tokens": 5}
+    row = {
+        "is": "<small>",
+        "commit": "a" * 40,
+        "own": "",
+        "parents": [],
+        "says": "",
+        "dependencies": ["torch"],
+    }
+    row |= {"kinds": {"Python": size}, "source": size, "identifiers": 40, "bytes": 3000, "compressed": 900}
+    history = [{"day": "2020-04-12", "lines": 40}, {"day": "2020-04-18", "lines": 95}]
+    old = row | {
+        "name": "old",
+        "commits": 24,
+        "first": "2020-04-12",
+        "last": "2022-04-18",
+        "history": history,
+    }
+    small = size | {"code": 30}
+    new = row | {"name": "microgpt", "commit": "", "own": "reference/microgpt.py", "source": small}
+    new |= {"commits": None, "first": None, "last": None, "history": [], "dependencies": []}
+    step = {"before": "old", "after": "microgpt", "size": 0.33, "had": 2, "kept": 2, "new": 0}
+    step |= {"new_text": 0.7, "compression": True}
+    place = {"path": "a.py", "first": 3, "last": 9, "names": ["relu"]}
+    trial = {
+        "start": "seed",
+        "switched": "betas",
+        "losses": [2.5],
+        "mean": 2.5,
+        "difference": 0.1,
+        "above": 1,
+    }
+    trial |= {"low": 0.05, "high": 0.2, "verdict": "higher"}
+    start = trial | {"switched": "", "difference": 0.0, "low": 0.0, "high": 0.0, "verdict": "no claim"}
+    return {
+        "repositories": [old, new],
+        "distances": [{"pair": ["old", "microgpt"], "distance": 0.8}],
+        "concepts": [
+            {"name": "ReLU", "lives": True, "places": {"old": place, "microgpt": place}},
+            {"name": "GELU & co", "lives": False, "places": {"old": place}},
+        ],
+        "steps": [step],
+        "descent": [step],
+        "heirlooms": {"old": ["ReLU"]},
+        "presets": {
+            "seeds": [42],
+            "steps": 500,
+            "end": 100,
+            "confirmed": 10,
+            "values": {name: {"beta1": 0.9, "beta2": 0.95} for name in ("classic", "seed")},
+            "switches": {"betas": ["beta1", "beta2"]},
+            "trials": [start, trial],
+        },
+    }
 
 
 def _bench(speeds: list[tuple[str, float]]) -> dict[str, object]:

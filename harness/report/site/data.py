@@ -29,7 +29,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Results:
-    """What is known about the ports, by name. `bench`, `mutants`, `laws`: None if they were never made."""
+    """What is known about the ports, by name. Of the others, None is what was never made."""
 
     ports: tuple[str, ...]
     records: dict[str, Record]
@@ -38,6 +38,7 @@ class Results:
     bench: Json | None
     mutants: Json | None
     laws: Json | None
+    archaeology: Json | None
     tolerance: bounds.Bounds
     example: Example
 
@@ -61,6 +62,7 @@ def read(folder: Path, example: Example) -> Results:
         bench=_json(folder / "bench.json"),
         mutants=_json(folder / "mutants.json"),
         laws=_json(folder.parent / "science" / "laws.json"),
+        archaeology=_json(folder.parent / "science" / "archaeology.json"),
         tolerance=bounds.load(),
         example=example,
     )

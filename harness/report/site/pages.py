@@ -13,7 +13,7 @@ from harness.judge.check import goldens as stored_goldens
 from harness.report import badges, terminal, words
 from harness.report.escape import plain
 from harness.report.record import LevelRecord, Record
-from harness.report.site import bits, browser, checker, documents, languages, measured, plots, training
+from harness.report.site import bits, browser, checker, documents, languages, measured, plots, strata, training
 from harness.report.site.data import Example, Json, Results
 from harness.report.site.source_view import SourceFile, highlighted, source_files
 
@@ -379,6 +379,7 @@ def all_pages(results: Results, goldens: Sequence[browser.Golden]) -> list[Page]
         measurements(results),
         mistakes(results),
         laws(results),
+        Page("archaeology.html", "archaeology.html", strata.values(results.archaeology)),
         language_page(),
         *map(document, documents.documents()),
         *(port(name, results) for name in results.ports),

@@ -35,6 +35,17 @@ class Range:
     high: float
 
 
+@dataclass(frozen=True)
+class Span:
+    """A life from day `start` to day `end`, counted from any day; `parents` are names of spans above it."""
+
+    name: str
+    start: float
+    end: float
+    shown: str
+    parents: tuple[str, ...] = ()
+
+
 class _LogScale:
     """Whole decades from the one below `low` to the one above `high`, as per cent of the width."""
 
@@ -114,6 +125,92 @@ def log_ranges(title: str, ranges: Sequence[Range]) -> Markup | None:
                 max(0.5, end - start),
                 middle,
                 y + 26.5,
+            )
+        )
+    return _svg(title, height, parts)
+
+
+def differences(title: str, ranges: Sequence[Range]) -> Markup | None:
+    """Bands on a linear scale with a line at zero; None without ranges."""
+    if not ranges:
+        return None
+    reach = 1.05 * max(abs(end) for one in ranges for end in (one.low, one.high))
+    height = ROW * len(ranges) + 22
+
+    def x(value: float) -> float:
+        return round(50 + 50 * value / reach, 2)
+
+    parts = [Markup('<line class="axis" x1="50%" x2="50%" y1="0" y2="{}"/>').format(height - 20)]
+    ticks = ((-reach, "start"), (0.0, "middle"), (reach, "end"))
+    parts += [
+        Markup('<text class="tick" x="{}%" y="{}" text-anchor="{}">{:+.3f}</text>').format(
+            x(value), height - 4, anchor, value
+        )
+        for value, anchor in ticks
+    ]
+    for number, one in enumerate(ranges):
+        y = ROW * number
+        parts.append(
+            Markup(
+                '<text x="0" y="{0}">{1} <tspan class="value">{2:+.4f}</tspan></text>'
+                '<rect class="band" x="{3}%" y="{4}" width="{5:.2f}%" height="9" rx="2"/>'
+                '<circle class="point" cx="{6}%" cy="{7}" r="4.5"/>'
+            ).format(
+                y + 15,
+                one.label,
+                one.middle,
+                x(one.low),
+                y + 22,
+                max(0.5, x(one.high) - x(one.low)),
+                x(one.middle),
+                y + 26.5,
+            )
+        )
+    return _svg(title, height, parts)
+
+
+def descent(title: str, spans: Sequence[Span], ticks: Sequence[tuple[float, str]]) -> Markup | None:
+    """Lives on a line of time, one below the other, and a line from each parent to its child's start."""
+    if not spans:
+        return None
+    first, last = min(one.start for one in spans), max(one.end for one in spans)
+    height = ROW * len(spans) + 22
+    rows = {one.name: ROW * number + 26.5 for number, one in enumerate(spans)}
+
+    def x(day: float) -> float:
+        return round(98 * (day - first) / (last - first or 1.0), 2)
+
+    parts = [
+        Markup(
+            '<line class="grid" x1="{0}%" x2="{0}%" y1="0" y2="{1}"/>'
+            '<text class="tick" x="{0}%" y="{2}" text-anchor="middle">{3}</text>'
+        ).format(x(day), height - 20, height - 4, name)
+        for day, name in ticks
+    ]
+    ends = {one.name: one.end for one in spans}
+    for one in spans:
+        parts += [
+            Markup('<line class="trend" x1="{}%" y1="{}" x2="{}%" y2="{}"/>').format(
+                x(min(ends[parent], one.start)), rows[parent], x(one.start), rows[one.name]
+            )
+            for parent in one.parents
+        ]
+    for one in spans:
+        at, start = rows[one.name], x(one.start)
+        is_late = start > 50
+        parts.append(
+            Markup(
+                '<rect class="bar" x="{0}%" y="{1}" width="{2:.2f}%" height="9" rx="2"/>'
+                '<text x="{3}%" y="{4}" text-anchor="{5}">{6} <tspan class="value">{7}</tspan></text>'
+            ).format(
+                start,
+                at - 4.5,
+                max(0.6, x(one.end) - start),
+                100 if is_late else start,
+                at - 11.5,
+                "end" if is_late else "start",
+                one.name,
+                one.shown,
             )
         )
     return _svg(title, height, parts)

@@ -27,6 +27,7 @@ PAGES = (
     "mistakes",
     "languages",
     "laws",
+    "archaeology",
     "docs/spec",
     "ports/c/exact.h",
     "ports/c",

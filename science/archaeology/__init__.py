@@ -1,0 +1,1 @@
+"""How microgpt relates to the repositories before it: measured, not told. `conform archaeology`."""
