@@ -31,7 +31,7 @@ class Package:
             self._read: Callable[[str], bytes] = archive.read
         elif name.endswith((".tgz", ".deb")):
             content = io.BytesIO(_data_of_deb(name, data) if name.endswith(".deb") else data)
-            tar = tarfile.open(fileobj=content)  # noqa: SIM115: it lives as long as this package
+            tar = tarfile.open(fileobj=content)  # noqa: SIM115
             members = {member.name.removeprefix("./"): member for member in tar if member.isfile()}
             self.paths, self._read = list(members), _reader(tar, members)
         else:

@@ -144,10 +144,10 @@ def mecab(entries: list[tuple[int, str]]) -> bytes:
 
 TYPES = 'const CHORDS = [["1P 3m 5P 7m", "minor seventh", "- m7"], ["1P 2M", "x", "Δ"]];'
 MINOR_SEVENTHS = """Cm7: C Eb G Bb|C#m7: C# E G# B|Dbm7: Db Fb Ab Cb|Dm7: D F A C|D#m7: D# F# A# C#
-Ebm7: Eb Gb Bb Db|Em7: E G B D|Fm7: F Ab C Eb|F#m7: F# A C# E|Gbm7: Gb Bbb Db Fb|Gm7: G Bb D F|G#m7: G# B D# F#
-Abm7: Ab Cb Eb Gb|Am7: A C E G|A#m7: A# C# E# G#|Bbm7: Bb Db F Ab|Bm7: B D F# A""".replace("\n", "|").split(
-    "|"
-)
+Ebm7: Eb Gb Bb Db|Em7: E G B D|Fm7: F Ab C Eb|F#m7: F# A C# E|Gbm7: Gb Bbb Db Fb|Gm7: G Bb D F
+G#m7: G# B D# F#|Abm7: Ab Cb Eb Gb|Am7: A C E G|A#m7: A# C# E# G#|Bbm7: Bb Db F Ab|Bm7: B D F# A""".replace(
+    "\n", "|"
+).split("|")
 PAIRED = ["".join(four) for four in product("かき", repeat=4)]
 NOUNS = [
     (i, f"名詞,一般,*,*,*,*,犬{i},カ{line.translate({0x304B: 'カ', 0x304D: 'キ'})}")
@@ -181,7 +181,7 @@ TINY: dict[str, tuple[packages.Package, list[str]]] = {
     ),
     "chords": (
         npm({"package/dist/index.mjs": TYPES}),
-        MINOR_SEVENTHS,
+        MINOR_SEVENTHS.replace("\n", "|").split("|"),
     ),
     "variables": (
         deb(
