@@ -19,7 +19,7 @@ from reference.protocol.requests import matrices_of
 from reference.protocol.wire import BadRequest, Fields, hexadecimal, tensor_lines
 
 GROUP = "microgpt.engines"
-CHUNK_SECONDS = 0.5  # between two looks at Ctrl-C and the display
+CHUNK_SECONDS = 2.0  # about how long a request may take, since Ctrl-C and the display wait for it
 MOST_STEPS = 1024  # of one request
 MOST_SAMPLES = 1000
 
@@ -83,8 +83,12 @@ class PortEngine(Engine):
         began = time.monotonic()
         fields = self._ask("train", _train_lines(training, count, map(run.tokenizer.encode, turned)))
         losses = _read_steps(fields, training, count)
-        pace = (time.monotonic() - began) / count
-        self.steps = max(1, min(2 * count, MOST_STEPS, int(CHUNK_SECONDS / max(pace, 1e-6))))
+        seconds = time.monotonic() - began
+        # Not by the mean time of a step: what a request costs besides its steps can be most of it.
+        if seconds < CHUNK_SECONDS:
+            self.steps = min(2 * count, MOST_STEPS)
+        elif seconds > 2.0 * CHUNK_SECONDS:
+            self.steps = max(1, count // 2)
         return losses
 
     def sample(

@@ -181,7 +181,7 @@ TINY: dict[str, tuple[packages.Package, list[str]]] = {
     ),
     "chords": (
         npm({"package/dist/index.mjs": TYPES}),
-        MINOR_SEVENTHS.replace("\n", "|").split("|"),
+        MINOR_SEVENTHS,
     ),
     "variables": (
         deb(

@@ -273,7 +273,7 @@ def test_fetch_takes_the_pinned_bytes_and_no_others(
     pin(monkeypatch, f"{server}/set.txt", b"other bytes")
     assert "was pinned: it was not taken" in refusal(fetch, capsys) and not path.exists()
     pin(monkeypatch, f"{server}/missing.txt", b"rex\nraptor\n")
-    assert "cannot be fetched: Not Found" in refusal(fetch, capsys)
+    assert "cannot be fetched: File not found" in refusal(fetch, capsys)
     pin(monkeypatch, f"{server}/set.txt", b"rex\nraptor\n")
     assert main(fetch) == 0 and path.read_bytes() == b"rex\nraptor\n"
     path.write_bytes(b"changed\n")
@@ -335,7 +335,7 @@ def test_info_shows_every_matrix_as_a_heat_map(model_file: Path, capsys: pytest.
     assert main(["info", "--model", str(model_file)]) == 0
     printed = capsys.readouterr().out
     assert all(name in printed for name in modelfile.load(model_file).training.parameters)
-    assert list(watching.heat_map([[0.0, -4.0], [1.0, 2.0]])) == [" █", "░▓"]
+    assert list(watching.heat_map([[0.0, -4.0], [1.0, 2.0]])) == [" █", "░▒"]
 
 
 def test_a_curve_runs_from_the_highest_loss_to_the_lowest() -> None:
