@@ -13,11 +13,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from reference import microgpt
 from reference.app.options import make_parser
 from reference.app.refusal import Refusal
+
+if TYPE_CHECKING:
+    from reference.app.modelfile import Model
 
 REFUSED = 2
 INTERRUPTED = 130  # what shells say of a program that Ctrl-C has ended
@@ -135,7 +138,16 @@ def generate(options: Any) -> int:
     model = modelfile.load(path)
     if not model.finished:
         tell(f"note: {path} has only {model.training.step} of its {model.steps} steps")
-    samples = sampler.samples(model, options.count, options.temperature, options.seed, options.start)
+    how = sampler.How(options.temperature, options.seed, options.start, options.top_k)
+    if options.watch:
+        from reference.app.watching import bars
+
+        characters = model.tokenizer.characters
+        samples = sampler.samples(
+            model, options.count, how, lambda p, token: print("\n".join([*bars(p, token, characters), ""]))
+        )
+    else:
+        samples = sampler.samples(model, options.count, how)
     if not options.json:
         for sample in samples:
             print(sample.text, flush=True)
@@ -152,15 +164,35 @@ def generate(options: Any) -> int:
         "steps": model.steps,
     }
     request = {"temperature": options.temperature, "seed": options.seed, "start": options.start}
+    request |= {"top_k": options.top_k} if options.top_k else {}
     print(json.dumps({"model": described, **request, "samples": [asdict(s) for s in samples]}, indent=1))
     return 0
 
 
 def info(options: Any) -> int:
-    rows = about_program() if options.model is None else about_model(options.model)
+    from reference.app import modelfile, watching
+
+    model = None if options.model is None else modelfile.load(options.model)
+    rows = about_program() if model is None else about_model(options.model, model)
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, (23, 12, 0), strict=False)).rstrip())
+    if model is not None:
+        print("", *watching.heat_maps(model), sep="\n")
     return 0
+
+
+def export(options: Any) -> int:
+    from reference.app import export, modelfile
+
+    export.write(modelfile.load(options.model), options.to)
+    tell(f"{options.model} written as {options.to}")
+    return 0
+
+
+def garden(options: Any) -> int:
+    from reference.app.garden_commands import COMMANDS as commands
+
+    return commands[options.garden_command](options)
 
 
 def about_program() -> list[tuple[str, ...]]:
@@ -196,10 +228,7 @@ def count_parameters(config: microgpt.Config) -> int:
     return sum(rows * columns for _, rows, columns in config.matrices())
 
 
-def about_model(path: Path) -> list[tuple[str, ...]]:
-    from reference.app import modelfile
-
-    model = modelfile.load(path)
+def about_model(path: Path, model: "Model") -> list[tuple[str, ...]]:
     config, trained_on, losses = model.training.config, model.trained_on, model.last_losses
     state = "finished" if model.finished else "can go on with 'microgpt train --resume'"
     mean = f"{sum(losses) / len(losses):.4f}, the mean of {len(losses)}" if losses else "none yet"
@@ -228,5 +257,7 @@ COMMANDS: dict[str, Callable[[Any], int]] = {
     "train": train,
     "generate": generate,
     "info": info,
+    "garden": garden,
+    "export": export,
     "conform": conform,
 }

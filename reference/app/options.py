@@ -21,6 +21,8 @@ commands:
   train     train, and save the model; it can be interrupted and resumed
   generate  draw samples from a saved model
   info      what a model is, or what this program can do
+  garden    datasets to train on: list, show, train, check, fetch
+  export    write a model as safetensors or as a C header
   conform   answer requests of the protocol on standard input
 
 examples:
@@ -82,6 +84,31 @@ ran out of room before it ended the text)."""
 
 INFO_MANUAL = """\
 With --model: what the model is, what it was trained on and how far. Without: presets, math and versions."""
+
+GARDEN_MANUAL = """\
+Curated datasets, each with its origin, its licence, a check of made-up lines, and a held-out part.
+
+  list                 all of them
+  show NAME            one card, and ten lines
+  train NAME           train on all but the held-out part with the fastest engine, write a model card
+  check NAME MODEL     how many samples are right, new and different, and the held-out loss
+  fetch [NAME]         sets that are not carried, from pinned addresses; without NAME: which there are"""
+
+GARDEN_EXAMPLES = """\
+examples:
+  microgpt garden list
+  microgpt garden train hexcolors --steps 500
+  microgpt garden train chords --embedding 64 --layers 2 --block 64 --save chords.json
+  microgpt garden check chords chords.json
+
+Ctrl-C keeps a checkpoint, and --resume ends with the same bits. So does every engine: a port
+that is built here, or the reference."""
+
+EXPORT_MANUAL = """\
+Write a model for other programs: the ending of --to decides the format, and every bit is kept.
+
+  .safetensors   for the libraries of Hugging Face and for numpy; doubles, under the names of the model file
+  .h             a C99 header with one constant array a matrix"""
 
 CONFORM_MANUAL = """\
 Answer the requests of the conformance protocol on standard input, on standard output, until the input ends.
@@ -161,10 +188,75 @@ def make_parser() -> Parser:
     )
     added.add_argument("--seed", type=SEED, metavar="N", help="of a new stream of random numbers")
     added.add_argument("--start", default="", metavar="TEXT", help="how each sample begins")
-    added.add_argument("--json", action="store_true", help="print one JSON object for other programs")
+    added.add_argument(
+        "--top-k", type=whole(1, 2048), metavar="K", help="draw from the K likeliest tokens only"
+    )
+    output = added.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print one JSON object for other programs")
+    output.add_argument("--watch", action="store_true", help="show the probabilities of each draw as bars")
 
     added = command("info", INFO_MANUAL)
     added.add_argument("--model", type=Path, metavar="FILE", help="a model saved by 'train'")
 
+    added = command("export", EXPORT_MANUAL)
+    added.add_argument("--model", type=Path, metavar="FILE", required=True, help="a model saved by 'train'")
+    added.add_argument("--to", type=Path, metavar="FILE", required=True, help="*.safetensors or *.h")
+
+    add_garden(command("garden", GARDEN_MANUAL, GARDEN_EXAMPLES))
     command("conform", CONFORM_MANUAL)
     return parser
+
+
+def add_garden(garden: Parser) -> None:
+    commands = garden.add_subparsers(
+        dest="garden_command", metavar="COMMAND", required=True, help=argparse.SUPPRESS
+    )
+
+    def command(name: str, manual: str) -> Parser:
+        return commands.add_parser(name, description=manual)
+
+    def engine(added: Parser) -> None:
+        added.add_argument(
+            "--engine",
+            choices=("auto", "reference"),
+            default="auto",
+            help="who computes: the fastest port at hand, or the reference; the bits are the same",
+        )
+
+    added = command("list", "All datasets of the garden.")
+    added.add_argument("--json", action="store_true", help="all cards as JSON")
+
+    added = command("show", "The card of one dataset, and ten of its lines.")
+    added.add_argument("name", metavar="NAME")
+    added.add_argument("--json", action="store_true", help="the card as JSON")
+
+    added = command(
+        "train", "Train on a dataset without its held-out part; write FILE and a model card beside it."
+    )
+    added.add_argument("name", metavar="NAME")
+    added.add_argument("--save", type=Path, metavar="FILE", help="default: NAME.json")
+    added.add_argument("--preset", choices=microgpt.PRESETS, help="default: classic")
+    added.add_argument("--steps", type=STEPS, metavar="N", help="default: 500 for seed, 1000 for classic")
+    added.add_argument("--seed", type=SEED, metavar="N", help="of the random numbers; default: 42")
+    for size, most in (("layers", 16), ("heads", 64), ("embedding", 512), ("block", 1024)):
+        added.add_argument(f"--{size}", type=whole(1, most), metavar="N", help="default: the preset's")
+    engine(added)
+    added.add_argument("--checkpoint-every", type=whole(0, 4096), default=50, metavar="N", help="default: 50")
+    existing = added.add_mutually_exclusive_group()
+    existing.add_argument("--resume", action="store_true", help="go on with the training in the saved file")
+    existing.add_argument("--force", action="store_true", help="start again and replace the saved file")
+
+    added = command(
+        "check", "How many samples of a model are right, new and different, and its held-out loss."
+    )
+    added.add_argument("name", metavar="NAME")
+    added.add_argument("model", type=Path, metavar="MODEL")
+    added.add_argument("--samples", type=whole(1, 1000), default=200, metavar="N", help="default: 200")
+    added.add_argument("--json", action="store_true", help="as JSON")
+    engine(added)
+
+    added = command("fetch", "Fetch a dataset from its pinned address. Without NAME: which there are.")
+    added.add_argument("name", metavar="NAME", nargs="?")
+    added.add_argument(
+        "--to", type=Path, default=Path(), metavar="DIR", help="default: the current directory"
+    )

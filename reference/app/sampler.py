@@ -1,6 +1,6 @@
 """Samples from a saved model, with their probabilities and, if wanted, a given beginning."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,23 +19,44 @@ class Sample:
     complete: bool  # whether the model ended it, rather than ran out of room
 
 
+@dataclass(frozen=True)
+class How:
+    """How to draw: `seed` of a new stream or None, how each sample begins, from how many of the likeliest."""
+
+    temperature: float
+    seed: int | None = None
+    start: str = ""
+    top_k: int | None = None
+
+
 class Prompted(microgpt.Generator):
-    """A generator whose first choices are given. Those use up no random number."""
+    """A generator whose first choices are given, which uses up no random number, and others limited."""
 
     given: Iterator[int] = iter(())
+    top_k: int | None = None
 
     def choices(self, *arguments: Any, **options: Any) -> list[Any]:
         token = next(self.given, None)
-        return super().choices(*arguments, **options) if token is None else [token]
+        if token is not None:
+            return [token]
+        if self.top_k:
+            options["weights"] = likeliest(options["weights"], self.top_k)
+        return super().choices(*arguments, **options)
 
 
-def samples(model: Model, count: int, temperature: float, seed: int | None, start: str) -> Iterator[Sample]:
-    """Draw `count` samples that begin with `start`.
+def likeliest(weights: Sequence[float], count: int) -> list[float]:
+    """The `count` greatest weights, the earlier of equals first, and 0 for all others."""
+    kept = set(sorted(range(len(weights)), key=lambda i: (-weights[i], i))[:count])
+    return [weight if i in kept else 0.0 for i, weight in enumerate(weights)]
+
+
+def samples(model: Model, count: int, how: How, watch: microgpt.Draw | None = None) -> Iterator[Sample]:
+    """Draw `count` samples as `how` says; `watch` sees each draw, with probabilities before top_k.
 
     The random numbers go on where the model's training left them, or begin again from `seed`. Raises Refusal
     if the model cannot begin like this, or the temperature leaves no probabilities.
     """
-    tokenizer, config = model.tokenizer, model.training.config
+    tokenizer, config, start, seed = model.tokenizer, model.training.config, how.start, how.seed
     unknown = [character for character in start if character not in tokenizer.characters]
     if unknown:
         known = "".join(tokenizer.characters)
@@ -48,19 +69,24 @@ def samples(model: Model, count: int, temperature: float, seed: int | None, star
         )
     microgpt.use_math(model.math)
     generator = Prompted(0)
+    generator.top_k = how.top_k
     generator.setstate((model.generator if seed is None else microgpt.Generator(seed)).getstate())
     for _ in range(count):
         generator.given = iter(tokenizer.encode(start)[1:-1])
-        yield draw(model, temperature, generator)
+        yield draw(model, how.temperature, generator, watch)
 
 
-def draw(model: Model, temperature: float, generator: microgpt.Generator) -> Sample:
+def draw(
+    model: Model, temperature: float, generator: microgpt.Generator, also: microgpt.Draw | None = None
+) -> Sample:
     logarithms: list[float] = []
     drawn: list[int] = []
 
     def watch(probabilities: list[float], token: int) -> None:
         logarithms.append(microgpt.maths.log(probabilities[token]))
         drawn.append(token)
+        if also is not None:
+            also(probabilities, token)
 
     training = model.training
     try:

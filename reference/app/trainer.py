@@ -5,35 +5,56 @@ What a step computes stands in `microgpt.py`, what is saved in `modelfile.py`.
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import FrameType, MappingProxyType, TracebackType
+from typing import Any
 
 from reference import microgpt
 from reference.app import modelfile
 from reference.app.dataset import Dataset
+from reference.app.engine import Engine
 from reference.app.modelfile import Model, TrainedOn
 from reference.app.refusal import Refusal
 
+NO_SIZES: Mapping[str, int | None] = MappingProxyType({})
+SIZES = ("layers", "heads", "embedding", "block")
 
-def preset_of(name: str, steps: int | None) -> microgpt.Preset:
-    """The preset of that name, with another number of steps if one is given."""
+
+def preset_of(name: str, steps: int | None, sizes: Mapping[str, int | None] = NO_SIZES) -> microgpt.Preset:
+    """The preset of that name, with another number of steps or other sizes where they are given.
+
+    Raises Refusal if the heads do not divide the embedding.
+    """
     preset = microgpt.PRESETS[name]
-    if steps is None:
-        return preset
-    return replace(preset, optimizer=replace(preset.optimizer, steps=steps))
+    if steps is not None:
+        preset = replace(preset, optimizer=replace(preset.optimizer, steps=steps))
+    given: dict[str, Any] = {size: number for size, number in sizes.items() if number is not None}
+    config = replace(preset.config, **given)
+    if config.embedding % config.heads:
+        raise Refusal(
+            f"--embedding {config.embedding} should be a multiple of the {config.heads} heads: give --heads"
+        )
+    if config.block != preset.config.block:
+        config = replace(config, attention=microgpt.causal(config.block))
+    return replace(preset, config=config)
 
 
 def start(
-    data: Dataset, preset: str | None, steps: int | None, math: str | None, seed: int | None
+    data: Dataset,
+    preset: str | None,
+    steps: int | None,
+    math: str | None,
+    seed: int | None,
+    sizes: Mapping[str, int | None] = NO_SIZES,
 ) -> tuple[microgpt.Run, Model]:
     """A new run, and the model that it is going to be."""
     preset, math, seed = preset or "seed", math or "exact", 42 if seed is None else seed
     microgpt.use_math(math)
-    run = microgpt.Run(preset_of(preset, steps), data.lines, seed)
+    run = microgpt.Run(preset_of(preset, steps, sizes), data.lines, seed)
     trained_on = TrainedOn.of(data)
     return run, Model(trained_on, preset, seed, math, run.tokenizer, run.training, run.generator, [])
 
@@ -45,8 +66,9 @@ def resume(path: Path, data: Dataset, options: dict[str, str | int | None]) -> t
     model, or the dataset or an option is not the one that it was started with.
     """
     model = modelfile.load(path)
+    config = model.training.config
     for option, given in options.items():
-        saved = getattr(model, option)
+        saved = getattr(config if option in SIZES else model, option)
         if given not in (None, saved):
             raise Refusal(
                 f"{path} was started with --{option} {saved} and cannot go on with {given}: "
@@ -58,7 +80,8 @@ def resume(path: Path, data: Dataset, options: dict[str, str | int | None]) -> t
             "give the same file with --dataset"
         )
     microgpt.use_math(model.math)
-    run = microgpt.Run(preset_of(model.preset, model.steps), data.lines, model.seed)
+    sizes = {size: getattr(config, size) for size in SIZES}
+    run = microgpt.Run(preset_of(model.preset, model.steps, sizes), data.lines, model.seed)
     ours, theirs = run.training, model.training
     if (ours.config, ours.optimizer, run.tokenizer) != (theirs.config, theirs.optimizer, model.tokenizer):
         raise Refusal(f"{path} is not what this microgpt calls the preset {model.preset}: it cannot go on")
@@ -94,24 +117,47 @@ class Interruption:
             signal.signal(number, handler)
 
 
-def train(run: microgpt.Run, model: Model, path: Path, checkpoint_every: int) -> int:
+Show = Callable[[float], None]
+Display = Callable[[Model], AbstractContextManager[Show]]
+
+
+def train(
+    run: microgpt.Run,
+    model: Model,
+    path: Path,
+    checkpoint_every: int,
+    engine: Engine | None = None,
+    display: Display | None = None,
+) -> int:
     """Train to the end or until a signal comes, and save. The result is the number of that signal, or 0.
 
-    `model` describes `run`: both have the same training and the same generator. It is saved after each
-    `checkpoint_every` steps, or only when training stops if that is 0. Raises Refusal if the loss is no
-    number, or the model cannot be saved.
+    `model` describes `run`: both have the same training and the same generator. It is saved each time that
+    `checkpoint_every` more steps are done, or only when training stops if that is 0. `engine` computes, and
+    with the same bits whichever it is; `display` is told each loss. Raises Refusal if the loss is no number,
+    or the model cannot be saved.
     """
-    with Interruption() as interruption, progress(model) as show:
-        for loss in run.losses():
-            step = model.training.step
-            if not isfinite(loss):
-                raise Refusal(f"the loss of step {step} is {loss}: it has diverged, and {path} is as before")
-            model.add_loss(loss)
-            show(loss)
+    engine = engine or Engine()
+    saved = model.training.step
+    with Interruption() as interruption, (display or progress)(model) as show:
+        while not model.finished:
+            first = model.training.step
+            for step, loss in enumerate(engine.advance(run), start=first + 1):
+                if not isfinite(loss):
+                    raise Refusal(
+                        f"the loss of step {step} is {loss}: it has diverged, and {path} is as before"
+                    )
+                model.add_loss(loss)
+                show(loss)
             if interruption.signal:
                 break
-            if checkpoint_every and step % checkpoint_every == 0 and not model.finished:
+            step = model.training.step
+            if (
+                checkpoint_every
+                and step // checkpoint_every > saved // checkpoint_every
+                and not model.finished
+            ):
                 modelfile.save(model, path)
+                saved = step
         modelfile.save(model, path)
     return 0 if model.finished else interruption.signal
 

@@ -1,0 +1,1 @@
+"""Makes the datasets of the garden again, byte for byte. Not part of the wheel."""
