@@ -134,7 +134,7 @@ def _local_programs() -> list[Check]:
             continue
         command = _program(port.build or port.run)
         path = shutil.which(command, path=None if "/" not in command else str(port.folder))
-        mend = f"only for RUNNER=local: sudo apt install {' '.join(port.apt)}" if port.apt else ""
+        mend = f"only for RUNNER=local: sudo apt install {' '.join(port.apt) or command}"
         found.append(
             Check(
                 f"local runner, {name}",

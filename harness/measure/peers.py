@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import select
 import shlex
@@ -169,6 +168,8 @@ def _peer(peer: Peer, clone: Path, root: Path) -> _Program:
 
 def _time(program: _Program, names: Path) -> None:
     """One run: the time of a step in seconds, and what was printed."""
+    import pty  # no other system has it
+
     parent, child = pty.openpty()
     launched = time.perf_counter()
     with (

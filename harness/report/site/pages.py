@@ -13,7 +13,17 @@ from harness.judge.check import goldens as stored_goldens
 from harness.report import badges, terminal, words
 from harness.report.escape import plain
 from harness.report.record import LevelRecord, Record
-from harness.report.site import bits, browser, checker, documents, languages, measured, plots, strata, training
+from harness.report.site import (
+    bits,
+    browser,
+    checker,
+    documents,
+    languages,
+    measured,
+    plots,
+    strata,
+    training,
+)
 from harness.report.site.data import Example, Json, Results
 from harness.report.site.source_view import SourceFile, highlighted, source_files
 
