@@ -54,7 +54,9 @@ def timeless(value: Any) -> Any:
     """A record without what differs between two runs of the same port on the same machine."""
     if isinstance(value, dict):
         return {
-            key: timeless(kept) for key, kept in value.items() if key not in ("seconds", "finished", "reused")
+            key: timeless(kept)
+            for key, kept in value.items()
+            if key not in ("seconds", "finished", "reused", "image_bytes")
         }
     return [timeless(entry) for entry in value] if isinstance(value, (list, tuple)) else value
 
