@@ -98,7 +98,7 @@ def test_a_port_and_a_case_are_both_needed() -> None:
 
 def test_the_command_that_a_run_names_asks_the_smallest_request_again(adder: Path) -> None:
     change(adder, "x + y", "x + y if x == x else 0.0")
-    result = typed("run", "--path", str(adder), "--runner", "local", "--case", "arith/add-special")
+    result = typed("run", "--path", adder.name, "--runner", "local", "--case", "arith/add-special")
     assert result.exit_code == 1
     kept = store.smallest_file("adder")
     assert kept.read_text().count("add ") == 1, "one sum is enough"
