@@ -130,7 +130,7 @@ typedef struct {
     int32_t steps, samples;
     double sigma, output_sigma; /* at first: of all parameters, and of those that write to the residual stream */
 } Settings;
-typedef struct { char name[32]; int32_t rows, columns; Id first; } Matrix;
+typedef struct { char name[56]; int32_t rows, columns; Id first; } Matrix;
 enum { WTE, WPE, LM_HEAD, WQ, WK, WV, WO, FC1, FC2, OF_A_LAYER = 6 }; /* from WQ on those of layer 0 */
 typedef struct {
     Settings settings;
@@ -139,7 +139,7 @@ typedef struct {
     int32_t matrices;
     double *m, *v;
     Id keys[MOST_LAYERS][MOST_BLOCK], values[MOST_LAYERS][MOST_BLOCK]; /* the first node of each */
-    char place[32];    /* where in the model that is which is made */
+    char place[40];    /* where in the model that is which is made */
     void (*see)(const char *place, const char *name, int32_t rows, int32_t columns, const double *values); /* or NULL */
 } Model;
 static void add_matrix(Model *model, const char *name, int32_t rows, int32_t columns) {
