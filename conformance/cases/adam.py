@@ -75,6 +75,7 @@ def cases() -> Iterator[Case]:
     yield case("special-gradients", CLASSIC, 1, 1, 12, gradient=iterate(SPECIAL))
     yield case("special-moments", CLASSIC, 1, 1, 12, m=iterate(SPECIAL), v=iterate(tuple(map(abs, SPECIAL))))
     yield case("negative-v", CLASSIC, 1, 1, 4, v=lambda _: -1.0)
+    yield case("infinite-negative-v", CLASSIC, 1, 1, 4, v=lambda _: -INF)
     yield case("special-parameters", SEED, 1, 1, 12, parameter=iterate(SPECIAL))
     yield case("not-finite-options", replace(CLASSIC, epsilon=INF, learning_rate=GREATEST, beta1=NAN), 1)
     yield case("wide", CLASSIC, 17, 2, 500)

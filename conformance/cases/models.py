@@ -76,6 +76,7 @@ def examples() -> Iterator[Example]:
     yield drawn("window", shape(2, 2, 6, 8, 6, attention=window(8, 3)), 8)
     yield drawn("only-itself", shape(1, 2, 6, 6, 6, attention=window(6, 1)), 6)
     yield drawn("hexagonal", shape(2, 2, 4, 12, 6, attention=hexagonal(12, 4)), 11)
+    yield drawn("long-hexagonal", shape(2, 2, 4, 64, 6, attention=hexagonal(64, 8)), 63)
     strided = [[s for s in range(t) if (t - s) % 3 == 0] + [t] for t in range(9)]
     yield drawn("strided", shape(1, 3, 6, 9, 6, attention=strided), 8)
     yield drawn("outputs-zero", shape(2, 2, 6, 5, 8), 4, 0.2, 0.0)

@@ -77,6 +77,14 @@ def cases() -> Iterator[Case]:
         count=8,
     )
     yield case(
+        "long-hexagonal",
+        shape(2, 2, 4, 64, 6, attention=hexagonal(64, 8)),
+        replace(CLASSIC, steps=30),
+        [63, 50],
+        count=8,
+        full=[7],
+    )
+    yield case(
         "outputs-zero",
         shape(2, 2, 6, 5, 8, "squared_relu"),
         replace(SEED, steps=20),
