@@ -101,7 +101,7 @@ def _of_the_repository(command: click.Command) -> click.Command:
         if not paths.ports_dir().is_dir():
             raise ManifestError(
                 f"conform {command.name} works on the project's repository, and this is a package without it",
-                hint=f"clone the repository, and run it there; 'conform check' works anywhere",
+                hint="clone the repository, and run it there; 'conform check' works anywhere",
             )
         return work(*args, **options)
 
