@@ -34,7 +34,6 @@ static Fixed Sum(Fixed a, int64_t k, Fixed b, int n) {
 static Fixed Product(Fixed a, Fixed b, int n) {
   Fixed product;
   int64_t beyond = 0;
-
   for (int j = 1; j <= n; j++) beyond += a.limb[j] * b.limb[n + 1 - j];
   for (int i = 0; i <= n; i++) {
     product.limb[i] = 0;
@@ -54,7 +53,6 @@ static Fixed Halved(Fixed a, int bits, int n) {
 static Fixed FixedFrom(double x, int n) {
   Fixed a;
   double rest = fabs(x);
-
   for (int i = 0; i <= n; i++, rest *= 0x1p28) rest -= (double)(a.limb[i] = (int64_t)rest);
   return x < 0.0 ? Sum((Fixed){{0}}, -1, a, n) : a;
 }
@@ -62,32 +60,24 @@ static Fixed FixedFrom(double x, int n) {
 /* The double nearest to a * 2^exponent for a > 0, ties to even, rounded once at the last place that it has. */
 static double Rounded(Fixed a, int exponent, int n) {
   int i = 0;
-
   while (i < n && a.limb[i] == 0) i++;
-
   uint64_t top = (uint64_t)a.limb[i], half, rest, sticky = 0; /* top gets 62 bits */
   int room = __builtin_clzll(top | 1) - 2, place = exponent - BITS * i - room;
-
   for (i++; i <= n || room > 0; i++) {
     uint64_t next = i <= n ? (uint64_t)a.limb[i] : 0;
     int take = MIN(room, BITS);
-
     top = top << take | next >> (BITS - take);
     sticky |= next & (MASK >> take);
     room -= take;
   }
-
   int drop = MAX(9, -1074 - place);
-
   if (drop > 62) return 0.0;
   half = 1ull << (drop - 1);
   rest = top & (2 * half - 1);
   top >>= drop;
   if (rest > half || (rest == half && (sticky || (top & 1)))) top++;
-
   uint64_t pattern = ((uint64_t)(place + drop + 1074) << 52) + top; /* a carry makes the exponent greater */
   double result;
-
   memcpy(&result, &pattern, sizeof result);
   return pattern >> 52 < 2047 ? result : INFINITY;
 }
@@ -96,7 +86,6 @@ static void MakeInverseFactorials(void) {
   inverseFactorial[0] = One;
   for (int i = 1; i < TERMS; i++) {
     int64_t rest = 0;
-
     for (int j = 0; j <= LAST; j++, rest %= i)
       inverseFactorial[i].limb[j] = (rest = rest << BITS | inverseFactorial[i - 1].limb[j]) / i;
   }
@@ -106,7 +95,6 @@ static void MakeInverseFactorials(void) {
 static Fixed Series(Fixed x, int first, int step, int terms, int sign, int n) {
   int i = first + step * (terms - 1);
   Fixed sum = inverseFactorial[i];
-
   while ((i -= step) >= first) sum = Sum(inverseFactorial[i], sign, Product(sum, x, n), n);
   return sum;
 }
@@ -114,9 +102,7 @@ static Fixed Series(Fixed x, int first, int step, int terms, int sign, int n) {
 /* e^p = the result * 2^(*exponent) */
 static Fixed Exponential(Fixed p, int n, int *exponent) {
   *exponent = (int)lrint(((double)p.limb[0] + (double)p.limb[1] * 0x1p-28) * M_LOG2E);
-
   Fixed power = Series(Halved(Sum(p, -*exponent, Ln2, n), HALVINGS, n), 0, 1, 4 + 2 * n, 1, n);
-
   for (int i = 0; i < HALVINGS; i++) power = Product(power, power, n);
   return power;
 }
@@ -130,19 +116,15 @@ static Fixed PowerOfE(double x, int k, int n, int *exponent) {
 static Fixed Logarithm(double x, int k, int n, int *exponent) {
   int e, shift;
   double m = frexp(x, &e);
-
   (void)k;
   if (m < 0.75) {
     m *= 2.0;
     e--;
   }
-
   Fixed y = FixedFrom(log(m), LAST);
-
   for (int limbs = FEW; limbs <= n; limbs += LAST - FEW) {
     Fixed power = Exponential(Sum((Fixed){{0}}, -1, y, limbs), limbs, &shift);
     Fixed d = Sum(Product(power, FixedFrom(ldexp(m, shift), limbs), limbs), -1, One, limbs);
-
     y = Sum(Sum(y, 1, d, limbs), -1, Halved(Product(d, d, limbs), 1, limbs), limbs);
   }
   *exponent = 0;
@@ -154,7 +136,6 @@ static Fixed Wave(double x, int quarters, int n, int *exponent) {
   int turns = (int)lrint(x * M_2_PI), quadrant = (turns + quarters) & 3;
   Fixed r = Sum(FixedFrom(x, n), -turns, HalfPi, n);
   Fixed wave = Series(Product(r, r, n), quadrant & 1 ? 0 : 1, 2, 6 + 5 * n / 2, -1, n);
-
   if (!(quadrant & 1)) wave = Product(r, wave, n);
   *exponent = 0;
   return quadrant & 2 ? Sum((Fixed){{0}}, -1, wave, n) : wave;
@@ -163,7 +144,6 @@ static Fixed Wave(double x, int quarters, int n, int *exponent) {
 /* x^(twice/2) */
 static Fixed Power(double x, int twice, int n, int *exponent) {
   Fixed log = Logarithm(x, 0, n, exponent);
-
   return Exponential(Halved(Sum((Fixed){{0}}, twice, log, n), 1, n), n, exponent);
 }
 
@@ -177,12 +157,9 @@ static double Nearest(Function function, double x, int k) {
     int exponent;
     Fixed value = function(x, k, n, &exponent), slack = {{0}};
     double sign = value.limb[0] < 0 ? -1.0 : 1.0;
-
     slack.limb[n - 1] = 1 << 14;
     value = Sum((Fixed){{0}}, (int)sign, value, n);
-
     Fixed above = Sum(value, 1, slack, n), below = Sum(value, -1, slack, n);
-
     if (n == LAST) {
       above.limb[n - 1] &= MASK & ~0x7fff;
       above.limb[n] = 0;
@@ -209,7 +186,6 @@ double ExactCos(double x) { return isnan(x) ? NAN : Nearest(Wave, x, 1); }
 
 double ExactPow(double x, double y) {
   BOOL whole = floor(y) == y, odd = whole && fmod(y, 2.0) != 0.0;
-
   if (y == 0.0 || x == 1.0) return 1.0;
   if (isnan(x)) return NAN;
   if (y == 1.0 || y == 2.0 || y == -1.0) return y == 1.0 ? x : y == 2.0 ? x * x : 1.0 / x;

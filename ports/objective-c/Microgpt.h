@@ -1,15 +1,17 @@
-/* Everything but the protocol: exact functions, random numbers, the tape, the model, its training, a whole run.
-   Lists of numbers are NSData: of int32_t (nodes, tokens, code points) or of double. */
+/* Everything but the protocol: exact functions, random numbers, the tape, the model, its training, a whole run. Lists of
+   numbers are NSData: of int32_t (nodes, tokens, code points) or of double. The objects of a request belong to its
+   autorelease pool, so that none is retained or released one by one. */
 #import <Foundation/Foundation.h>
 
-extern NSString *const BadInput; /* the name of the one exception: its reason is for people */
+extern NSString *const BadInput; /* the name of the one exception; its reason is for people */
+void Refuse(NSString *format, ...) NS_FORMAT_FUNCTION(1, 2) __attribute__((noreturn));
 
-/* The double nearest to the true value (SPEC, section 2). */
+/* The double nearest to the true value (SPEC, section 2). In pow, y is an integer or half-integer. */
 double ExactExp(double x);
 double ExactLog(double x);
 double ExactSin(double x);
 double ExactCos(double x);
-double ExactPow(double x, double y); /* y is an integer or half-integer */
+double ExactPow(double x, double y);
 
 @interface NSData (Numbers)
 - (const int32_t *)integers;
@@ -19,19 +21,15 @@ double ExactPow(double x, double y); /* y is an integer or half-integer */
 @end
 
 @interface NSMutableData (Numbers)
-+ (NSMutableData *)dataWithIntegers:(NSUInteger)count;
 + (NSMutableData *)dataWithDoubles:(NSUInteger)count;
-- (int32_t *)mutableIntegers;
-- (double *)mutableDoubles;
 - (void)appendInteger:(int32_t)integer;
 - (void)appendDouble:(double)number;
 @end
 
-/* MT19937 (SPEC, section 3). */
-@interface Twister : NSObject {
+@interface Twister : NSObject { /* MT19937 (SPEC, section 3) */
 @public
   uint32_t words[624];
-  unsigned index;
+  int32_t index;
   BOOL hasKept;
   double kept;
 }
@@ -43,15 +41,17 @@ double ExactPow(double x, double y); /* y is an integer or half-integer */
 - (int32_t)chooseByWeights:(NSData *)weights;
 @end
 
-/* The autograd (SPEC, section 5): nodes are numbers into arrays. */
-@interface Tape : NSObject {
-  struct Entry *entries;
-  int32_t *children, size, room, childCount, childRoom;
+@interface Tape : NSObject { /* the autograd (SPEC, section 5): nodes are numbers into arrays */
+@public
+  int32_t size;
   double *values, *gradients;
+@private
+  struct Entry *entries;
+  int32_t *children, room, childCount, childRoom;
   NSMutableData *visits;
 }
-@property (nonatomic, readonly) double *values, *gradients;
-@property (nonatomic) int32_t size; /* setting it forgets all later nodes */
++ (Tape *)tape;
+- (void)cutTo:(int32_t)count; /* forgets all later nodes */
 - (int32_t)leaf:(double)x;
 - (int32_t)add:(int32_t)a to:(int32_t)b;
 - (int32_t)multiply:(int32_t)a by:(int32_t)b;
@@ -70,37 +70,27 @@ double ExactPow(double x, double y); /* y is an integer or half-integer */
 @end
 
 @interface Matrix : NSObject {
+@public
   NSString *name;
-  int32_t rows, columns, first;
+  int32_t rows, columns, first; /* the node of its first number */
 }
-@property (nonatomic, readonly) NSString *name;
-@property (nonatomic, readonly) int32_t rows, columns, first; /* first is the node of its first number */
-- (NSArray *)nodesOfRows;
 @end
 
-/* What a model is made of (SPEC, section 6). */
-@interface Shape : NSObject {
-  int32_t layers, heads, embedding, block, vocabulary;
-  BOOL squared;
-  NSArray *attention;
+@interface Shape : NSObject { /* SPEC, section 6 */
+@public
+  int32_t layers, heads, embedding, block, vocabulary, parameterCount;
+  BOOL squared;              /* the activation is the square of relu */
+  NSMutableArray *attention; /* for each position, the positions that it attends to */
+  NSArray *matrices;
 }
-@property (nonatomic) int32_t layers, heads, embedding, block, vocabulary;
-@property (nonatomic) BOOL squared;               /* the activation is the square of relu */
-@property (nonatomic, retain) NSArray *attention; /* for each position, the positions that it attends to */
-- (NSArray *)matrices;
-- (int32_t)parameterCount;
++ (Shape *)shape;
+- (void)makeMatrices; /* once the numbers are known */
 @end
 
 @class Model;
 
-/* Hears what a model computes; what has no layer or head has the number -1. */
-@protocol ModelObserver
-- (void)model:(Model *)model
-     computed:(NSString *)name
-        nodes:(NSData *)nodes
-     position:(int32_t)position
-        layer:(int32_t)layer
-         head:(int32_t)head;
+@protocol ModelObserver /* hears what a model computes at its position, layer and head; they are -1 for none */
+- (void)model:(Model *)model computed:(NSString *)name nodes:(NSData *)nodes;
 @end
 
 @protocol DrawObserver
@@ -108,44 +98,44 @@ double ExactPow(double x, double y); /* y is an integer or half-integer */
 @end
 
 @interface Model : NSObject {
+@public
   Shape *shape;
-  Tape *tape;
-  NSDictionary *rows;
-  NSMutableArray *keys, *values;
-  int32_t parameterCount;
+  Tape *tape; /* its first nodes are the parameters */
+  int32_t position, layer, head;
   id<ModelObserver> observer;
+@private
+  NSMutableDictionary *rows;
+  NSMutableArray *keys, *values; /* of each layer and head, at each position */
 }
-@property (nonatomic, readonly) Shape *shape;
-@property (nonatomic, readonly) Tape *tape; /* its first nodes are the parameters */
-@property (nonatomic, readonly) int32_t parameterCount;
-@property (nonatomic, assign) id<ModelObserver> observer;
-- (id)initWithShape:(Shape *)aShape parameters:(NSData *)parameters;
++ (Model *)modelWithShape:(Shape *)shape parameters:(NSData *)parameters;
 - (int32_t)lossOfDocument:(NSData *)tokens;
 - (NSData *)sampleAtTemperature:(double)temperature twister:(Twister *)twister observer:(id<DrawObserver>)witness;
 @end
 
-/* Adam and its settings (SPEC, section 8). */
-@interface Optimizer : NSObject {
+@interface Adam : NSObject { /* SPEC, section 8 */
+@public
   double learningRate, beta1, beta2, epsilon;
   BOOL cosine;
   int32_t steps;
 }
-@property (nonatomic) double learningRate, beta1, beta2, epsilon;
-@property (nonatomic) BOOL cosine;
-@property (nonatomic) int32_t steps;
++ (Adam *)adam;
 - (double)rateOfStep:(int32_t)step;
 - (double)correctionOf:(double)beta step:(int32_t)step;
-- (void)step:(int32_t)step parameters:(double *)p gradients:(const double *)g m:(NSMutableData *)m v:(NSMutableData *)v;
-- (double)step:(int32_t)step model:(Model *)model document:(NSData *)tokens m:(NSMutableData *)m v:(NSMutableData *)v;
+- (void)step:(int32_t)step p:(double *)p g:(const double *)g m:(NSMutableData *)m v:(NSMutableData *)v;
+- (double)step:(int32_t)step
+         model:(Model *)model
+      document:(NSData *)tokens
+             m:(NSMutableData *)m
+             v:(NSMutableData *)v; /* the loss */
 @end
 
-/* Documents and the tokens they are made of (SPEC, section 4). */
-@interface Dataset : NSObject {
+@interface Dataset : NSObject { /* SPEC, section 4 */
+@public
   NSMutableArray *documents;
 }
-@property (nonatomic, readonly) NSMutableArray *documents;
++ (Dataset *)dataset;
 - (void)addLine:(NSData *)codePoints;
-- (NSData *)vocabulary; /* the code points in order; raises BadInput if there are none or too many */
+- (NSData *)vocabulary; /* the code points in order */
 - (NSData *)encode:(NSData *)document vocabulary:(NSData *)vocabulary;
 @end
 
@@ -153,21 +143,17 @@ double ExactPow(double x, double y); /* y is an integer or half-integer */
 - (void)printLine:(NSData *)codePoints;
 @end
 
-/* A preset, and the run that it describes (SPEC, section 10). */
-@interface Run : NSObject {
+@interface Run : NSObject { /* SPEC, section 10 */
+@public
   int32_t steps, samples;
-  NSString *preset;
+  BOOL isSeed; /* the preset is seed, else classic */
   Twister *twister;
   Model *model;
   NSMutableData *m, *v;
 }
-@property (nonatomic) int32_t steps, samples;
-@property (nonatomic, readonly) Twister *twister;
-@property (nonatomic, readonly) Model *model;
-@property (nonatomic, readonly) NSData *m, *v;
 + (NSArray *)presets;
++ (Run *)runOfPreset:(NSString *)name;
 + (NSString *)decimalsOf:(double)x;
 + (NSMutableData *)codePointsOf:(NSString *)asciiText;
-- (id)initWithPreset:(NSString *)name;
 - (void)trainOn:(Dataset *)dataset printer:(id<LinePrinter>)printer;
 @end

@@ -3,13 +3,11 @@
 
 /* A line, as its key and its values. */
 @interface Line : NSObject {
+@public
   NSString *key;
   NSArray *values;
 }
-@property (nonatomic, readonly) NSString *key;
-@property (nonatomic, readonly) NSUInteger count;
 - (BOOL)is:(NSString *)aKey count:(NSUInteger)count;
-- (NSString *)wordAt:(NSUInteger)place;
 - (double)doubleAt:(NSUInteger)place;
 - (int64_t)integerAt:(NSUInteger)place from:(int64_t)low to:(int64_t)high;
 - (NSMutableData *)doublesFrom:(NSUInteger)place;
@@ -17,12 +15,13 @@
 @end
 
 @interface Request : NSObject {
+@public
+  BOOL isComplete;
+  NSString *verb, *identifier; /* nil if the first line is wrong */
+@private
   NSMutableArray *lines;
   NSUInteger next;
-  BOOL isComplete;
 }
-@property (nonatomic, readonly) BOOL isComplete;
-@property (nonatomic, readonly) NSString *verb, *identifier; /* nil if the first line is wrong */
 + (Request *)read;                                           /* nil at the end of the input */
 - (BOOL)nextIs:(NSString *)key;
 - (BOOL)isAtEnd;
@@ -39,9 +38,10 @@
 @end
 
 @interface Reply : NSObject <ModelObserver, DrawObserver, LinePrinter> {
+@public
   NSMutableData *text;
 }
-@property (nonatomic, readonly) NSData *text;
++ (Reply *)reply;
 - (void)put:(NSString *)line;
 - (void)put:(NSString *)key doubles:(const double *)x count:(NSUInteger)count;
 - (void)put:(NSString *)key double:(double)x;

@@ -4,40 +4,24 @@
 enum { LongestLine = 65536 };
 
 @implementation Line
-@synthesize key;
-
-- (id)initWithText:(NSString *)text {
-  if ((self = [super init])) {
-    NSArray *words = [text componentsSeparatedByString:@" "];
-    key = [[words objectAtIndex:0] retain];
-    values = [[words subarrayWithRange:NSMakeRange(1, [words count] - 1)] retain];
-  }
-  return self;
++ (Line *)lineWithText:(NSString *)text {
+  Line *line = [[self new] autorelease];
+  NSArray *words = [text componentsSeparatedByString:@" "];
+  line->key = [words objectAtIndex:0];
+  line->values = [words subarrayWithRange:NSMakeRange(1, [words count] - 1)];
+  return line;
 }
-- (void)dealloc {
-  [key release];
-  [values release];
-  [super dealloc];
-}
-- (NSUInteger)count {
-  return [values count];
-}
-- (NSString *)wordAt:(NSUInteger)place {
-  return [values objectAtIndex:place];
-}
-- (BOOL)is:(NSString *)aKey count:(NSUInteger)count {
-  return [key isEqualToString:aKey] && [values count] == count;
-}
+- (BOOL)is:(NSString *)aKey count:(NSUInteger)count { return [key isEqualToString:aKey] && [values count] == count; }
 
 - (double)doubleAt:(NSUInteger)place {
   NSString *word = [values objectAtIndex:place];
   uint64_t pattern = 0;
   double x;
-  if ([word length] != 16) [NSException raise:BadInput format:@"a double has 16 hex digits"];
+  if ([word length] != 16) Refuse(@"a double has 16 hex digits");
   for (NSUInteger i = 0; i < 16; i++) {
     unichar c = [word characterAtIndex:i];
     int digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-    if (digit < 0) [NSException raise:BadInput format:@"a double has lower-case hex digits"];
+    if (digit < 0) Refuse(@"a double has lower-case hex digits");
     pattern = pattern << 4 | (uint64_t)digit;
   }
   memcpy(&x, &pattern, sizeof x);
@@ -55,7 +39,7 @@ enum { LongestLine = 65536 };
     integer = 10 * integer + c - '0';
   }
   if (!isDecimal || integer < low || integer > high)
-    [NSException raise:BadInput format:@"expected an integer from %lld to %lld", (long long)low, (long long)high];
+    Refuse(@"expected an integer from %lld to %lld", (long long)low, (long long)high);
   return integer;
 }
 
@@ -73,7 +57,16 @@ enum { LongestLine = 65536 };
 @end
 
 @implementation Request
-@synthesize isComplete;
+- (void)readHeader {
+  static NSString *const letters = @"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+  Line *header = [Line lineWithText:[lines count] > 0 ? [lines objectAtIndex:0] : @""];
+  NSString *name = [header->values lastObject];
+  NSString *rest = [name stringByTrimmingCharactersInSet:[NSCharacterSet characterSetWithCharactersInString:letters]];
+  if ([header->values count] != 1 || [header->key length] == 0) return;
+  if ([name length] < 1 || [name length] > 64 || [rest length] > 0) return;
+  verb = header->key;
+  identifier = name;
+}
 
 /* A line that nothing allows becomes an empty one: nothing allows that, either. */
 + (Request *)read {
@@ -81,7 +74,7 @@ enum { LongestLine = 65536 };
   static size_t room;
   Request *request = [[self new] autorelease];
   ssize_t length;
-  request->lines = [NSMutableArray new];
+  request->lines = [NSMutableArray array];
   request->next = 1;
   while (!request->isComplete && (length = getline(&buffer, &room, stdin)) > 0) {
     if (buffer[length - 1] == '\n') length--;
@@ -94,81 +87,58 @@ enum { LongestLine = 65536 };
     else [request->lines addObject:line];
     [line release];
   }
+  [request readHeader];
   return request->isComplete || [request->lines count] > 0 ? request : nil;
 }
-- (void)dealloc {
-  [lines release];
-  [super dealloc];
-}
 
-- (NSArray *)header {
-  NSArray *words = [lines count] > 0 ? [[lines objectAtIndex:0] componentsSeparatedByString:@" "] : nil;
-  NSMutableCharacterSet *allowed = [[NSMutableCharacterSet new] autorelease];
-  [allowed addCharactersInString:@"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"];
-  if ([words count] != 2 || [[words objectAtIndex:0] length] == 0) return nil;
-  NSString *name = [words objectAtIndex:1];
-  BOOL isAllowed = [name rangeOfCharacterFromSet:[allowed invertedSet]].location == NSNotFound;
-  return isAllowed && [name length] >= 1 && [name length] <= 64 ? words : nil;
-}
-- (NSString *)verb {
-  return [[self header] objectAtIndex:0];
-}
-- (NSString *)identifier {
-  return [[self header] objectAtIndex:1];
-}
-
-- (BOOL)isAtEnd {
-  return next >= [lines count];
-}
-- (void)finish {
-  if (![self isAtEnd]) [NSException raise:BadInput format:@"expected end, but there are more lines"];
-}
+- (BOOL)isAtEnd { return next >= [lines count]; }
+- (void)finish { if (![self isAtEnd]) Refuse(@"expected end, but there are more lines"); }
 - (BOOL)nextIs:(NSString *)key {
   NSString *line = [self isAtEnd] ? nil : [lines objectAtIndex:next];
   return [line isEqualToString:key] || [line hasPrefix:[key stringByAppendingString:@" "]];
 }
 - (Line *)next {
-  if ([self isAtEnd]) [NSException raise:BadInput format:@"expected another line, but the request ends"];
-  return [[[Line alloc] initWithText:[lines objectAtIndex:next++]] autorelease];
+  if ([self isAtEnd]) Refuse(@"expected another line, but the request ends");
+  return [Line lineWithText:[lines objectAtIndex:next++]];
 }
 - (Line *)take:(NSString *)key {
-  if (![self nextIs:key]) [NSException raise:BadInput format:@"expected the key %@", key];
+  if (![self nextIs:key]) Refuse(@"expected the key %@", key);
   return [self next];
 }
 - (Line *)takeOne:(NSString *)key {
   Line *line = [self take:key];
-  if (line.count != 1) [NSException raise:BadInput format:@"%@ takes one value", key];
+  if ([line->values count] != 1) Refuse(@"%@ takes one value", key);
   return line;
 }
-- (double)takeDouble:(NSString *)key {
-  return [[self takeOne:key] doubleAt:0];
-}
+- (double)takeDouble:(NSString *)key { return [[self takeOne:key] doubleAt:0]; }
 - (int64_t)takeInteger:(NSString *)key from:(int64_t)low to:(int64_t)high {
   return [[self takeOne:key] integerAt:0 from:low to:high];
 }
 - (NSUInteger)takeChoice:(NSString *)key of:(NSArray *)words {
   for (NSUInteger i = 0; i < [words count]; i++) {
     NSString *line = [NSString stringWithFormat:@"%@ %@", key, [words objectAtIndex:i]];
-    if (![self isAtEnd] && [[lines objectAtIndex:next] isEqualToString:line]) return next++, i;
+    if (![self isAtEnd] && [[lines objectAtIndex:next] isEqualToString:line]) {
+      next++;
+      return i;
+    }
   }
-  [NSException raise:BadInput format:@"expected %@ %@", key, [words componentsJoinedByString:@" or "]];
-  return NSNotFound;
+  Refuse(@"expected %@ %@", key, [words componentsJoinedByString:@" or "]);
 }
 - (void)takeMath {
   NSArray *kinds = [NSArray arrayWithObjects:@"exact", @"native", nil];
-  if ([self takeChoice:@"math" of:kinds] == 1) [NSException raise:BadInput format:@"unsupported"];
+  if ([self takeChoice:@"math" of:kinds] == 1) Refuse(@"unsupported");
 }
 
 - (NSMutableData *)takeTensor:(NSString *)name rows:(int32_t *)rows columns:(int32_t *)columns {
   NSMutableData *numbers = [NSMutableData data];
   Line *tensor = [self take:[@"tensor " stringByAppendingString:name]];
-  if (tensor.count != 3) [NSException raise:BadInput format:@"tensor takes a name, rows and columns"];
+  if ([tensor->values count] != 3) Refuse(@"tensor takes a name, rows and columns");
   *rows = (int32_t)[tensor integerAt:1 from:*rows ? *rows : 1 to:*rows ? *rows : 2048];
   *columns = (int32_t)[tensor integerAt:2 from:*columns ? *columns : 1 to:*columns ? *columns : 2048];
   for (int32_t i = 0; i < *rows; i++) {
     NSAutoreleasePool *pool = [NSAutoreleasePool new];
     Line *row = [self take:@"row"];
-    if (row.count != (NSUInteger)*columns) [NSException raise:BadInput format:@"expected a row of %d values", *columns];
+    if ([row->values count] != (NSUInteger)*columns) Refuse(@"expected a row of %d values", *columns);
     [numbers appendData:[row doublesFrom:0]];
     [pool drain];
   }
@@ -176,9 +146,9 @@ enum { LongestLine = 65536 };
 }
 - (NSMutableData *)takeMatricesOf:(Shape *)shape prefix:(NSString *)prefix {
   NSMutableData *numbers = [NSMutableData data];
-  for (Matrix *matrix in [shape matrices]) {
-    int32_t rows = matrix.rows, columns = matrix.columns;
-    NSString *name = [prefix stringByAppendingString:matrix.name];
+  for (Matrix *matrix in shape->matrices) {
+    int32_t rows = matrix->rows, columns = matrix->columns;
+    NSString *name = [prefix stringByAppendingString:matrix->name];
     [numbers appendData:[self takeTensor:name rows:&rows columns:&columns]];
   }
   return numbers;
@@ -186,20 +156,12 @@ enum { LongestLine = 65536 };
 @end
 
 @implementation Reply
-@synthesize text;
-
-- (id)init {
-  if ((self = [super init])) text = [NSMutableData new];
-  return self;
++ (Reply *)reply {
+  Reply *reply = [[self new] autorelease];
+  reply->text = [NSMutableData data];
+  return reply;
 }
-- (void)dealloc {
-  [text release];
-  [super dealloc];
-}
-
-- (void)append:(NSString *)string {
-  [text appendBytes:[string UTF8String] length:[string length]];
-}
+- (void)append:(NSString *)string { [text appendBytes:[string UTF8String] length:[string length]]; }
 - (void)put:(NSString *)line {
   [self append:line];
   [text appendBytes:"\n" length:1];
@@ -219,9 +181,7 @@ static uint64_t Pattern(double x) {
     [text appendBytes:word length:snprintf(word, sizeof word, " %016llx", (unsigned long long)Pattern(x[i]))];
   [text appendBytes:"\n" length:1];
 }
-- (void)put:(NSString *)key double:(double)x {
-  [self put:key doubles:&x count:1];
-}
+- (void)put:(NSString *)key double:(double)x { [self put:key doubles:&x count:1]; }
 - (void)put:(NSString *)key integers:(NSData *)integers {
   char word[16];
   [self append:key];
@@ -235,11 +195,11 @@ static uint64_t Pattern(double x) {
   for (NSUInteger i = 0; i < rows; i++) [self put:@"row" doubles:x + i * columns count:columns];
 }
 - (void)putMatricesOf:(Shape *)shape prefix:(NSString *)prefix doubles:(const double *)x {
-  for (Matrix *matrix in [shape matrices])
-    [self putTensor:[prefix stringByAppendingString:matrix.name]
-               rows:matrix.rows
-            columns:matrix.columns
-            doubles:x + matrix.first];
+  for (Matrix *matrix in shape->matrices)
+    [self putTensor:[prefix stringByAppendingString:matrix->name]
+               rows:matrix->rows
+            columns:matrix->columns
+            doubles:x + matrix->first];
 }
 - (void)put:(NSString *)key checksumOf:(const double *)x count:(NSUInteger)count {
   uint64_t a = 1, b = 0;
@@ -250,17 +210,12 @@ static uint64_t Pattern(double x) {
   [self put:[NSString stringWithFormat:@"%@ %08llx %08llx", key, (unsigned long long)a, (unsigned long long)b]];
 }
 
-- (void)model:(Model *)model
-     computed:(NSString *)name
-        nodes:(NSData *)nodes
-     position:(int32_t)position
-        layer:(int32_t)layer
-         head:(int32_t)head {
+- (void)model:(Model *)model computed:(NSString *)name nodes:(NSData *)nodes {
   NSMutableData *numbers = [NSMutableData data];
-  NSMutableString *place = [NSMutableString stringWithFormat:@"pos%d.", position];
-  if (layer >= 0) [place appendFormat:@"layer%d.", layer];
-  if (head >= 0) [place appendFormat:@"head%d.", head];
-  for (NSUInteger i = 0; i < [nodes integerCount]; i++) [numbers appendDouble:model.tape.values[[nodes integers][i]]];
+  NSMutableString *place = [NSMutableString stringWithFormat:@"pos%d.", model->position];
+  if (model->layer >= 0) [place appendFormat:@"layer%d.", model->layer];
+  if (model->head >= 0) [place appendFormat:@"head%d.", model->head];
+  for (NSUInteger i = 0; i < [nodes integerCount]; i++) [numbers appendDouble:model->tape->values[[nodes integers][i]]];
   [place appendString:name];
   [self putTensor:place rows:1 columns:[nodes integerCount] doubles:[numbers doubles]];
 }
@@ -268,7 +223,5 @@ static uint64_t Pattern(double x) {
   [self put:@"probabilities" doubles:[probabilities doubles] count:[probabilities doubleCount]];
   [self put:[NSString stringWithFormat:@"token %d", token]];
 }
-- (void)printLine:(NSData *)codePoints {
-  [self put:@"print" integers:codePoints];
-}
+- (void)printLine:(NSData *)codePoints { [self put:@"print" integers:codePoints]; }
 @end
