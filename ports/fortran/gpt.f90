@@ -319,11 +319,10 @@ contains
   integer function relu(self, a)
     class(tape_type), intent(inout) :: self
     integer, intent(in) :: a
-    if (self%value(a) > 0.0_real64) then
-      relu = self%apply(a, self%value(a), 1.0_real64)
-    else
-      relu = self%apply(a, 0.0_real64, 0.0_real64)
-    end if
+    real(real64) :: slope, y  ! a copy, since the array of values may move while a node is added
+    slope = merge(1.0_real64, 0.0_real64, self%value(a) > 0.0_real64)
+    y = merge(self%value(a), 0.0_real64, self%value(a) > 0.0_real64)
+    relu = self%apply(a, y, slope)
   end function
 
   !> Sums and dot products as one node: no operand occurs twice, and none lies below another.

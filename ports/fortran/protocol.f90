@@ -33,8 +33,8 @@ module protocol
     integer :: length = 0
   contains
     procedure :: line, put_text
-    procedure, private :: put_double, put_doubles, put_integer, put_integers
-    generic :: put => put_double, put_doubles, put_integer, put_integers
+    procedure, private :: put_double, put_doubles, put_integer, put_integers, put_list
+    generic :: put => put_double, put_doubles, put_integer, put_integers, put_list
     procedure :: put_tensor, put_checksum
   end type
 
@@ -400,11 +400,15 @@ contains
   subroutine put_integer(self, key, x)
     class(reply_type), intent(inout) :: self
     character(*), intent(in) :: key
-    integer, intent(in) :: x(..)
-    select rank (x)
-    rank (0); call self%put_integers(key, [int(x, int64)])
-    rank (1); call self%put_integers(key, int(x, int64))
-    end select
+    integer, intent(in) :: x
+    call self%put_integers(key, [int(x, int64)])
+  end subroutine
+
+  subroutine put_list(self, key, x)
+    class(reply_type), intent(inout) :: self
+    character(*), intent(in) :: key
+    integer, intent(in) :: x(:)
+    call self%put_integers(key, int(x, int64))
   end subroutine
 
   subroutine put_tensor(self, name, rows, columns, x)
