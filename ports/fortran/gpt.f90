@@ -781,7 +781,7 @@ contains
     call print('', [integer ::])
     call print('--- inference (new, hallucinated names) ---', [integer ::])
     do i = 1, samples
-      write (line, '("sample ", i2, ":")') i
+      write (line, '("sample ", a, i0, ":")') repeat(' ', merge(1, 0, i < 10)), i
       associate (tokens => model%sample(0.5_real64, twister))
         call print(trim(line) // ' ', points(tokens + 1))
       end associate
