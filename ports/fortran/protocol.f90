@@ -261,7 +261,9 @@ contains
     do i = first, last
       whole = 10 * whole + index(digits, self%text(i:i)) - 1
     end do
-    if (whole < low .or. whole > high) call raise('an integer is out of range')
+    if (whole >= low .and. whole <= high) return
+    call raise('an integer is out of range')
+    whole = low
   end function
 
   function doubles(self, first) result(x)
