@@ -13,8 +13,14 @@ procedure Microgpt is
    Verbs : constant String := "hello arith math random tokens graph forward backward adam train sample run";
    Other : constant String := "an unknown key, or values that it does not take";
 
-   function Code_Points (Line : String) return Integers
-   is ([for I in 1 .. Line'Length => Character'Pos (Line (Line'First + I - 1))]);
+   function Code_Points (Line : String) return Integers is
+   begin
+      return Points : Integers (1 .. Line'Length) do
+         for I in Points'Range loop
+            Points (I) := Character'Pos (Line (Line'First + I - 1));
+         end loop;
+      end return;
+   end Code_Points;
 
    procedure Hello (R : in out Request; Answer : in out Reply) is
    begin

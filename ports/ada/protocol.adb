@@ -1,7 +1,6 @@
 with Ada.Characters.Latin_1;
 with GNAT.OS_Lib;
 with Interfaces;
-with System;
 
 package body Protocol is
 
@@ -175,8 +174,14 @@ package body Protocol is
       return From_Bits (Pattern);
    end Number;
 
-   function Numbers (R : Request; From : Positive) return Doubles
-   is ([for I in 1 .. R.Count - From + 1 => R.Number (I + From - 1)]);
+   function Numbers (R : Request; From : Positive) return Doubles is
+   begin
+      return X : Doubles (1 .. R.Count - From + 1) do
+         for I in X'Range loop
+            X (I) := R.Number (I + From - 1);
+         end loop;
+      end return;
+   end Numbers;
 
    function Whole (R : Request; Place : Positive; Low, High : Long_Long_Integer) return Long_Long_Integer is
       Text : constant String := R.Word (Place);
@@ -191,8 +196,14 @@ package body Protocol is
       return Long_Long_Integer'Value (Text);
    end Whole;
 
-   function Wholes (R : Request; Low, High : Integer) return Integers
-   is ([for I in 1 .. R.Count => Integer (R.Whole (I, Long_Long_Integer (Low), Long_Long_Integer (High)))]);
+   function Wholes (R : Request; Low, High : Integer) return Integers is
+   begin
+      return X : Integers (1 .. R.Count) do
+         for I in X'Range loop
+            X (I) := Integer (R.Whole (I, Long_Long_Integer (Low), Long_Long_Integer (High)));
+         end loop;
+      end return;
+   end Wholes;
 
    procedure Take_One (R : in out Request; Key : String) is
    begin
@@ -265,8 +276,14 @@ package body Protocol is
       Append (R.Text, LF);
    end Put_Line;
 
-   function Hex (Pattern : Unsigned_64; Width : Positive) return String
-   is ([for I in 1 .. Width => Digit (1 + Integer (Shift_Right (Pattern, 4 * (Width - I)) and 15))]);
+   function Hex (Pattern : Unsigned_64; Width : Positive) return String is
+   begin
+      return Text : String (1 .. Width) do
+         for I in Text'Range loop
+            Text (I) := Digit (1 + Integer (Shift_Right (Pattern, 4 * (Width - I)) and 15));
+         end loop;
+      end return;
+   end Hex;
 
    procedure Put (R : in out Reply; Key : String; X : Double) is
    begin
