@@ -57,7 +57,7 @@ final class Twister(val words: Array[Int], private var position: Int, private va
 
   def shuffled[A](items: Seq[A]): IndexedSeq[A] = {
     val result = items.toBuffer
-    for (i <- result.indices.reverse.init) {
+    for (i <- (1 until result.length).reverse) {
       val j = below(i + 1)
       val item = result(i)
       result(i) = result(j)
