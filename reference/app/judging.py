@@ -1,7 +1,9 @@
 """How good a model is at its dataset: held-out loss, and how many samples are right, new and different."""
 
+import json
 import math
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from reference import microgpt
@@ -101,3 +103,13 @@ def model_card(model: Model, verdict: Verdict, engine: Engine) -> dict[str, Any]
         "last_loss": sum(losses) / len(losses),
         "samples": asdict(verdict),
     }
+
+
+def write_card(path: Path, card: dict[str, Any]) -> Path:
+    """Write the card beside the model `path`, and say where. Raises Refusal if that cannot be done."""
+    beside = path.with_suffix(".card.json")
+    try:
+        beside.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as problem:
+        raise Refusal(f"cannot write the model card {beside}: {problem.strerror}") from None
+    return beside
