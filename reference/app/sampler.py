@@ -29,7 +29,7 @@ class How:
 
 
 class Reader:
-    """Reads one text, token by token. It keeps numbers and no graph, so that a large model needs no gigabytes."""
+    """Reads one text, token by token. It keeps numbers and no graph: a large model would need gigabytes."""
 
     def __init__(self, model: Model) -> None:
         """Sets the math of this process to the model's."""
@@ -41,9 +41,7 @@ class Reader:
     def logits(self, token: int) -> list[float]:
         """What may follow `token`, which stands after all the earlier ones."""
         training = self._training
-        logits = microgpt.gpt(
-            training.config, training.parameters, token, self._position, self._caches
-        )
+        logits = microgpt.gpt(training.config, training.parameters, token, self._position, self._caches)
         for cache in self._caches:
             for kept in (cache.keys, cache.values):
                 kept[-1] = [microgpt.Value(value.data) for value in kept[-1]]
@@ -84,9 +82,7 @@ def samples(model: Model, count: int, how: How, watch: microgpt.Draw | None = No
         yield draw(model, how, generator, watch)
 
 
-def draw(
-    model: Model, how: How, generator: microgpt.Generator, also: microgpt.Draw | None = None
-) -> Sample:
+def draw(model: Model, how: How, generator: microgpt.Generator, also: microgpt.Draw | None = None) -> Sample:
     """As `microgpt.sample` draws. The given beginning uses up no random number."""
     bos, start = model.tokenizer.bos, model.tokenizer.encode(how.start)[1:-1]
     reader, token = Reader(model), bos

@@ -1,1 +1,1 @@
-"""Models for other programs: `core` does the work, `desk` limits it, `agent` (MCP) and `web` (HTTP) offer it."""
+"""Models for other programs: `core` works, `desk` limits, `agent` (MCP) and `web` (HTTP) offer it."""

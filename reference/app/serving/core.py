@@ -1,7 +1,7 @@
 """What every server does: list models, generate, score and train, each from a request to a reply.
 
-Models are the files NAME.json of one folder. Each function raises Refusal for what the asker has to mend. None
-knows of limits on time and numbers: those are `desk.py`'s.
+Models are the files NAME.json of one folder. Each function raises Refusal for what the asker has to mend.
+Limits on time and numbers are `desk.py`'s.
 """
 
 import math
@@ -99,6 +99,10 @@ def score(folder: Path, request: messages.Score) -> messages.Scores:
     for token, following in zip(tokens[:block], tokens[1:], strict=False):
         probability = sampler.softmax(reader.logits(token))[following]
         character = "" if following == model.tokenizer.bos else characters[following]
+        if probability == 0.0:
+            raise Refusal(
+                f"the model gives {character or 'the end'!r} the probability 0: the loss is infinite"
+            )
         losses.append(messages.Scored(character, -microgpt.maths.log(probability)))
     total = microgpt.add_up(microgpt.Value(one.loss) for one in losses)
     loss = ((1.0 / len(losses)) * total).data
@@ -126,18 +130,23 @@ def train(folder: Path, request: messages.Train, report: Report) -> messages.Tra
 
     @contextmanager
     def display(model: Model) -> Iterator[trainer.Show]:
-        last = 0.0
+        step, last = model.training.step, 0.0
 
         def show(loss: float) -> None:
-            nonlocal last
-            if time.monotonic() - last >= REPORT_SECONDS:
-                last = time.monotonic()
-                report(messages.Progress(model.training.step, model.steps, loss))
+            nonlocal step, last
+            step += 1  # a port does many at once, and the model is at the last of them
+            now = time.monotonic()
+            if step == model.steps or (step == model.training.step and now - last >= REPORT_SECONDS):
+                last = now
+                report(messages.Progress(step, model.steps, loss))
 
         yield show
 
     with engines.chosen("auto", model.math) as engine:
-        if engine.name == Engine.name and len(model.training.m) * model.training.config.block > MOST_BY_REFERENCE:
+        if (
+            engine.name == Engine.name
+            and len(model.training.m) * model.training.config.block > MOST_BY_REFERENCE
+        ):
             raise Refusal("no built port is at hand, and the reference needs too much memory for this size")
         if trainer.train(run, model, path, CHECKPOINT_EVERY, engine, display):
             raise Refusal(f"the training of {request.name!r} was stopped: resume goes on with it")

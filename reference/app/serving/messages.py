@@ -45,7 +45,9 @@ class Score(Request, frozen=True):
     """A text that is as if it were one document of the model's dataset."""
 
     model: Name
-    text: Annotated[str, Meta(min_length=1, max_length=MOST_TEXT, description="one document, without its end")]
+    text: Annotated[
+        str, Meta(min_length=1, max_length=MOST_TEXT, description="one document, without its end")
+    ]
 
 
 class Train(Request, frozen=True):
@@ -119,7 +121,7 @@ class Scored(Struct, frozen=True):
 
 
 class Scores(Struct, frozen=True):
-    """`loss` is the mean of `characters`. Not `complete`: the model's block was too short for all of the text."""
+    """`loss` is the mean of `characters`. Not `complete`: the block was too short for all of the text."""
 
     model: str
     loss: float
@@ -167,5 +169,12 @@ def sentence(problem: str, kind: type[Request], came: Any) -> str:
     if place is None:
         fields = ", ".join(field.name for field in msgspec.structs.fields(kind)) or "none"
         return f"{said}; the fields are: {fields}"
+    if ", got " in said:
+        return f"{place[1]}: {said}"
     value = repr(came[place[1]]) if isinstance(came, dict) else ""
     return f"{place[1]}: {said}, not {value if len(value) <= 60 else value[:57] + '...'}"
+
+
+def plain(problem: Refusal) -> str:
+    """The sentence, with the names of fields where the command line has options."""
+    return str(problem).replace("--", "")
