@@ -58,10 +58,10 @@ class Train(Request, frozen=True):
         str, Meta(description="a dataset of the garden", extra_json_schema={"enum": garden.names()})
     ]
     preset: Annotated[Literal["classic", "seed"], Meta(description="usually classic")] | None = None
-    steps: Annotated[int, Meta(ge=1, le=MOST_STEPS)] | None = None
+    steps: Annotated[int, Meta(ge=1, le=MOST_STEPS, description="usually the preset's")] | None = None
     seed: Annotated[Seed, Meta(description="usually 42")] | None = None
-    layers: Annotated[int, Meta(ge=1, le=2)] | None = None
-    heads: Annotated[int, Meta(ge=1, le=16)] | None = None
+    layers: Annotated[int, Meta(ge=1, le=2, description="usually the preset's")] | None = None
+    heads: Annotated[int, Meta(ge=1, le=16, description="usually the preset's")] | None = None
     embedding: Annotated[int, Meta(ge=1, le=64, description="a multiple of heads")] | None = None
     block: Annotated[int, Meta(ge=1, le=64, description="characters that a text can have")] | None = None
     resume: Annotated[bool, Meta(description="go on with a training that was stopped")] = False

@@ -14,9 +14,11 @@ from reference.app.serving.tools import TOOLS, Tool
 ERRORS = {
     "400": "The body is no JSON.",
     "404": "There is no such model.",
+    "408": "The body did not come in time.",
     "413": "The body is too large.",
     "415": "The body is not declared as JSON.",
     "422": "A field is wrong, or cannot be granted; the error says which and why.",
+    "500": "The server's own fault, such as too little memory.",
     "503": "Too many are waiting, or the model is in training.",
     "504": "The time was used up.",
 }
@@ -75,7 +77,7 @@ def operation(tool: Tool) -> dict[str, Any]:
     errors: dict[str, Any] = {
         status: {"description": said, "content": {"application/json": reference(Refused)}}
         for status, said in ERRORS.items()
-        if method(tool) == "POST" or status in ("503", "504")
+        if method(tool) == "POST" or status in ("500", "503", "504")
     }
     described["responses"] = {"200": {"description": "The answer.", "content": done}} | errors
     if method(tool) == "POST":

@@ -1,6 +1,7 @@
 """Claims on `microgpt mcp`, made with the client of the `mcp` package over standard input and output."""
 
 import os
+import shutil
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 pytest.importorskip("mcp")
 
+import agent_session  # noqa: E402
 import anyio  # noqa: E402
 import jsonschema  # noqa: E402
 from command_line import ROOT  # noqa: E402
@@ -100,3 +102,8 @@ def test_every_tool_is_in_the_manual() -> None:
     from reference.app.options import MCP_MANUAL
 
     assert all(name in MCP_MANUAL for name in TOOLS)
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc: the session names the engine")
+def test_the_session_in_the_documents_is_what_is_said() -> None:
+    assert anyio.run(agent_session.transcript) == agent_session.shown()
