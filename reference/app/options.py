@@ -85,7 +85,8 @@ log_probability (natural, of the whole text and its end, at this temperature) an
 ran out of room before it ended the text)."""
 
 INFO_MANUAL = """\
-With --model: what the model is, what it was trained on and how far. Without: presets, math and versions."""
+With --model: what the model is, what it was trained on and how far, and a small heat map of each matrix.
+Without: presets, math and versions."""
 
 GARDEN_MANUAL = """\
 Curated datasets, each with its origin, its licence, a check of made-up lines, and a held-out part.
@@ -110,7 +111,10 @@ EXPORT_MANUAL = """\
 Write a model for other programs: the ending of --to decides the format, and every bit is kept.
 
   .safetensors   for the libraries of Hugging Face and for numpy; doubles, under the names of the model file
-  .h             a C99 header with one constant array a matrix"""
+  .h             a C99 header with one constant array a matrix
+
+There is no GGUF: what runs GGUF files has no architecture with learned positions, rmsnorm without gain and
+a plain MLP, so no program could run the result; and it would keep no more than .safetensors does."""
 
 MCP_MANUAL = """\
 Offer models as tools of the Model Context Protocol on standard input and output: list_models, generate,
