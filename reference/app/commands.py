@@ -21,9 +21,11 @@ from reference.app.refusal import Refusal
 
 if TYPE_CHECKING:
     from reference.app.modelfile import Model
+    from reference.app.serving.desk import Desk
 
 REFUSED = 2
 INTERRUPTED = 130  # what shells say of a program that Ctrl-C has ended
+EXTRAS = {"mcp": ("msgspec", "anyio", "mcp"), "serve": ("msgspec", "anyio", "jinja2", "starlette", "uvicorn")}
 NOBODY_READS = 141  # and of one that wrote to a closed pipe
 
 
@@ -195,6 +197,45 @@ def garden(options: Any) -> int:
     return commands[options.garden_command](options)
 
 
+def mcp(options: Any) -> int:
+    desk = desk_of(options, "mcp")
+    from reference.app.serving import agent
+
+    agent.serve(desk)
+    return 0
+
+
+def serve(options: Any) -> int:
+    desk = desk_of(options, "serve")
+    from reference.app.serving import web
+
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    tell(f"the models of {options.models} at http://{host}:{options.port}/ until Ctrl-C")
+    if not web.is_loopback(options.host):
+        tell("other machines may reach this address, and whoever does can train models here")
+    web.serve(desk, options.host, options.port)
+    return 0
+
+
+def desk_of(options: Any, extra: str) -> "Desk":
+    """What computes for a server. Raises Refusal if there is no such folder or a package is missing."""
+    from importlib.util import find_spec
+
+    for package in EXTRAS[extra]:
+        if find_spec(package) is None:
+            raise Refusal(
+                f"'microgpt {extra}' needs the package {package}: pip install 'microgpt-conformance[{extra}]'"
+            )
+    from reference.app.serving.desk import Desk, Limits
+
+    if not options.models.is_dir():
+        raise Refusal(f"--models {options.models} is no directory: make it, or name the one with your models")
+    limits = Limits(
+        answers=options.answers, seconds=options.seconds, training_seconds=options.training_seconds
+    )
+    return Desk(options.models.resolve(), limits)
+
+
 def about_program() -> list[tuple[str, ...]]:
     from reference.app import dataset
 
@@ -259,5 +300,7 @@ COMMANDS: dict[str, Callable[[Any], int]] = {
     "info": info,
     "garden": garden,
     "export": export,
+    "mcp": mcp,
+    "serve": serve,
     "conform": conform,
 }

@@ -79,11 +79,7 @@ def train(options: Any) -> int:
             tell(f"{done}; go on with: {shlex.join(again)}")
             return 128 + signal
         card = judging.model_card(model, judging.judge(name, model, engine, judging.SAMPLES), engine)
-    beside = path.with_suffix(".card.json")
-    try:
-        beside.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    except OSError as problem:
-        raise Refusal(f"cannot write the model card {beside}: {problem.strerror}") from None
+    beside = judging.write_card(path, card)
     verdict = card["samples"]
     tell(f"{verdict['validity']:.1%} of samples are right, {verdict['novelty']:.1%} right and new")
     tell(f"saved as {path}, its model card as {beside}")

@@ -1,7 +1,10 @@
 """How good a model is at its dataset: held-out loss, and how many samples are right, new and different."""
 
+import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from reference import microgpt
@@ -49,8 +52,7 @@ def judge(name: str, model: Model, engine: Engine, samples: int) -> Verdict:
         raise Refusal(f"--samples takes 1 to {MOST_SAMPLES}, not {samples}")
     tokens = engine.sample(model.training, TEMPERATURE, samples, SEED)
     texts = [model.tokenizer.decode(one) for one in tokens]
-    check, trained = garden.checker(name), set(part.lines)
-    right = [text for text in texts if check(text)]
+    validity, novelty, distinctness = shares(name, texts)
     held_out = {line for line in garden.lines_of(name) if garden.is_held_out(line)}
     return Verdict(
         dataset=name,
@@ -59,12 +61,20 @@ def judge(name: str, model: Model, engine: Engine, samples: int) -> Verdict:
         samples=samples,
         temperature=TEMPERATURE,
         seed=SEED,
-        validity=len(right) / samples,
-        novelty=sum(text not in trained for text in right) / samples,
-        distinctness=len(set(texts)) / samples,
+        validity=validity,
+        novelty=novelty,
+        distinctness=distinctness,
         found_held_out=len(held_out & set(texts)),
         held_out_bits=bits(model, engine, sorted(held_out)),
     )
+
+
+def shares(name: str, texts: Sequence[str]) -> tuple[float, float, float]:
+    """Of these made-up texts: the shares that are right, right and not trained on, and different."""
+    check, trained = garden.checker(name), set(garden.training_part(name).lines)
+    right = [text for text in texts if check(text)]
+    new = sum(text not in trained for text in right)
+    return len(right) / len(texts), new / len(texts), len(set(texts)) / len(texts)
 
 
 def bits(model: Model, engine: Engine, lines: list[str]) -> float | None:
@@ -101,3 +111,13 @@ def model_card(model: Model, verdict: Verdict, engine: Engine) -> dict[str, Any]
         "last_loss": sum(losses) / len(losses),
         "samples": asdict(verdict),
     }
+
+
+def write_card(path: Path, card: dict[str, Any]) -> Path:
+    """Write the card beside the model `path`, and say where. Raises Refusal if that cannot be done."""
+    beside = path.with_suffix(".card.json")
+    try:
+        beside.write_text(json.dumps(card, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    except OSError as problem:
+        raise Refusal(f"cannot write the model card {beside}: {problem.strerror}") from None
+    return beside

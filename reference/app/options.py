@@ -23,6 +23,8 @@ commands:
   info      what a model is, or what this program can do
   garden    datasets to train on: list, show, train, check, fetch
   export    write a model as safetensors or as a C header
+  mcp       offer models as tools of the Model Context Protocol
+  serve     offer models over HTTP, on this machine
   conform   answer requests of the protocol on standard input
 
 examples:
@@ -83,7 +85,8 @@ log_probability (natural, of the whole text and its end, at this temperature) an
 ran out of room before it ended the text)."""
 
 INFO_MANUAL = """\
-With --model: what the model is, what it was trained on and how far. Without: presets, math and versions."""
+With --model: what the model is, what it was trained on and how far, and a small heat map of each matrix.
+Without: presets, math and versions."""
 
 GARDEN_MANUAL = """\
 Curated datasets, each with its origin, its licence, a check of made-up lines, and a held-out part.
@@ -108,7 +111,26 @@ EXPORT_MANUAL = """\
 Write a model for other programs: the ending of --to decides the format, and every bit is kept.
 
   .safetensors   for the libraries of Hugging Face and for numpy; doubles, under the names of the model file
-  .h             a C99 header with one constant array a matrix"""
+  .h             a C99 header with one constant array a matrix
+
+There is no GGUF: what runs GGUF files has no architecture with learned positions, rmsnorm without gain and
+a plain MLP, so no program could run the result; and it would keep no more than .safetensors does."""
+
+MCP_MANUAL = """\
+Offer models as tools of the Model Context Protocol on standard input and output: list_models, generate,
+score and train. It needs the package mcp: pip install 'microgpt-conformance[mcp]'."""
+
+MCP_EXAMPLES = """\
+An agent starts it by itself. In the form that most of them read:
+
+  {"mcpServers": {"microgpt": {"command": "microgpt", "args": ["mcp", "--models", "/home/me/models"]}}}"""
+
+SERVE_MANUAL = """\
+Offer models over HTTP: /models, /generate, /score and /train, with a page at / and /openapi.json that
+describe them. Only this machine reaches it unless --host says otherwise; then anyone who reaches the
+address can use the models and train new ones.
+
+It needs starlette and uvicorn: pip install 'microgpt-conformance[serve]'."""
 
 CONFORM_MANUAL = """\
 Answer the requests of the conformance protocol on standard input, on standard output, until the input ends.
@@ -203,8 +225,32 @@ def make_parser() -> Parser:
     added.add_argument("--to", type=Path, metavar="FILE", required=True, help="*.safetensors or *.h")
 
     add_garden(command("garden", GARDEN_MANUAL, GARDEN_EXAMPLES))
+    add_models(command("mcp", MCP_MANUAL, MCP_EXAMPLES))
+    added = command("serve", SERVE_MANUAL)
+    add_models(added)
+    added.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default: 127.0.0.1")
+    added.add_argument("--port", type=whole(1, 65535), default=8042, metavar="N", help="default: 8042")
     command("conform", CONFORM_MANUAL)
     return parser
+
+
+def add_models(added: Parser) -> None:
+    added.add_argument(
+        "--models",
+        type=Path,
+        metavar="DIR",
+        default=Path(),
+        help="its models; default: the current directory",
+    )
+    added.add_argument(
+        "--answers", type=whole(1, 64), default=2, metavar="N", help="computed at once; default: 2"
+    )
+    added.add_argument(
+        "--seconds", type=whole(1, 3600), default=60, metavar="N", help="of one answer; default: 60"
+    )
+    added.add_argument(
+        "--training-seconds", type=whole(1, 86400), default=900, metavar="N", help="default: 900"
+    )
 
 
 def add_garden(garden: Parser) -> None:

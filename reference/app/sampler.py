@@ -1,8 +1,7 @@
 """Samples from a saved model, with their probabilities and, if wanted, a given beginning."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from reference import microgpt
 from reference.app.modelfile import Model
@@ -29,19 +28,29 @@ class How:
     top_k: int | None = None
 
 
-class Prompted(microgpt.Generator):
-    """A generator whose first choices are given, which uses up no random number, and others limited."""
+class Reader:
+    """Reads one text, token by token. It keeps numbers and no graph: a large model would need gigabytes."""
 
-    given: Iterator[int] = iter(())
-    top_k: int | None = None
+    def __init__(self, model: Model) -> None:
+        """Sets the math of this process to the model's."""
+        microgpt.use_math(model.math)
+        self._training = model.training
+        self._caches = microgpt.empty_caches(model.training.config)
+        self._position = 0
 
-    def choices(self, *arguments: Any, **options: Any) -> list[Any]:
-        token = next(self.given, None)
-        if token is not None:
-            return [token]
-        if self.top_k:
-            options["weights"] = likeliest(options["weights"], self.top_k)
-        return super().choices(*arguments, **options)
+    def logits(self, token: int) -> list[float]:
+        """What may follow `token`, which stands after all the earlier ones."""
+        training = self._training
+        logits = microgpt.gpt(training.config, training.parameters, token, self._position, self._caches)
+        for cache in self._caches:
+            for kept in (cache.keys, cache.values):
+                kept[-1] = [microgpt.Value(value.data) for value in kept[-1]]
+        self._position += 1
+        return [logit.data for logit in logits]
+
+
+def softmax(logits: Iterable[float]) -> list[float]:
+    return [p.data for p in microgpt.softmax([microgpt.Value(logit) for logit in logits])]
 
 
 def likeliest(weights: Sequence[float], count: int) -> list[float]:
@@ -67,31 +76,38 @@ def samples(model: Model, count: int, how: How, watch: microgpt.Draw | None = No
             f"--start has {len(start)} characters, but a text of this model has {config.block} at the most: "
             f"give up to {config.block - 1}"
         )
-    microgpt.use_math(model.math)
-    generator = Prompted(0)
-    generator.top_k = how.top_k
+    generator = microgpt.Generator(0)
     generator.setstate((model.generator if seed is None else microgpt.Generator(seed)).getstate())
     for _ in range(count):
-        generator.given = iter(tokenizer.encode(start)[1:-1])
-        yield draw(model, how.temperature, generator, watch)
+        yield draw(model, how, generator, watch)
 
 
-def draw(
-    model: Model, temperature: float, generator: microgpt.Generator, also: microgpt.Draw | None = None
-) -> Sample:
+def draw(model: Model, how: How, generator: microgpt.Generator, also: microgpt.Draw | None = None) -> Sample:
+    """As `microgpt.sample` draws. The given beginning uses up no random number."""
+    bos, start = model.tokenizer.bos, model.tokenizer.encode(how.start)[1:-1]
+    reader, token = Reader(model), bos
+    tokens: list[int] = []
     logarithms: list[float] = []
-    drawn: list[int] = []
-
-    def watch(probabilities: list[float], token: int) -> None:
+    for position in range(model.training.config.block):
+        probabilities = softmax(divided(reader.logits(token), how.temperature))
+        if position < len(start):
+            token = start[position]
+        else:
+            weights = likeliest(probabilities, how.top_k) if how.top_k else probabilities
+            try:
+                [token] = generator.choices(range(bos + 1), weights=weights)
+            except ValueError:
+                raise Refusal(
+                    f"--temperature {how.temperature} is too small for this model: try 0.01 or more"
+                ) from None
         logarithms.append(microgpt.maths.log(probabilities[token]))
-        drawn.append(token)
         if also is not None:
             also(probabilities, token)
+        if token == bos:
+            break
+        tokens.append(token)
+    return Sample(model.tokenizer.decode(tokens), tokens, sum(logarithms), token == bos)
 
-    training = model.training
-    try:
-        tokens = microgpt.sample(training.config, training.parameters, temperature, generator, watch)
-    except ValueError:
-        raise Refusal(f"--temperature {temperature} is too small for this model: try 0.01 or more") from None
-    complete = drawn[-1] == model.tokenizer.bos
-    return Sample(model.tokenizer.decode(tokens), tokens, sum(logarithms), complete)
+
+def divided(logits: Iterable[float], temperature: float) -> list[float]:
+    return [(microgpt.Value(logit) / temperature).data for logit in logits]

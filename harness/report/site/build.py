@@ -42,6 +42,7 @@ def site(results: data.Results, repository: str | None = None) -> Iterator[tuple
         look=words.of_level,
         below=speed.below,
         readable_call=terminal.readable_call,
+        zip=zip,
     )
     environment.filters["scientific"] = plots.scientific
     goldens = browser.golden_scripts()

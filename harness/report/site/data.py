@@ -38,6 +38,7 @@ class Results:
     bench: Json | None
     mutants: Json | None
     laws: Json | None
+    garden: Json | None
     archaeology: Json | None
     tolerance: bounds.Bounds
     example: Example
@@ -62,6 +63,7 @@ def read(folder: Path, example: Example) -> Results:
         bench=_json(folder / "bench.json"),
         mutants=_json(folder / "mutants.json"),
         laws=_json(folder.parent / "science" / "laws.json"),
+        garden=_json(folder.parent / "science" / "garden.json"),
         archaeology=_json(folder.parent / "science" / "archaeology.json"),
         tolerance=bounds.load(),
         example=example,

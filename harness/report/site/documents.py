@@ -22,6 +22,7 @@ DOCUMENTS = {
     "docs/CHECK.md": "docs/check.html",
     "docs/OUTPUTS.md": "docs/outputs.html",
     "docs/pytorch/README.md": "docs/pytorch.html",
+    "docs/AGENTS.md": "docs/agents.html",
     "docs/JUDGING.md": "docs/judging.html",
     "docs/TRUST.md": "docs/trust.html",
     "docs/CI.md": "docs/ci.html",

@@ -27,6 +27,7 @@ PAGES = (
     "mistakes",
     "languages",
     "laws",
+    "garden",
     "archaeology",
     "docs/spec",
     "ports/c/exact.h",

@@ -48,6 +48,7 @@ PAGES = (
     "measurements",
     "mistakes",
     "laws",
+    "garden",
     "archaeology",
 )
 OUTSIDE = "https://gist.github.com/karpathy/8627fe009c40f57531cb18360106ce95"
@@ -222,6 +223,7 @@ def test_what_was_not_measured_is_said_with_the_command_that_measures_it(tmp_pat
         assert f"<code>{command}</code>" in written["measurements.html"]
     assert "<code>make mutants</code>" in written["mistakes.html"]
     assert "<code>conform laws --mutants</code>" in written["laws.html"]
+    assert "<code>conform garden</code>" in written["garden.html"]
     assert "<code>conform archaeology --fetch --folder ~/clones</code>" in written["archaeology.html"]
 
 

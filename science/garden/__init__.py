@@ -1,0 +1,1 @@
+"""What a model of each dataset of the garden makes up, beside a 6-gram."""
