@@ -31,6 +31,7 @@ from harness.cli.plan import plan
 from harness.cli.publish import publish
 from harness.cli.render import render
 from harness.cli.run import run
+from harness.cli.seed_quality import seed_quality
 from harness.cli.shared import ERR, EXIT_CODES
 from harness.cli.shell import shell
 from harness.cli.site import site
@@ -92,7 +93,7 @@ def main() -> None:
 COMMANDS = (
     *(run, check, begin, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
     *(fuzz, mutants, accuracy, check_math, measure, render, publish, diff, history, plan, site),
-    *(laws, archaeology, original, get_base, examine),
+    *(laws, archaeology, seed_quality, original, get_base, examine),
 )
 for _command in COMMANDS:
     main.add_command(_command)

@@ -1,0 +1,84 @@
+"""Which trials there are. Each is one dictionary key and one line of the store, and stands for itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+
+from reference.app.engine import Engine
+from science.seed_quality import sets, trial
+from science.seed_quality.spoiling import CLEAN, Spoiling, all_spoilings
+from science.seed_quality.trial import Json, Size
+
+GPT = "GPT"
+ORDERS = (3, 6)
+RIVALS = tuple(f"{order}-gram" for order in ORDERS)
+LEARNERS = (GPT, *RIVALS)
+USUAL = Size()
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A set, how it is spoiled, who learns from it and with which seed."""
+
+    set: str
+    spoiling: Spoiling
+    seed: int
+    learner: str
+    size: Size = USUAL
+
+    def run(self, plan: Plan, engine: Engine) -> Json:
+        """The figures. They depend on nothing but the trial and the plan's steps and samples."""
+        of = sets.load(self.set)
+        if self.learner == GPT:
+            return trial.of_gpt(of, self.spoiling, self.seed, self.size, plan.steps, plan.samples, engine)
+        order = ORDERS[RIVALS.index(self.learner)]
+        return trial.of_ngram(of, self.spoiling, self.seed, order, plan.samples)
+
+    def key(self) -> Json:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is tried. `growing`: the sets that the usual size cannot do, tried with each of `sizes`."""
+
+    sets: tuple[str, ...]
+    spoilings: tuple[Spoiling, ...]
+    seeds: tuple[int, ...]
+    steps: int
+    samples: int
+    growing: tuple[str, ...]
+    sizes: tuple[Size, ...]
+
+    def trials(self) -> Iterator[Trial]:
+        for name in self.sets:
+            for spoiling in self.spoilings:
+                for seed in self.seeds:
+                    yield from (Trial(name, spoiling, seed, learner) for learner in LEARNERS)
+        for name in self.growing:
+            for size in self.sizes:
+                yield from (Trial(name, CLEAN, seed, GPT, size) for seed in self.seeds)
+
+    def starting_at(self, seed: int) -> Plan:
+        return replace(self, seeds=tuple(range(seed, seed + len(self.seeds))))
+
+
+WHOLE = Plan(
+    sets=sets.NAMES,
+    spoilings=tuple(all_spoilings()),
+    seeds=(42, 43, 44),
+    steps=4000,
+    samples=500,
+    growing=("chords", "roman", "sums"),
+    sizes=(Size(block=16),),
+)
+QUICK = Plan(
+    sets=("hexcolors", "sums"),
+    spoilings=(CLEAN, Spoiling("swapped", 0.5), Spoiling("mixed", 0.25), Spoiling("sorted", 1.0)),
+    seeds=(42, 43, 44),
+    steps=200,
+    samples=50,
+    growing=("sums",),
+    sizes=(Size(embedding=32, rounds=2),),
+)
