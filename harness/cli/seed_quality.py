@@ -1,4 +1,4 @@
-"""The command `conform seed-quality`: does good seed give good harvest? Trained, measured and told in figures."""
+"""The command `conform seed-quality`: does good seed give good harvest? The answer in figures."""
 
 from __future__ import annotations
 
@@ -20,21 +20,17 @@ from science.seed_quality.store import Store
 from science.seed_quality.trial import Json
 
 SHOWN = {"bits": "bits", **{name: f"{name} at 0.5" for name in ("validity", "distinctness", "harvest")}}
+CORES = os.cpu_count() or 1
 SPOKEN = 30.0  # seconds between two words on progress where there is no terminal
 
 
 @click.command("seed-quality")
 @click.option("--quick", is_flag=True, help="A small part, in seconds; shown and not kept.")
 @click.option("--fresh", is_flag=True, help="Forget the trials that an earlier run finished.")
-@click.option(
-    "--check", is_flag=True, help="Compute all afresh, write nothing; fail if a figure is another one."
-)
+@click.option("--check", is_flag=True, help="Compute afresh, write nothing; fail if a figure is another.")
 @click.option("--seed", default=42, show_default=True, help="The first seed; the others follow it.")
 @click.option(
-    "--jobs",
-    type=click.IntRange(1, 64),
-    default=os.cpu_count() or 1,
-    help="Trials at once.  [default: cores]",
+    "--jobs", type=click.IntRange(1, 64), default=CORES, help="Trials at once.  [usually a core each]"
 )
 def seed_quality(quick: bool, fresh: bool, check: bool, seed: int, jobs: int) -> None:
     """Train GPTs and n-grams on clean and on spoiled sets of the garden, and compare their harvest.
@@ -110,9 +106,8 @@ def _table(title: str, words: tuple[str, ...], numbers: tuple[str, ...]) -> Tabl
 
 def _show(found: Json) -> None:
     sets = len(found["sets"])
-    clean = _table(
-        "Clean sets, mean of the seeds; samples at temperature 0.5", ("set", "learner"), tuple(SHOWN)
-    )
+    title = "Clean sets, mean of the seeds; samples at temperature 0.5"
+    clean = _table(title, ("set", "learner"), tuple(SHOWN))
     for row in found["cells"]:
         if row["way"] == "clean":
             values = {name: sum(row[key]) / len(row[key]) for name, key in SHOWN.items()}
@@ -136,9 +131,6 @@ def _show(found: Json) -> None:
 
 def _difference(found: list[float], is_bits: bool) -> str:
     middle, low, high = found[:3]
-    text = (
-        f"{middle:+.3f} ({low:+.3f}..{high:+.3f})"
-        if is_bits
-        else f"{100 * middle:+.1f} ({100 * low:+.1f}..{100 * high:+.1f})"
-    )
+    reach = (high - low) / 2
+    text = f"{middle:+.3f} ± {reach:.3f}" if is_bits else f"{100 * middle:+.1f} ± {100 * reach:.1f}"
     return f"[dim]{text}[/]" if low <= 0 <= high else text

@@ -83,7 +83,7 @@ def carry_out(plan: Plan, jobs: int, store: Store, done: Done) -> Json:
 def _finished(
     run: Callable[[Trial], Json], trials: Sequence[Trial], jobs: int
 ) -> Iterator[tuple[Trial, Json]]:
-    """Each trial as it ends. Whoever stops early leaves the rest undone, and what runs to the engines' end."""
+    """Each trial as it ends. Whoever stops early leaves the rest undone; what runs ends with its engine."""
     pool = ThreadPoolExecutor(jobs)
     try:
         futures: dict[Future[Json], Trial] = {pool.submit(run, one): one for one in trials}

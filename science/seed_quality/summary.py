@@ -6,7 +6,7 @@ set is one difference, the mean of its seeds; it speaks of sets like these.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from reference.app import garden
@@ -65,7 +65,7 @@ def of(plan: Plan, rows: Rows) -> Json:
             {
                 "learner": learner,
                 **asdict(spoiling),
-                **over_sets([one for _, one in effects(learner, spoiling)]),
+                **over_sets(dict(effects(learner, spoiling))),
             }
             for learner in LEARNERS
             for spoiling in spoiled
@@ -76,7 +76,7 @@ def of(plan: Plan, rows: Rows) -> Json:
             for name, found in leads(rival, CLEAN)
         ],
         "leads_overall": [
-            {"rival": rival, **asdict(spoiling), **over_sets([one for _, one in leads(rival, spoiling)])}
+            {"rival": rival, **asdict(spoiling), **over_sets(dict(leads(rival, spoiling)))}
             for rival in RIVALS
             for spoiling in plan.spoilings
         ],
@@ -93,11 +93,11 @@ def over_seeds(differences: Column) -> Json:
     return {measure: shown(interval(values)) for measure, values in differences.items()}
 
 
-def over_sets(differences: Sequence[Column]) -> Json:
+def over_sets(differences: Mapping[str, Column]) -> Json:
     """For each measure [mean, low, high], and in how many sets the mean is above and below zero."""
     result: Json = {}
     for measure in MEASURES:
-        means = [mean(one[measure]) for one in differences]
+        means = [mean(one[measure]) for one in differences.values()]
         above, below = sum(value > 0 for value in means), sum(value < 0 for value in means)
         result[measure] = [*shown(interval(means)), above, below]
     return result
