@@ -39,10 +39,14 @@ def spread(values: Sequence[float]) -> float:
     return sqrt(sum((value - middle) ** 2 for value in values) / (len(values) - 1))
 
 
-def interval(differences: Sequence[float]) -> Interval:
-    """Student's: right for as few as two differences, if they are about normal."""
+def interval(differences: Sequence[float], grain: float = 0.0) -> Interval:
+    """Student's: right for as few as two differences, if they are about normal.
+
+    `grain` is the step of a share that is counted, and the least spread that is believed: three seeds that
+    all differ by one sample prove nothing.
+    """
     middle = mean(differences)
-    reach = STUDENT[len(differences) - 2] * spread(differences) / sqrt(len(differences))
+    reach = STUDENT[len(differences) - 2] * max(grain, spread(differences)) / sqrt(len(differences))
     return Interval(middle, middle - reach, middle + reach)
 
 

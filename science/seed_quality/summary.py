@@ -6,7 +6,7 @@ set is one difference, the mean of its seeds; it speaks of sets like these.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 from reference.app import garden
@@ -44,6 +44,7 @@ def of(plan: Plan, rows: Rows) -> Json:
         for name in plan.sets:
             yield name, minus(columns[name, spoiling, GPT], columns[name, spoiling, rival])
 
+    grain = 1.0 / plan.samples
     spoiled = [spoiling for spoiling in plan.spoilings if spoiling != CLEAN]
     return {
         "seeds": list(plan.seeds),
@@ -57,7 +58,7 @@ def of(plan: Plan, rows: Rows) -> Json:
             for (name, spoiling, learner), found in columns.items()
         ],
         "effects": [
-            {"set": name, **asdict(spoiling), **over_seeds(found)}
+            {"set": name, **asdict(spoiling), **over_seeds(found, grain)}
             for spoiling in spoiled
             for name, found in effects(GPT, spoiling)
         ],
@@ -65,18 +66,18 @@ def of(plan: Plan, rows: Rows) -> Json:
             {
                 "learner": learner,
                 **asdict(spoiling),
-                **over_sets(dict(effects(learner, spoiling))),
+                **over_sets(dict(effects(learner, spoiling)), grain),
             }
             for learner in LEARNERS
             for spoiling in spoiled
         ],
         "leads": [
-            {"set": name, "rival": rival, **over_seeds(found)}
+            {"set": name, "rival": rival, **over_seeds(found, grain)}
             for rival in RIVALS
             for name, found in leads(rival, CLEAN)
         ],
         "leads_overall": [
-            {"rival": rival, **asdict(spoiling), **over_sets(dict(leads(rival, spoiling)))}
+            {"rival": rival, **asdict(spoiling), **over_sets(dict(leads(rival, spoiling)), grain)}
             for rival in RIVALS
             for spoiling in plan.spoilings
         ],
@@ -88,19 +89,23 @@ def minus(some: Column, others: Column) -> Column:
     return {measure: paired(some[measure], others[measure]) for measure in MEASURES}
 
 
-def over_seeds(differences: Column) -> Json:
+def over_seeds(differences: Column, grain: float) -> Json:
     """For each measure [mean, low, high]."""
-    return {measure: shown(interval(values)) for measure, values in differences.items()}
+    return {measure: shown(between(measure, values, grain)) for measure, values in differences.items()}
 
 
-def over_sets(differences: Mapping[str, Column]) -> Json:
+def over_sets(differences: Mapping[str, Column], grain: float) -> Json:
     """For each measure [mean, low, high], and in how many sets the mean is above and below zero."""
     result: Json = {}
     for measure in MEASURES:
         means = [mean(one[measure]) for one in differences.values()]
         above, below = sum(value > 0 for value in means), sum(value < 0 for value in means)
-        result[measure] = [*shown(interval(means)), above, below]
+        result[measure] = [*shown(between(measure, means, grain)), above, below]
     return result
+
+
+def between(measure: str, differences: Sequence[float], grain: float) -> Interval:
+    return interval(differences, 0.0 if measure == "bits" else grain)
 
 
 def shown(found: Interval) -> list[float]:
