@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 
 from reference.app.engine import Engine
@@ -15,6 +15,9 @@ ORDERS = (3, 6)
 RIVALS = tuple(f"{order}-gram" for order in ORDERS)
 LEARNERS = (GPT, *RIVALS)
 USUAL = Size()
+STOCK = Size(block=16)
+"""The preset as it comes, which cuts longer lines."""
+GROWN = (USUAL, Size(rounds=4), Size(embedding=32, rounds=4), Size(embedding=64, rounds=4))
 
 
 @dataclass(frozen=True)
@@ -41,23 +44,22 @@ class Trial:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is tried. `growing`: the sets that the usual size cannot do, tried with each of `sizes`."""
+    """What is tried. `sizes`: the sets that the usual size does not learn in these steps, and what may."""
 
     sets: tuple[str, ...]
     spoilings: tuple[Spoiling, ...]
     seeds: tuple[int, ...]
     steps: int
     samples: int
-    growing: tuple[str, ...]
-    sizes: tuple[Size, ...]
+    sizes: Mapping[str, tuple[Size, ...]]
 
     def trials(self) -> Iterator[Trial]:
         for name in self.sets:
             for spoiling in self.spoilings:
                 for seed in self.seeds:
                     yield from (Trial(name, spoiling, seed, learner) for learner in LEARNERS)
-        for name in self.growing:
-            for size in self.sizes:
+        for name, sizes in self.sizes.items():
+            for size in sizes:
                 yield from (Trial(name, CLEAN, seed, GPT, size) for seed in self.seeds)
 
     def starting_at(self, seed: int) -> Plan:
@@ -70,8 +72,11 @@ WHOLE = Plan(
     seeds=(42, 43, 44),
     steps=4000,
     samples=500,
-    growing=("chords", "roman", "sums"),
-    sizes=(Size(block=16),),
+    sizes={
+        "chords": (STOCK, *GROWN, Size(layers=2, embedding=64, rounds=4)),
+        "roman": (STOCK, *GROWN[:3]),
+        "sums": GROWN,
+    },
 )
 QUICK = Plan(
     sets=("hexcolors", "sums"),
@@ -79,6 +84,5 @@ QUICK = Plan(
     seeds=(42, 43, 44),
     steps=200,
     samples=50,
-    growing=("sums",),
-    sizes=(Size(embedding=32, rounds=2),),
+    sizes={"sums": (Size(embedding=32, rounds=2),)},
 )

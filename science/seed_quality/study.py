@@ -60,7 +60,7 @@ def carry_out(plan: Plan, jobs: int, store: Store, done: Done) -> Json:
 
     The order in which trials end changes no figure. Raises ConformError if an engine fails.
     """
-    trials = list(plan.trials())
+    trials = list(dict.fromkeys(plan.trials()))
     missing = [one for one in trials if store.get(one) is None]
     with ExitStack() as stack:
         engines = SimpleQueue[Engine]()

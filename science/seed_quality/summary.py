@@ -81,7 +81,7 @@ def of(plan: Plan, rows: Rows) -> Json:
             for rival in RIVALS
             for spoiling in plan.spoilings
         ],
-        "sizes": [grown(name, size, plan, rows) for name in plan.growing for size in plan.sizes],
+        "sizes": [grown(name, size, plan, rows) for name, sizes in plan.sizes.items() for size in sizes],
     }
 
 
