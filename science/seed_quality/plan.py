@@ -73,9 +73,9 @@ WHOLE = Plan(
     steps=4000,
     samples=500,
     sizes={
-        "chords": (STOCK, *GROWN, Size(layers=2, embedding=64, rounds=4)),
         "roman": (STOCK, *GROWN[:3]),
         "sums": GROWN,
+        "chords": (STOCK, *GROWN, Size(layers=2, embedding=64, rounds=4)),
     },
 )
 QUICK = Plan(

@@ -73,7 +73,7 @@ def test_copies_are_of_ten_lines_and_foreign_lines_are_as_many_as_stated():
     assert sum(count > 1 for count in copied.values()) == COPIED
     assert len(copied) == len(one.lines) - round(0.5 * len(one.lines))
     mixed = Spoiling("mixed", 0.25).lines(one, 42)
-    assert sum(line in foreign for line in mixed) == round(0.25 * len(one.lines)) == len(mixed) // 4
+    assert sum(line in foreign for line in mixed) == round(0.25 * len(one.lines))
 
 
 def test_a_greater_amount_spoils_what_the_smaller_one_does_and_more():
@@ -147,14 +147,15 @@ def test_what_an_n_gram_makes_up_has_been_seen_piece_by_piece():
 
 
 def test_parameters_begin_alike_whatever_the_lines_and_sorted_lines_keep_their_order():
-    preset = microgpt.PRESETS["classic"]
-    whole = Course(preset, ["ab", "ba", "aa"], ("a", "b"), 42, shuffled=True)
-    fewer = Course(preset, ["ab"], ("a", "b"), 42, shuffled=True)
-    ordered = Course(preset, ["aa", "ab", "ba"], ("a", "b"), 42, shuffled=False)
+    preset, lines = microgpt.PRESETS["classic"], sorted(sets.load("sums").lines)[:50]
+    alphabet = sets.load("sums").alphabet
+    whole = Course(preset, lines, alphabet, 42, shuffled=True)
+    fewer = Course(preset, lines[:5], alphabet, 42, shuffled=True)
+    ordered = Course(preset, lines, alphabet, 42, shuffled=False)
     begun = [[x.data for x in microgpt.flatten(one.training.parameters)] for one in (whole, fewer, ordered)]
     assert begun[0] == begun[1] == begun[2]
-    assert ordered.documents == ["aa", "ab", "ba"] != whole.documents
-    assert whole.documents == ["ba", "aa", "ab"]
+    assert ordered.documents == lines != whole.documents
+    assert sorted(whole.documents) == lines
 
 
 def test_a_gpt_s_bits_are_the_mean_over_all_held_out_characters():
@@ -175,7 +176,12 @@ def test_another_round_begins_where_the_last_one_ended_at_half_the_rate(monkeypa
     class Watched(Engine):
         def advance(self, run: microgpt.Run) -> list[float]:
             training = run.training
-            begun.append((training.optimizer.learning_rate, microgpt.flatten(training.parameters)[0].data))
+            begun.append(
+                (
+                    training.optimizer.learning_rate,
+                    sum(abs(x.data) for x in microgpt.flatten(training.parameters)),
+                )
+            )
             assert not any(training.m)
             return super().advance(run)
 
@@ -187,10 +193,8 @@ def test_another_round_begins_where_the_last_one_ended_at_half_the_rate(monkeypa
 
 def test_shares_count_right_new_and_different_samples():
     one = sets.load("sums")
-    known = one.lines[0]
-    texts = [known, "1+1=3", "0+0=0", "0+0=0"]
-    lines = [known]
-    found = trial.harvest(one, lines, texts, 0.5)
+    texts = ["5+5=10", "1+1=3", "0+0=0", "0+0=0"]
+    found = trial.harvest(one, ["5+5=10"], texts, 0.5)
     shares = [found[f"{share} at 0.5"] for share in trial.SHARES]
     assert shares == [0.75, 0.5, 0.75, 0.25]
 

@@ -15,7 +15,14 @@ RIVALS = {"3-gram": "third", "6-gram": "sixth"}
 AT = "at 0.5"  # the temperature of the preset
 SHARES = ("validity", "novelty", "distinctness", "harvest")
 ABLE = 0.9  # a size can do a set if so many of its samples are right
-FRACTIONS = {0.5: "half of the lines", 0.25: "a quarter of the lines", 0.0625: "a sixteenth of the lines"}
+FRACTIONS = {0.5: "half", 0.25: "a quarter", 0.0625: "a sixteenth"}
+WAYS = {
+    "swapped": "letters swapped",
+    "copied": "lines copied",
+    "mixed": "foreign lines mixed in",
+    "reduced": "fewer lines",
+    "sorted": "sorted, not shuffled",
+}
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ def values(found: Json | None) -> dict[str, Any]:
             overall(row) | {"learner": row["learner"]} for row in found["overall"] if row["learner"] != GPT
         ],
         "answers": answers(spoiled),
+        "harmed": [sum(figure(row, measure).claim == claim for row in spoiled) for measure, claim in HARMS],
+        "cost": {words(row): figure(row, "bits").text for row in spoiled},
         "clean": [clean(one["name"], found) for one in found["sets"]],
         "beats": [beats(rival, found) for rival in RIVALS],
         "leads": [overall(row) | {"rival": row["rival"]} for row in found["leads_overall"]],
@@ -74,9 +83,18 @@ def words(row: Json) -> str:
         "swapped": f"{amount:.0%} of letters swapped",
         "copied": f"{amount:.0%} of lines copies of ten",
         "mixed": f"{amount:.0%} of lines foreign",
-        "reduced": FRACTIONS.get(amount, f"{amount:.1%} of the lines"),
-        "sorted": "sorted, not shuffled",
+        "reduced": f"{FRACTIONS.get(amount, f'{amount:.1%}')} of the lines",
+        "sorted": WAYS["sorted"],
     }[way].replace("%", " %")
+
+
+def amount_of(row: Json) -> str:
+    """An amount alone, for a table whose row names the way."""
+    if row["way"] == "sorted":
+        return "yes"
+    if row["way"] == "reduced":
+        return FRACTIONS.get(row["amount"], f"{row['amount']:.1%}".replace("%", " %"))
+    return f"{row['amount']:.0%}".replace("%", " %")
 
 
 def figure(row: Json, measure: str) -> Figure:
@@ -96,19 +114,21 @@ def overall(row: Json, at: str = AT) -> dict[str, Any]:
     }
 
 
+HARMS = (("bits", "higher"), (f"harvest {AT}", "lower"), ("harvest at 1", "lower"))
+"""What counts as harm: a measure, and the claim that says so."""
+
+
 def answers(spoiled: Sequence[Json]) -> list[dict[str, Any]]:
-    """For each way the amounts that raise the loss, lower the harvest, or give no reason for a claim."""
-    result: dict[str, dict[str, Any]] = {}
-    for row in spoiled:
-        answer = result.setdefault(row["way"], {"way": row["way"], "loss": [], "harvest": [], "none": []})
-        loss, harvest = figure(row, "bits"), figure(row, f"harvest {AT}")
-        if loss.claim:
-            answer["loss"].append((words(row), loss))
-        if harvest.claim:
-            answer["harvest"].append((words(row), harvest))
-        if not (loss.claim or harvest.claim):
-            answer["none"].append(words(row))
-    return list(result.values())
+    """For each way the amounts at which a harm may be claimed, harm by harm."""
+    result = []
+    for way in dict.fromkeys(row["way"] for row in spoiled):
+        rows = [row for row in spoiled if row["way"] == way]
+        found = [
+            [amount_of(row) for row in rows if figure(row, measure).claim == claim]
+            for measure, claim in HARMS
+        ]
+        result.append({"way": WAYS[way], "amounts": [amount_of(row) for row in rows], "harms": found})
+    return result
 
 
 def mean(figures: Sequence[float]) -> float:
