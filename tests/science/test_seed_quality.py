@@ -176,12 +176,8 @@ def test_another_round_begins_where_the_last_one_ended_at_half_the_rate(monkeypa
     class Watched(Engine):
         def advance(self, run: microgpt.Run) -> list[float]:
             training = run.training
-            begun.append(
-                (
-                    training.optimizer.learning_rate,
-                    sum(abs(x.data) for x in microgpt.flatten(training.parameters)),
-                )
-            )
+            total = sum(abs(x.data) for x in microgpt.flatten(training.parameters))
+            begun.append((training.optimizer.learning_rate, total))
             assert not any(training.m)
             return super().advance(run)
 
@@ -358,6 +354,29 @@ def test_the_published_means_are_those_of_the_published_cells(published: Json):
         differences = [a - b for a, b in zip(spoiled, clean, strict=True)]
         found = interval(differences)
         assert row["bits"] == pytest.approx([found.mean, found.low, found.high], abs=1e-5)
+
+
+def test_what_the_page_says_in_words_holds(published: Json):
+    def claims(way: str, measure: str, learner: str = plan.GPT) -> dict[float, str]:
+        rows = [row for row in published["overall"] if (row["learner"], row["way"]) == (learner, way)]
+        return {row["amount"]: Interval(*row[measure][:3]).claim for row in rows}
+
+    none, higher, lower = {"no claim"}, {"higher"}, {"lower"}
+    for way in ("swapped", "copied", "mixed", "reduced", "sorted"):
+        assert set(claims(way, "bits").values()) == higher
+    assert set(claims("swapped", "harvest at 0.5").values()) == none
+    assert set(claims("copied", "harvest at 0.5").values()) == lower
+    assert set(claims("copied", "validity at 0.5").values()) == none
+    for measure in ("harvest at 0.5", "harvest at 1", "validity at 0.5"):
+        assert set(claims("reduced", measure).values()) == none
+    assert {a for a, claim in claims("swapped", "harvest at 1").items() if claim == "lower"} == {
+        0.1,
+        0.2,
+        0.5,
+    }
+    for rival in plan.RIVALS:
+        for measure in trial.MEASURES:
+            assert set(claims("sorted", measure, rival).values()) == none
 
 
 @pytest.mark.slow

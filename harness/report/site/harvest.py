@@ -16,6 +16,16 @@ AT = "at 0.5"  # the temperature of the preset
 SHARES = ("validity", "novelty", "distinctness", "harvest")
 ABLE = 0.9  # a size can do a set if so many of its samples are right
 FRACTIONS = {0.5: "half", 0.25: "a quarter", 0.0625: "a sixteenth"}
+BARREN = 0.1  # a clean harvest below this leaves little to lose
+TOLD = {
+    *(f"{amount} % of letters swapped" for amount in (1, 50)),
+    *(f"{amount} % of lines foreign" for amount in (10, 50)),
+    "50 % of lines copies of ten",
+    "half of the lines",
+    "a sixteenth of the lines",
+    "sorted, not shuffled",
+}
+"""What the page speaks of in words."""
 WAYS = {
     "swapped": "letters swapped",
     "copied": "lines copied",
@@ -52,6 +62,12 @@ def values(found: Json | None) -> dict[str, Any]:
         ],
         "answers": answers(spoiled),
         "harmed": [sum(figure(row, measure).claim == claim for row in spoiled) for measure, claim in HARMS],
+        "complete": {words(row) for row in spoiled} >= TOLD,
+        "barren": [
+            one["name"]
+            for one in found["sets"]
+            if mean(cell(found, one["name"], GPT, "clean", 0.0)[f"harvest {AT}"]) < BARREN
+        ],
         "cost": {words(row): figure(row, "bits").text for row in spoiled},
         "clean": [clean(one["name"], found) for one in found["sets"]],
         "beats": [beats(rival, found) for rival in RIVALS],

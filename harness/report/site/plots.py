@@ -295,7 +295,7 @@ def courses(title: str, labels: Sequence[str], lines: Sequence[Course], height: 
     bottom, reach = height - 22, height - 30
 
     def x(number: int) -> float:
-        return round(3 + 94 * number / max(1, len(labels) - 1), 2)
+        return round(3 + 84 * number / max(1, len(labels) - 1), 2)
 
     def y(share: float) -> float:
         return round(bottom - reach * share, 2)

@@ -28,6 +28,7 @@ PAGES = (
     "languages",
     "laws",
     "archaeology",
+    "seed_quality",
     "docs/spec",
     "ports/c/exact.h",
     "ports/c",
