@@ -107,7 +107,7 @@ def words(row: Json) -> str:
 def amount_of(row: Json) -> str:
     """An amount alone, for a table whose row names the way."""
     if row["way"] == "sorted":
-        return "yes"
+        return "all lines"
     if row["way"] == "reduced":
         return FRACTIONS.get(row["amount"], f"{row['amount']:.1%}".replace("%", " %"))
     return f"{row['amount']:.0%}".replace("%", " %")
