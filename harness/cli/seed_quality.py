@@ -47,8 +47,12 @@ def seed_quality(quick: bool, fresh: bool, check: bool, seed: int, jobs: int) ->
     if fresh or check:
         store.forget()
     began = time.monotonic()
-    with _progress() as done:
-        found = study.carry_out(plan, jobs, store, done)
+    try:
+        with _progress() as done:
+            found = study.carry_out(plan, jobs, store, done)
+    except KeyboardInterrupt:
+        note(f"{len(store.rows):,} finished trials are kept, and the same command goes on from there")
+        raise
     _show(found)
     note(f"{time.monotonic() - began:,.0f} s for what was not there yet")
     if quick:
