@@ -374,6 +374,12 @@ def test_what_the_page_says_in_words_holds(published: Json):
         0.2,
         0.5,
     }
+    [roman] = [
+        row
+        for row in published["effects"]
+        if (row["set"], row["way"], row["amount"]) == ("roman", "reduced", 0.0625)
+    ]
+    assert Interval(*roman["harvest at 0.5"]).claim == "higher"
     for rival in plan.RIVALS:
         for measure in trial.MEASURES:
             assert set(claims("sorted", measure, rival).values()) == none
