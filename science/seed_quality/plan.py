@@ -17,7 +17,8 @@ LEARNERS = (GPT, *RIVALS)
 USUAL = Size()
 STOCK = Size(block=16)
 """The preset as it comes, which cuts longer lines."""
-GROWN = (USUAL, Size(rounds=4), Size(embedding=32, rounds=4), Size(embedding=64, rounds=4))
+LONGER = Size(rounds=4)
+WIDER = Size(embedding=32, rounds=4)
 
 
 @dataclass(frozen=True)
@@ -73,9 +74,9 @@ WHOLE = Plan(
     steps=4000,
     samples=500,
     sizes={
-        "roman": (STOCK, *GROWN[:3]),
-        "sums": GROWN,
-        "chords": (STOCK, *GROWN, Size(layers=2, embedding=64, rounds=4)),
+        "roman": (STOCK, USUAL, LONGER),
+        "sums": (USUAL, LONGER, WIDER),
+        "chords": (STOCK, USUAL, WIDER),
     },
 )
 QUICK = Plan(

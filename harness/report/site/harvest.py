@@ -76,6 +76,7 @@ def values(found: Json | None) -> dict[str, Any]:
         "intervals": len(claims),
         "claimed": sum(map(bool, claims)),
         "sizes": list(sizes(found)),
+        "smallest": list(smallest(found)),
         "able": ABLE,
         "bits_plot": plots.differences(
             "Held-out loss, spoiled minus clean", list(ranges(spoiled, "bits", 1.0)), 3
@@ -210,6 +211,17 @@ def sizes(found: Json) -> Iterator[dict[str, Any]]:
             "shown": [spread(row[f"{share} {AT}"], 100.0, 1) for share in SHARES],
             "can": mean(right) >= ABLE,
         }
+
+
+def smallest(found: Json) -> Iterator[dict[str, Any]]:
+    """For each set the smallest size that can do it; where none can, the one that comes nearest."""
+    for name in dict.fromkeys(row["set"] for row in found["sizes"]):
+        rows = [row for row in sizes(found) if row["set"] == name]
+        can = [row for row in rows if row["can"]]
+        if can:
+            yield min(can, key=lambda row: (row["parameters"], row["rounds"]))
+        else:
+            yield max(rows, key=lambda row: mean(row[f"validity {AT}"]))
 
 
 def ranges(rows: Sequence[Json], measure: str, scale: float) -> Iterator[plots.Range]:
