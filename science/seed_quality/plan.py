@@ -76,7 +76,7 @@ WHOLE = Plan(
     sizes={
         "roman": (STOCK, USUAL, LONGER),
         "sums": (USUAL, LONGER, WIDER),
-        "chords": (STOCK, USUAL, WIDER),
+        "chords": (STOCK, USUAL),
     },
 )
 QUICK = Plan(
