@@ -34,6 +34,7 @@ from harness.cli.plan import plan
 from harness.cli.publish import publish
 from harness.cli.render import render
 from harness.cli.run import run
+from harness.cli.seed_quality import seed_quality
 from harness.cli.shared import ERR, EXIT_CODES
 from harness.cli.shell import shell
 from harness.cli.site import site
@@ -116,7 +117,7 @@ COMMANDS = (
     *map(
         _of_the_repository, (judge_all, list_ports, accuracy, measure, render, publish, history, plan, site)
     ),
-    *map(_of_the_repository, (garden,)),
+    *map(_of_the_repository, (garden, seed_quality)),
 )
 for _command in COMMANDS:
     main.add_command(_command)

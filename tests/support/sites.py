@@ -1,6 +1,7 @@
 """A site for tests: ports that conform, disagree, crash, were not built and were never run, all measured."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from harness.report.making import build_failure
 from harness.report.record import SmallestRecord
 from harness.report.site import build
 from harness.report.site.data import Example
+from science.seed_quality import summary
+from science.seed_quality.plan import WHOLE, Size, Trial
+from science.seed_quality.trial import MEASURES
 
 FAILED = BuildFailed("the build of zig failed: exit code 1", command="zig build", log=("x.zig:1: error",))
 MANIFEST = records.manifest(name="zig", language="Zig")
@@ -73,7 +77,20 @@ def results_in(folder: Path) -> Path:
     science.mkdir(exist_ok=True)
     (science / "laws.json").write_text(json.dumps(ledger))
     (science / "archaeology.json").write_text(json.dumps(_strata()))
+    (science / "seed_quality.json").write_text(json.dumps(_harvest()))
     return folder
+
+
+def _harvest() -> dict[str, object]:
+    """Two sets, spoiled in every way, with figures that fall with the seed."""
+
+    def row(one: Trial) -> dict[str, object]:
+        figures = {measure: one.seed / 100 + 0.001 * len(one.spoiling.way) for measure in MEASURES}
+        made = ["<b>&", "1+1=2"]
+        return figures | {"parameters": 3000, "checksum": "00000001 00000002", "samples at 0.5": made}
+
+    whole = replace(WHOLE, sets=("hexcolors", "sums"), sizes={"sums": (Size(rounds=4),)})
+    return summary.of(whole, {one: row(one) for one in whole.trials()})
 
 
 def _strata() -> dict[str, object]:

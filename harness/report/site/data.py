@@ -40,6 +40,7 @@ class Results:
     laws: Json | None
     garden: Json | None
     archaeology: Json | None
+    seed_quality: Json | None
     tolerance: bounds.Bounds
     example: Example
 
@@ -65,6 +66,7 @@ def read(folder: Path, example: Example) -> Results:
         laws=_json(folder.parent / "science" / "laws.json"),
         garden=_json(folder.parent / "science" / "garden.json"),
         archaeology=_json(folder.parent / "science" / "archaeology.json"),
+        seed_quality=_json(folder.parent / "science" / "seed_quality.json"),
         tolerance=bounds.load(),
         example=example,
     )

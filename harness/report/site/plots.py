@@ -46,6 +46,14 @@ class Span:
     parents: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Course:
+    """A line through (low, middle, high) of every step. `style` is a class of the style sheet."""
+
+    style: str
+    steps: Sequence[tuple[float, float, float]]
+
+
 class _LogScale:
     """Whole decades from the one below `low` to the one above `high`, as per cent of the width."""
 
@@ -130,7 +138,7 @@ def log_ranges(title: str, ranges: Sequence[Range]) -> Markup | None:
     return _svg(title, height, parts)
 
 
-def differences(title: str, ranges: Sequence[Range]) -> Markup | None:
+def differences(title: str, ranges: Sequence[Range], decimals: int = 4, unit: str = "") -> Markup | None:
     """Bands on a linear scale with a line at zero; None without ranges."""
     if not ranges:
         return None
@@ -143,8 +151,8 @@ def differences(title: str, ranges: Sequence[Range]) -> Markup | None:
     parts = [Markup('<line class="axis" x1="50%" x2="50%" y1="0" y2="{}"/>').format(height - 20)]
     ticks = ((-reach, "start"), (0.0, "middle"), (reach, "end"))
     parts += [
-        Markup('<text class="tick" x="{}%" y="{}" text-anchor="{}">{:+.3f}</text>').format(
-            x(value), height - 4, anchor, value
+        Markup('<text class="tick" x="{}%" y="{}" text-anchor="{}">{}</text>').format(
+            x(value), height - 4, anchor, f"{value:+.{max(0, decimals - 1)}f}{unit}"
         )
         for value, anchor in ticks
     ]
@@ -152,13 +160,13 @@ def differences(title: str, ranges: Sequence[Range]) -> Markup | None:
         y = ROW * number
         parts.append(
             Markup(
-                '<text x="0" y="{0}">{1} <tspan class="value">{2:+.4f}</tspan></text>'
+                '<text x="0" y="{0}">{1} <tspan class="value">{2}</tspan></text>'
                 '<rect class="band" x="{3}%" y="{4}" width="{5:.2f}%" height="9" rx="2"/>'
                 '<circle class="point" cx="{6}%" cy="{7}" r="4.5"/>'
             ).format(
                 y + 15,
                 one.label,
-                one.middle,
+                f"{one.middle:+.{decimals}f}{unit}",
                 x(one.low),
                 y + 22,
                 max(0.5, x(one.high) - x(one.low)),
@@ -279,6 +287,49 @@ def log_line(title: str, values: Sequence[float], low: float, high: float, heigh
         Markup('<line class="trend" x1="{}%" y1="{}" x2="{}%" y2="{}"/>').format(*start, *end)
         for start, end in zip(places, places[1:], strict=False)
     ]
+    return _svg(title, height, parts)
+
+
+def courses(title: str, labels: Sequence[str], lines: Sequence[Course], height: int = 150) -> Markup:
+    """Shares from 0 to 1 over steps of equal distance: a line each, and at each step its spread."""
+    bottom, reach = height - 22, height - 30
+
+    def x(number: int) -> float:
+        return round(3 + 84 * number / max(1, len(labels) - 1), 2)
+
+    def y(share: float) -> float:
+        return round(bottom - reach * share, 2)
+
+    parts = [
+        Markup(
+            '<line class="grid" x1="0" x2="100%" y1="{0}" y2="{0}"/>'
+            '<text class="tick" x="100%" y="{1}" text-anchor="end">{2:.0%}</text>'
+        ).format(y(share), y(share) - 3, share)
+        for share in (0.0, 0.5, 1.0)
+    ]
+    parts += [
+        Markup('<text class="tick" x="{}%" y="{}" text-anchor="middle">{}</text>').format(
+            x(number), height - 6, label
+        )
+        for number, label in enumerate(labels)
+    ]
+    for one in lines:
+        middles = [(x(number), y(middle)) for number, (_, middle, _) in enumerate(one.steps)]
+        parts += [
+            Markup('<line class="trend {}" x1="{}%" y1="{}" x2="{}%" y2="{}"/>').format(one.style, *a, *b)
+            for a, b in zip(middles, middles[1:], strict=False)
+        ]
+        parts += [
+            Markup('<line class="trend {0}" x1="{1}%" x2="{1}%" y1="{2}" y2="{3}"/>').format(
+                one.style, x(number), y(low), y(high)
+            )
+            for number, (low, _, high) in enumerate(one.steps)
+            if high > low
+        ]
+        parts += [
+            Markup('<circle class="point {}" cx="{}%" cy="{}" r="3"/>').format(one.style, *middle)
+            for middle in middles
+        ]
     return _svg(title, height, parts)
 
 

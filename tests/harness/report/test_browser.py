@@ -29,6 +29,7 @@ PAGES = (
     "laws",
     "garden",
     "archaeology",
+    "seed_quality",
     "docs/spec",
     "ports/c/exact.h",
     "ports/c",
