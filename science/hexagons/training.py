@@ -1,0 +1,187 @@
+"""Trains with one table and measures: asked of the fastest engine, whose bits are the reference's."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from hashlib import sha256
+
+from conformance.cases.case import config_lines, line, matrix_lines, optimizer_lines
+from conformance.doubles import double_of
+from conformance.messages import Reply, Request
+from harness.errors import ConformError
+from harness.judge.check.engine import Engine
+from reference import microgpt
+from reference.protocol.replies import state_lines
+from reference.protocol.wire import hexadecimal
+from science.hexagons import documents, tables
+
+PRESET = "classic"
+SAMPLES, TEMPERATURE = 20, 0.5
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What a table is tried on: all tables of a cell start from the same parameters and documents."""
+
+    dataset: str
+    block: int
+    layers: int
+
+
+@lru_cache(maxsize=8)
+def begun(cell: Cell, seed: int) -> microgpt.Run:
+    """Shuffled, drawn, and not trained."""
+    preset = microgpt.PRESETS[PRESET]
+    config = replace(
+        preset.config, layers=cell.layers, block=cell.block, attention=microgpt.causal(cell.block)
+    )
+    microgpt.use_math("exact")
+    return microgpt.Run(
+        replace(preset, config=config), documents.material(cell.dataset, cell.block).training, seed
+    )
+
+
+@lru_cache(maxsize=8)
+def _encoded(cell: Cell, seed: int) -> list[list[int]]:
+    run = begun(cell, seed)
+    return [run.tokenizer.encode(document) for document in run.documents]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training."""
+
+    cell: Cell
+    table: str
+    seed: int
+    steps: int
+
+    @cached_property
+    def attention(self) -> tables.Table:
+        return tables.NAMED[self.table].table(self.cell.block, self.seed)
+
+    @property
+    def config(self) -> microgpt.Config:
+        return replace(begun(self.cell, self.seed).training.config, attention=self.attention)
+
+    @property
+    def optimizer(self) -> microgpt.Optimizer:
+        """The schedule falls to 0 over the steps of this trial, however few they are."""
+        return replace(microgpt.PRESETS[PRESET].optimizer, steps=self.steps)
+
+    def request(self, count: int | None = None) -> Request:
+        """The training, or its first `count` steps; the reply ends with the final parameters."""
+        count = self.steps if count is None else count
+        used = _encoded(self.cell, self.seed)[:count]
+        parameters = begun(self.cell, self.seed).training.parameters
+        matrices = {name: [[x.data for x in row] for row in rows] for name, rows in parameters.items()}
+        lines = (
+            *config_lines(self.config),
+            *optimizer_lines(self.optimizer),
+            *_steps(count),
+            line("full", count - 1),
+            *(line("tokens", *tokens) for tokens in used),
+            *matrix_lines(matrices),
+        )
+        return Request("train", "hexagons", lines)
+
+    @property
+    def key(self) -> str:
+        """Of all that decides the outcome."""
+        said = (self, self.request().lines, SAMPLES, TEMPERATURE, documents.material(self.cell.dataset, self.cell.block))
+        return sha256(repr(said).encode()).hexdigest()[:16]
+
+
+def _steps(count: int) -> tuple[str, ...]:
+    return (line("from", 0), line("count", count))
+
+
+def work(trial: Trial) -> Iterator[tuple[int, int]]:
+    """Of each step: the pairs attended in all layers, and the multiplications forward."""
+    config, encoded = trial.config, _encoded(trial.cell, trial.seed)
+    pairs = [tables.pairs_attended(trial.attention, n) for n in range(config.block + 1)]
+    for step in range(trial.steps):
+        n = documents.positions(encoded[step % len(encoded)], config.block)
+        yield config.layers * pairs[n], documents.multiplications(config, n, pairs[n])
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """loss: nats a character, over the held-out documents. right of `lines`: of what was sampled."""
+
+    loss: float
+    right: int
+    lines: int
+    seconds: float
+
+
+def ask(engine: Engine, request: Request) -> Reply:
+    reply = engine.ask(request)
+    if not reply.ok:
+        raise ConformError(f"{engine.name} refuses to {request.verb}: {reply.reason}")
+    return reply
+
+
+def losses_of(reply: Reply) -> list[float]:
+    return [double_of(text.split()[1]) for text in reply.lines if text.startswith("loss ")]
+
+
+def parameters_of(reply: Reply) -> tuple[str, ...]:
+    """The lines of the final parameters, as a request has them."""
+    head = "tensor parameters."
+    first = next(i for i, text in enumerate(reply.lines) if text.startswith(head))
+    return tuple(text.replace(head, "tensor ", 1) for text in reply.lines[first:])
+
+
+def held_out_loss(engine: Engine, trial: Trial, parameters: Sequence[str]) -> float:
+    """The mean over all characters. A training at a learning rate of 0 changes nothing and gives the losses."""
+    tokenizer = begun(trial.cell, trial.seed).tokenizer
+    held_out = documents.material(trial.cell.dataset, trial.cell.block).held_out
+    encoded = [tokenizer.encode(document) for document in held_out]
+    still = replace(trial.optimizer, learning_rate=0.0, steps=len(encoded))
+    lines = (
+        *config_lines(trial.config),
+        *optimizer_lines(still),
+        *_steps(len(encoded)),
+        "full",
+        *(line("tokens", *tokens) for tokens in encoded),
+        *parameters,
+    )
+    losses = losses_of(ask(engine, Request("train", "hexagons", lines)))
+    lengths = [documents.positions(tokens, trial.cell.block) for tokens in encoded]
+    return sum(loss * n for loss, n in zip(losses, lengths, strict=True)) / sum(lengths)
+
+
+def samples(engine: Engine, trial: Trial, parameters: Sequence[str]) -> list[list[str]]:
+    """The characters of each sample; the token that ends one is an empty one."""
+    lines = (
+        *config_lines(trial.config),
+        f"temperature {hexadecimal(TEMPERATURE)}",
+        line("samples", SAMPLES),
+        *parameters,
+        *state_lines(microgpt.Generator(trial.seed)),
+    )
+    characters = (*begun(trial.cell, trial.seed).tokenizer.characters, "")
+    found: list[list[str]] = []
+    for text in ask(engine, Request("sample", "hexagons", lines)).lines:
+        word, _, value = text.partition(" ")
+        if word == "sample":
+            found.append([])
+        elif word == "token":
+            found[-1].append(characters[int(value)])
+    return found
+
+
+def train(engine: Engine, trial: Trial) -> Outcome:
+    """Raises ConformError if the engine fails or refuses."""
+    request = trial.request()
+    start = time.monotonic()
+    reply = ask(engine, request)
+    seconds = time.monotonic() - start
+    parameters = parameters_of(reply)
+    loss = held_out_loss(engine, trial, parameters)
+    right, lines = documents.judged(trial.cell.dataset, samples(engine, trial, parameters))
+    return Outcome(loss, right, lines, seconds)
