@@ -19,7 +19,7 @@ export $(GIVEN)
 $(if $(filter override,$(origin LANG)),$(eval export LANG))
 
 .DEFAULT_GOAL := help
-.PHONY: publish site fuzz mutants help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test test-quick original lint archaeology golden golden-check check-math base doctor ports clean
+.PHONY: publish site fuzz mutants help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test test-quick original lint archaeology hexagons golden golden-check check-math base doctor ports clean
 
 help:  ## show this list
 	@echo "make conform PORT=c      does the port in ports/c compute what the reference computes?"
@@ -74,6 +74,9 @@ laws: $(READY)  ## judge PORT, or the reference, by what holds for any right GPT
 
 archaeology: $(READY)  ## measure microgpt's forebears: ARGS='--fetch --folder ~/clones'; alone, compare the presets
 	@$(BIN)/conform archaeology $(ARGS)
+
+hexagons: $(READY)  ## train with hexagonal attention and with other sparse tables, and compare: half an hour; ARGS=--quick
+	@$(BIN)/conform hexagons $(ARGS)
 
 tolerance: $(READY)  ## measure how far each quantity may be off, for ports that claim agreement `tolerance`
 	@$(BIN)/python -m conformance.tolerance $${RUNS:+--runs "$$RUNS"} $${LONG:+--long} $${FORCE:+--force} $(ARGS)

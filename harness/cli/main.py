@@ -20,6 +20,7 @@ from harness.cli.check import check
 from harness.cli.check_math import check_math
 from harness.cli.doctor import examine
 from harness.cli.fuzz import fuzz
+from harness.cli.hexagons import hexagons
 from harness.cli.history import diff, history
 from harness.cli.laws import laws
 from harness.cli.lists import list_cases, list_ports, show_dockerfile
@@ -92,7 +93,7 @@ def main() -> None:
 COMMANDS = (
     *(run, check, begin, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
     *(fuzz, mutants, accuracy, check_math, measure, render, publish, diff, history, plan, site),
-    *(laws, archaeology, original, get_base, examine),
+    *(laws, archaeology, hexagons, original, get_base, examine),
 )
 for _command in COMMANDS:
     main.add_command(_command)

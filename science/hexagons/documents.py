@@ -13,7 +13,7 @@ from functools import cache
 from reference import microgpt
 from reference.app import garden
 
-DATASETS: Mapping[str, bool] = {"parens": False, "smiles": False, "chords": True, "commits": True}
+DATASETS: Mapping[str, bool] = {"parens": False, "smiles": False, "mime": True, "commits": True}
 """Each with whether its lines are joined."""
 MOST_HELD_OUT = 100  # documents, evenly spaced
 

@@ -20,7 +20,7 @@ Table = tuple[tuple[int, ...], ...]
 Place = tuple[float, float]
 ROW_HEIGHT = 0.75**0.5  # of a lattice whose neighbours are 1 apart
 TURNS = ((1, 0), (0, 1), (-1, 1), (-1, 0), (0, -1), (1, -1))
-"""The six steps on a hexagonal lattice, each turned by 60 degrees from the one before, in axial coordinates."""
+"""The six steps on a hexagonal lattice, each 60 degrees from the one before, in axial coordinates."""
 
 
 def width(block: int) -> int:
@@ -63,17 +63,13 @@ def hexagonal_spiral(block: int, seed: int = 0) -> Table:
             if (found := at.get((across + right, down + below))) is not None:
                 yield found
 
-    return tuple(
-        tuple(sorted(s for s in near(*place) if s <= position)) for place, position in at.items()
-    )
+    return tuple(tuple(sorted(s for s in near(*place) if s <= position)) for place, position in at.items())
 
 
 def square(block: int, seed: int = 0) -> Table:
     """Left and above."""
     w = width(block)
-    return tuple(
-        (*((t - w,) if t >= w else ()), *((t - 1,) if t % w else ()), t) for t in range(block)
-    )
+    return tuple((*((t - w,) if t >= w else ()), *((t - 1,) if t % w else ()), t) for t in range(block))
 
 
 def full(block: int, seed: int = 0) -> Table:
@@ -111,7 +107,7 @@ def matched(rule: Rule) -> Callable[[int, int], Table]:
 
 @dataclass(frozen=True)
 class Kind:
-    """A way to attend. `is_matched`: as many keys as the hexagonal rows, so that steps and work are the same."""
+    """A way to attend. `is_matched`: as many keys as the hexagonal rows, so equal steps are equal work."""
 
     name: str
     sentence: str

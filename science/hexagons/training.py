@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from hashlib import sha256
 
 from conformance.cases.case import config_lines, line, matrix_lines, optimizer_lines
@@ -19,7 +19,8 @@ from reference.protocol.wire import hexadecimal
 from science.hexagons import documents, tables
 
 PRESET = "classic"
-SAMPLES, TEMPERATURE = 20, 0.5
+SAMPLES, SAMPLES_JOINED = 20, 5  # a joined document has several lines
+TEMPERATURE = 0.5
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,14 @@ def _encoded(cell: Cell, seed: int) -> list[list[int]]:
     return [run.tokenizer.encode(document) for document in run.documents]
 
 
+@lru_cache(maxsize=8)
+def _drawn(cell: Cell, seed: int) -> tuple[str, ...]:
+    """The lines of the parameters from which every table starts."""
+    parameters = begun(cell, seed).training.parameters
+    matrices = {name: [[x.data for x in row] for row in rows] for name, rows in parameters.items()}
+    return tuple(matrix_lines(matrices))
+
+
 @dataclass(frozen=True)
 class Trial:
     """One training."""
@@ -76,23 +85,32 @@ class Trial:
         """The training, or its first `count` steps; the reply ends with the final parameters."""
         count = self.steps if count is None else count
         used = _encoded(self.cell, self.seed)[:count]
-        parameters = begun(self.cell, self.seed).training.parameters
-        matrices = {name: [[x.data for x in row] for row in rows] for name, rows in parameters.items()}
         lines = (
             *config_lines(self.config),
             *optimizer_lines(self.optimizer),
             *_steps(count),
             line("full", count - 1),
             *(line("tokens", *tokens) for tokens in used),
-            *matrix_lines(matrices),
+            *_drawn(self.cell, self.seed),
         )
         return Request("train", "hexagons", lines)
 
     @property
+    def samples(self) -> int:
+        return SAMPLES_JOINED if documents.DATASETS[self.cell.dataset] else SAMPLES
+
+    @cached_property
     def key(self) -> str:
         """Of all that decides the outcome."""
-        said = (self, self.request().lines, SAMPLES, TEMPERATURE, documents.material(self.cell.dataset, self.cell.block))
+        said = (self, self.attention, self.samples, TEMPERATURE, _data_key(self.cell))
         return sha256(repr(said).encode()).hexdigest()[:16]
+
+
+@cache
+def _data_key(cell: Cell) -> str:
+    preset = replace(microgpt.PRESETS[PRESET], temperature=TEMPERATURE)
+    said = (preset, documents.material(cell.dataset, cell.block))
+    return sha256(repr(said).encode()).hexdigest()
 
 
 def _steps(count: int) -> tuple[str, ...]:
@@ -136,10 +154,13 @@ def parameters_of(reply: Reply) -> tuple[str, ...]:
     return tuple(text.replace(head, "tensor ", 1) for text in reply.lines[first:])
 
 
-def held_out_loss(engine: Engine, trial: Trial, parameters: Sequence[str]) -> float:
-    """The mean over all characters. A training at a learning rate of 0 changes nothing and gives the losses."""
+def held_out_loss(engine: Engine, trial: Trial, parameters: Sequence[str], most: int | None = None) -> float:
+    """The mean over all characters, of the first `most` documents if that is given.
+
+    A training at a learning rate of 0 changes nothing and gives the losses.
+    """
     tokenizer = begun(trial.cell, trial.seed).tokenizer
-    held_out = documents.material(trial.cell.dataset, trial.cell.block).held_out
+    held_out = documents.material(trial.cell.dataset, trial.cell.block).held_out[:most]
     encoded = [tokenizer.encode(document) for document in held_out]
     still = replace(trial.optimizer, learning_rate=0.0, steps=len(encoded))
     lines = (
@@ -160,7 +181,7 @@ def samples(engine: Engine, trial: Trial, parameters: Sequence[str]) -> list[lis
     lines = (
         *config_lines(trial.config),
         f"temperature {hexadecimal(TEMPERATURE)}",
-        line("samples", SAMPLES),
+        line("samples", trial.samples),
         *parameters,
         *state_lines(microgpt.Generator(trial.seed)),
     )

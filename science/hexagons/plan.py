@@ -1,0 +1,87 @@
+"""Which trainings there are: every table in every cell with every seed, at equal steps and at equal work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+
+from science.hexagons import tables, training
+from science.hexagons.training import Cell, Trial
+
+STEPS = "equal steps"
+PAIRS = "equal attention work"
+PRODUCTS = "equal multiplications"
+REGIMES = (STEPS, PAIRS, PRODUCTS)
+NEARLY = 0.05
+"""A table whose work at equal steps is within so much of the hexagonal rows' is not trained again."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """steps: of the hexagonal rows, by block. confirmed: of the first steps of some, by the reference too."""
+
+    datasets: tuple[str, ...]
+    steps: Mapping[int, int]
+    layers: tuple[int, ...]
+    seeds: tuple[int, ...]
+    confirmed: int
+
+    def cells(self) -> list[Cell]:
+        return [
+            Cell(dataset, block, layers)
+            for dataset in self.datasets
+            for block in self.steps
+            for layers in self.layers
+        ]
+
+    def trial(self, regime: str, cell: Cell, table: str, seed: int) -> Trial:
+        """The training that stands for a table in this regime."""
+        equal = Trial(cell, table, seed, self.steps[cell.block])
+        if regime == STEPS or table in (tables.BASE, tables.FLOOR):
+            return equal
+        base = Trial(cell, tables.BASE, seed, equal.steps)
+        budget, own = _spent(base, regime), _spent(equal, regime)
+        if abs(own / budget - 1) <= NEARLY:
+            return equal
+        return Trial(cell, table, seed, _affordable(equal, regime, budget))
+
+    def trials(self) -> list[Trial]:
+        """Each once, those of a cell and a seed together."""
+        found = {
+            self.trial(regime, cell, kind.name, seed): None
+            for cell in self.cells()
+            for seed in self.seeds
+            for kind in tables.KINDS
+            for regime in REGIMES
+        }
+        return list(found)
+
+    def confirmations(self) -> Iterator[Trial]:
+        """One of every table in the smallest cells, datasets taking turns."""
+        block, layers = min(self.steps), min(self.layers)
+        for number, kind in enumerate(tables.KINDS):
+            dataset = self.datasets[number % len(self.datasets)]
+            yield self.trial(STEPS, Cell(dataset, block, layers), kind.name, self.seeds[0])
+
+
+FULL = Plan(
+    ("parens", "smiles", "mime", "commits"), {16: 1000, 64: 600, 128: 400}, (1, 2, 4), (42, 43, 44, 45, 46), 3
+)
+QUICK = Plan(("parens", "mime"), {16: 12}, (1,), (42, 43), 1)
+
+
+@cache
+def _spent(trial: Trial, regime: str) -> int:
+    return sum(one[REGIMES.index(regime) - 1] for one in training.work(trial))
+
+
+def _affordable(trial: Trial, regime: str, budget: int) -> int:
+    """The steps after which the work comes nearest to the budget, at least one."""
+    column = REGIMES.index(regime) - 1
+    longer = Trial(trial.cell, trial.table, trial.seed, 8 * trial.steps)
+    for step, spent in enumerate(accumulate(one[column] for one in training.work(longer)), 1):
+        if spent >= budget:
+            return step
+    return longer.steps
