@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
-from math import floor
+from math import floor, sqrt
 
 
 def mean(values: Sequence[float]) -> float:
@@ -18,7 +18,7 @@ def mean(values: Sequence[float]) -> float:
 def spread(values: Sequence[float]) -> float:
     """The standard deviation of a sample, 0 for a single value."""
     middle = mean(values)
-    return (sum((value - middle) ** 2 for value in values) / max(1, len(values) - 1)) ** 0.5
+    return sqrt(sum((value - middle) ** 2 for value in values) / max(1, len(values) - 1))
 
 
 def interval(differences: Sequence[float]) -> tuple[float, float]:

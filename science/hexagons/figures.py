@@ -97,7 +97,8 @@ def confirm(engine: Engine, plan: Plan) -> None:
             agree = agree and drawn[0] == drawn[1]
         if not agree:
             raise ConformError(
-                f"{engine.name} does not train as the reference does ({words(trial)}): figures would mean nothing",
+                f"{engine.name} does not train as the reference does ({words(trial)}): "
+                "figures of it would mean nothing",
                 hint=f"conform run {engine.name}",
             )
 
