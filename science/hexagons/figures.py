@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from conformance.messages import Request
 from harness import paths
 from harness.errors import ConformError
 from harness.judge.check.engine import FASTEST, Engine, fastest
@@ -23,7 +21,7 @@ Told = Callable[[int, int, str], None]
 """Is told how many trainings of how many are done, and what is under way."""
 LATTICES = ("hexagonal rows", "hexagonal spiral")
 GRAPH = "c"  # the port whose graph holds attended pairs only; the fast engine computes and masks the others
-TIMED, ROUNDS = 2, 3
+LEAST_SECONDS = 0.3  # a processor's time is counted in hundredths
 
 
 def file() -> Path:
@@ -104,34 +102,31 @@ def confirm(engine: Engine, plan: Plan) -> None:
 
 
 def times(plan: Plan) -> list[Json]:
-    """Milliseconds a step with the graph of a port whose graph holds the attended pairs alone: the least of
-    some rounds. Empty if that port does not start here.
+    """A processor's milliseconds for a step of one layer, with a port whose graph holds the attended pairs
+    alone. Empty if that port does not start here.
     """
     with fastest((GRAPH,)) as engine:
         if engine.name != GRAPH:
             return []
         dataset = next(name for name in plan.datasets if documents.DATASETS[name])
         return [
-            {"block": block, "layers": layers, "table": kind.name, "milliseconds": _timed(engine, trial)}
+            {"block": block, "table": kind.name, "milliseconds": _timed(engine, trial)}
             for block in plan.steps
-            for layers in plan.layers
             for kind in tables.KINDS
-            for trial in [plan.trial(STEPS, Cell(dataset, block, layers), kind.name, plan.seeds[0])]
+            for trial in [Trial(Cell(dataset, block, 1), kind.name, plan.seeds[0], plan.steps[block])]
         ]
 
 
 def _timed(engine: Engine, trial: Trial) -> float:
-    """Of steps beyond the first: what a request costs besides steps falls out of the difference."""
-
-    def least(request: Request) -> float:
-        found = []
-        for _ in range(ROUNDS):
-            start = time.monotonic()
-            training.ask(engine, request)
-            found.append(time.monotonic() - start)
-        return min(found)
-
-    return 1000 * (least(trial.request(1 + TIMED)) - least(trial.request(1))) / TIMED
+    """Twice as many steps, until they take long enough."""
+    count = 1
+    while True:
+        request = trial.request(count)
+        start = training.processor_seconds()
+        training.ask(engine, request)
+        if (seconds := training.processor_seconds() - start) >= LEAST_SECONDS or count == trial.steps:
+            return 1000 * seconds / count
+        count = min(2 * count, trial.steps)
 
 
 # ---------------------------------------------------------------- the figures

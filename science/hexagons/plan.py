@@ -31,8 +31,8 @@ class Plan:
     def cells(self) -> list[Cell]:
         return [
             Cell(dataset, block, layers)
-            for dataset in self.datasets
             for block in self.steps
+            for dataset in self.datasets
             for layers in self.layers
         ]
 
@@ -67,7 +67,7 @@ class Plan:
 
 
 FULL = Plan(
-    ("parens", "smiles", "mime", "commits"), {16: 1000, 64: 600, 128: 400}, (1, 2, 4), (42, 43, 44, 45, 46), 3
+    ("parens", "smiles", "mime", "commits"), {16: 1000, 64: 600, 128: 400}, (1, 2, 4), (42, 43, 44, 45, 46), 2
 )
 QUICK = Plan(("parens", "mime"), {16: 12}, (1,), (42, 43), 1)
 
