@@ -15,7 +15,7 @@ from rich.table import Table
 from harness import paths
 from harness.cli.shared import ERR, OUT, note
 from harness.errors import ConformError
-from science.hexagons import figures, tables
+from science.hexagons import figures, running, tables
 from science.hexagons.plan import FULL, QUICK, REGIMES
 
 
@@ -40,11 +40,11 @@ def hexagons(quick: bool, fresh: bool, check: bool) -> None:
     with _progress() as told:
         if quick:
             with TemporaryDirectory() as folder:
-                found = figures.run(QUICK, told, Path(folder) / "journal")
+                found = running.run(QUICK, told, Path(folder) / "journal")
         else:
             if fresh:
-                figures.journal().unlink(missing_ok=True)
-            found = figures.run(FULL, told, figures.journal())
+                running.journal().unlink(missing_ok=True)
+            found = running.run(FULL, told, running.journal())
     _tables(found)
     _comparisons(found)
     if check:
@@ -58,7 +58,7 @@ def hexagons(quick: bool, fresh: bool, check: bool) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[figures.Told]:
+def _progress() -> Iterator[running.Told]:
     """A bar on a terminal; elsewhere a line for every twentieth part."""
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, TimeElapsedColumn(), console=ERR, transient=True) as bars:
@@ -80,10 +80,12 @@ def _tables(found: dict[str, Any]) -> None:
         padding=(0, 2),
         title_justify="left",
     )
-    table.add_column("attends to")
+    table.add_column("attends to", no_wrap=True)
     for head in ("keys", "hops", "greatest", "reached", "loss", "nats saved a key"):
-        table.add_column(head, justify="right")
-    for row in figures.by_table(found, block):
+        table.add_column(head, justify="right", no_wrap=True)
+    for row in found["means"]:
+        if row["block"] != block:
+            continue
         saved = "" if row["saved_per_key"] is None else f"{row['saved_per_key']:.4f}"
         table.add_row(
             row["table"],
@@ -105,9 +107,9 @@ def _comparisons(found: dict[str, Any]) -> None:
             padding=(0, 2),
             title_justify="left",
         )
-        table.add_column("than")
-        for head in ("difference", "interval", "hexagons are", "cells lower", "higher", "of"):
-            table.add_column(head, justify="right")
+        table.add_column("than", no_wrap=True)
+        for head in ("difference", "interval", "loss is", "lower", "higher", "of"):
+            table.add_column(head, justify="right", no_wrap=True)
         for row in found["comparisons"]:
             if (row["base"], row["regime"], row["part"]) == (tables.BASE, regime, "all"):
                 table.add_row(

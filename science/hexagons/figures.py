@@ -1,144 +1,32 @@
-"""Runs a plan, keeps what is done, and makes the figures of the page: results/science/hexagons.json."""
+"""The figures of the page, from the outcomes of all trainings: results/science/hexagons.json."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from harness import paths
 from harness.errors import ConformError
-from harness.judge.check.engine import FASTEST, Engine, fastest
 from science.hexagons import documents, tables, training
 from science.hexagons.plan import REGIMES, STEPS, Plan
-from science.hexagons.training import Cell, Outcome, Trial
+from science.hexagons.training import Cell, Outcome
 from science.statistics import Paired, mean, spread
 
 Json = dict[str, Any]
-Told = Callable[[int, int, str], None]
-"""Is told how many trainings of how many are done, and what is under way."""
 LATTICES = ("hexagonal rows", "hexagonal spiral")
-GRAPH = "c"  # the port whose graph holds attended pairs only; the fast engine computes and masks the others
-LEAST_SECONDS = 0.3  # a processor's time is counted in hundredths
 
 
-def file() -> Path:
-    return paths.results_dir() / "science" / "hexagons.json"
-
-
-def journal() -> Path:
-    return paths.cache_dir() / "hexagons.jsonl"
-
-
-# ---------------------------------------------------------------- the runs
-
-
-def finished(where: Path) -> dict[str, Outcome]:
-    """The outcomes in a journal by key. A last line that was cut off is not one."""
-    found: dict[str, Outcome] = {}
-    if where.exists():
-        for line in where.read_text(encoding="utf-8").splitlines():
-            try:
-                row = json.loads(line)
-                found[row.pop("key")] = Outcome(**row)
-            except (ValueError, TypeError, KeyError):
-                continue
-    return found
-
-
-def run(plan: Plan, told: Told, where: Path) -> Json:
-    """Train what is not in the journal yet, and give all figures.
-
-    Raises ConformError where the engine differs from the reference.
-    """
-    done = finished(where)
-    trials = plan.trials()
-    with fastest(("c-fast", *FASTEST)) as engine:
-        told(0, len(trials), f"the reference confirms {engine.name}")
-        confirm(engine, plan)
-        where.parent.mkdir(parents=True, exist_ok=True)
-        with where.open("a", encoding="utf-8") as kept:
-            kept.write("\n")  # after a line that was cut off
-            for number, trial in enumerate(trials):
-                told(number, len(trials), words(trial))
-                if trial.key not in done:
-                    done[trial.key] = training.train(engine, trial)
-                    kept.write(json.dumps({"key": trial.key} | asdict(done[trial.key])) + "\n")
-                    kept.flush()
-        name = engine.name
-    told(len(trials), len(trials), f"timing {GRAPH}")
-    return summary(plan, done) | {"engine": name, "times": times(plan)}
-
-
-def words(trial: Trial) -> str:
-    cell = trial.cell
-    return f"{cell.dataset}, block {cell.block}, {cell.layers} layers, {trial.table}, seed {trial.seed}"
-
-
-def confirm(engine: Engine, plan: Plan) -> None:
-    """Hold the first steps of one training of every table against the reference: losses, every checksum, and
-    the final tensors. Of the first one also the held-out loss of two documents, and the samples.
-    """
-    reference = Engine("reference")
-    for number, trial in enumerate(plan.confirmations()):
-        request = trial.request(plan.confirmed)
-        replies = [training.ask(one, request) for one in (engine, reference)]
-        agree = replies[0].lines == replies[1].lines
-        if agree and number == 0:
-            parameters = training.parameters_of(replies[0])
-            agree = (
-                len({training.held_out_loss(one, trial, parameters, 2) for one in (engine, reference)}) == 1
-            )
-            drawn = [training.samples(one, trial, parameters) for one in (engine, reference)]
-            agree = agree and drawn[0] == drawn[1]
-        if not agree:
-            raise ConformError(
-                f"{engine.name} does not train as the reference does ({words(trial)}): "
-                "figures of it would mean nothing",
-                hint=f"conform run {engine.name}",
-            )
-
-
-def times(plan: Plan) -> list[Json]:
-    """A processor's milliseconds for a step of one layer, with a port whose graph holds the attended pairs
-    alone. Empty if that port does not start here.
-    """
-    with fastest((GRAPH,)) as engine:
-        if engine.name != GRAPH:
-            return []
-        dataset = next(name for name in plan.datasets if documents.DATASETS[name])
-        return [
-            {"block": block, "table": kind.name, "milliseconds": _timed(engine, trial)}
-            for block in plan.steps
-            for kind in tables.KINDS
-            for trial in [Trial(Cell(dataset, block, 1), kind.name, plan.seeds[0], plan.steps[block])]
-        ]
-
-
-def _timed(engine: Engine, trial: Trial) -> float:
-    """Twice as many steps, until they take long enough."""
-    count = 1
-    while True:
-        request = trial.request(count)
-        start = training.processor_seconds()
-        training.ask(engine, request)
-        if (seconds := training.processor_seconds() - start) >= LEAST_SECONDS or count == trial.steps:
-            return 1000 * seconds / count
-        count = min(2 * count, trial.steps)
-
-
-# ---------------------------------------------------------------- the figures
-
-
-def summary(plan: Plan, done: dict[str, Outcome]) -> Json:
+def summary(plan: Plan, done: Mapping[str, Outcome]) -> Json:
     rows = [row for regime in REGIMES for cell in plan.cells() for row in _rows(plan, regime, cell, done)]
     by_name = {
         (row["regime"], row["dataset"], row["block"], row["layers"], row["table"]): row["losses"]
         for row in rows
     }
     material = [documents.material(name, block) for name in plan.datasets for block in plan.steps]
+    reaches = [_reach(kind, block, plan) for block in plan.steps for kind in tables.KINDS]
     sizes = [(name, block) for name in plan.datasets for block in plan.steps]
     return {
         "preset": training.PRESET,
@@ -160,7 +48,10 @@ def summary(plan: Plan, done: dict[str, Outcome]) -> Json:
             }
             for kind in tables.KINDS
         ],
-        "reach": [_reach(kind, block, plan) for block in plan.steps for kind in tables.KINDS],
+        "means": [one for block in plan.steps for one in _means(rows, reaches, block)],
+        "pictures": [
+            _picture(kind, block) for block in plan.steps for kind in tables.KINDS if kind.is_lattice
+        ],
         "rows": rows,
         "comparisons": [
             comparison
@@ -173,7 +64,7 @@ def summary(plan: Plan, done: dict[str, Outcome]) -> Json:
     }
 
 
-def _rows(plan: Plan, regime: str, cell: Cell, done: dict[str, Outcome]) -> Iterable[Json]:
+def _rows(plan: Plan, regime: str, cell: Cell, done: Mapping[str, Outcome]) -> Iterable[Json]:
     """One for every table. In other regimes than the first only where the training is another one."""
     for kind in tables.KINDS:
         trials = [plan.trial(regime, cell, kind.name, seed) for seed in plan.seeds]
@@ -218,6 +109,47 @@ def _reach(kind: tables.Kind, block: int, plan: Plan) -> Json:
     }
 
 
+def _means(rows: Sequence[Json], reaches: Sequence[Json], block: int) -> list[Json]:
+    """Of every table at equal steps: its reach, and means over the cells of a block.
+
+    `saved` is how much lower the loss is than with a table of nothing but itself, and `saved_per_key` that
+    over the number of earlier positions attended to. None for that table itself.
+    """
+    made = []
+    for reach in reaches:
+        if reach["block"] != block:
+            continue
+        chosen = [row for row in rows if (row["regime"], row["block"]) == (STEPS, block)]
+        own = [row for row in chosen if row["table"] == reach["table"]]
+        loss = mean([row["loss"] for row in own])
+        saved = mean([row["loss"] for row in chosen if row["table"] == tables.FLOOR]) - loss
+        earlier = reach["keys"] - 1
+        made.append(
+            reach
+            | {
+                "loss": loss,
+                "spread": spread(
+                    [mean(list(column)) for column in zip(*(row["losses"] for row in own), strict=True)]
+                ),
+                "saved": saved,
+                "saved_per_key": saved / earlier if earlier else None,
+                "right": sum(row["right"] for row in own),
+                "lines": sum(row["lines"] for row in own),
+                "pairs": mean([row["pairs"] / row["steps"] for row in own]),
+                "multiplications": mean([row["multiplications"] / row["steps"] for row in own]),
+                "seconds": mean([row["seconds"] for row in own]),
+            }
+        )
+    return made
+
+
+def _picture(kind: tables.Kind, block: int) -> Json:
+    """Where each position stands, and through how many layers the last one sees it: none if it never does."""
+    places = [[round(x, 4), round(y, 4)] for x, y in tables.places(kind.name, block)]
+    table = kind.table(block, 0)
+    return {"table": kind.name, "block": block, "places": places, "hops": tables.hops(table)[-1]}
+
+
 def _compare(
     plan: Plan, losses: dict[tuple[str, str, int, int, str], list[float]], base: str, regime: str, other: str
 ) -> Iterable[Json]:
@@ -253,6 +185,10 @@ def _compare(
 # ---------------------------------------------------------------- kept
 
 
+def file() -> Path:
+    return paths.results_dir() / "science" / "hexagons.json"
+
+
 def load() -> Json:
     """The figures that are kept. Raises ConformError if there are none."""
     try:
@@ -284,37 +220,3 @@ def lasting(found: Json) -> Json:
     """The figures without times, which are others on every machine and in every hour."""
     rows = [{key: value for key, value in row.items() if key != "seconds"} for row in found["rows"]]
     return {key: value for key, value in found.items() if key not in ("times", "engine")} | {"rows": rows}
-
-
-def by_table(found: Json, block: int) -> list[Json]:
-    """Of every table at equal steps: its reach, and means over the cells of a block.
-
-    `saved` is how much lower the loss is than with a table of nothing but itself, and `saved_per_key` that
-    over the number of earlier positions attended to. None for that table itself.
-    """
-    made = []
-    for reach in found["reach"]:
-        if reach["block"] != block:
-            continue
-        chosen = [row for row in found["rows"] if (row["regime"], row["block"]) == (STEPS, block)]
-        own = [row for row in chosen if row["table"] == reach["table"]]
-        loss = mean([row["loss"] for row in own])
-        saved = mean([row["loss"] for row in chosen if row["table"] == tables.FLOOR]) - loss
-        earlier = reach["keys"] - 1
-        made.append(
-            reach
-            | {
-                "loss": loss,
-                "spread": spread(
-                    [mean(list(column)) for column in zip(*(row["losses"] for row in own), strict=True)]
-                ),
-                "saved": saved,
-                "saved_per_key": saved / earlier if earlier else None,
-                "right": sum(row["right"] for row in own),
-                "lines": sum(row["lines"] for row in own),
-                "pairs": mean([row["pairs"] / row["steps"] for row in own]),
-                "multiplications": mean([row["multiplications"] / row["steps"] for row in own]),
-                "seconds": mean([row["seconds"] for row in own]),
-            }
-        )
-    return made
