@@ -72,44 +72,36 @@ def _progress() -> Iterator[running.Told]:
         yield told
 
 
-def _tables(found: dict[str, Any]) -> None:
-    block = found["steps"][-1]["block"]
-    table = Table(
-        title=f"Tables with a block of {block}, at equal steps, mean of all cells",
-        box=None,
-        padding=(0, 2),
-        title_justify="left",
-    )
-    table.add_column("attends to", no_wrap=True)
-    for head in ("keys", "hops", "greatest", "reached", "loss", "nats saved a key"):
+def _table(title: str, *heads: str) -> Table:
+    """The first column holds words, the others numbers."""
+    table = Table(title=title, box=None, padding=(0, 1), title_justify="left")
+    table.add_column(heads[0], no_wrap=True)
+    for head in heads[1:]:
         table.add_column(head, justify="right", no_wrap=True)
-    for row in found["means"]:
-        if row["block"] != block:
-            continue
-        saved = "" if row["saved_per_key"] is None else f"{row['saved_per_key']:.4f}"
-        table.add_row(
-            row["table"],
-            f"{row['keys']:.2f}",
-            f"{row['mean']:.1f}",
-            f"{row['greatest']}",
-            f"{row['reached']:.0%}",
-            f"{row['loss']:.4f}",
-            saved,
-        )
-    OUT.print(table)
+    return table
+
+
+def _tables(found: dict[str, Any]) -> None:
+    heads = ("attends to", "keys", "hops", "most", "reached", "loss", "saved a key")
+    for block in (row["block"] for row in found["steps"]):
+        table = _table(f"\nBlock {block}, at equal steps: means of all cells, nats a character", *heads)
+        for row in (one for one in found["means"] if one["block"] == block):
+            table.add_row(
+                row["table"],
+                f"{row['keys']:.2f}",
+                f"{row['mean']:.1f}",
+                f"{row['greatest']}",
+                f"{row['reached']:.0%}",
+                f"{row['loss']:.4f}",
+                "" if row["saved_per_key"] is None else f"{row['saved_per_key']:.4f}",
+            )
+        OUT.print(table)
 
 
 def _comparisons(found: dict[str, Any]) -> None:
+    heads = ("less that of", "difference", "95 %", "loss is", "lower", "higher", "of cells")
     for regime in REGIMES:
-        table = Table(
-            title=f"\nLoss of {tables.BASE} less that of others, {regime}: nats a character, 95 %",
-            box=None,
-            padding=(0, 2),
-            title_justify="left",
-        )
-        table.add_column("than", no_wrap=True)
-        for head in ("difference", "interval", "loss is", "lower", "higher", "of"):
-            table.add_column(head, justify="right", no_wrap=True)
+        table = _table(f"\nLoss of {tables.BASE}, {regime}, nats a character", *heads)
         for row in found["comparisons"]:
             if (row["base"], row["regime"], row["part"]) == (tables.BASE, regime, "all"):
                 table.add_row(
