@@ -59,15 +59,17 @@ class Plan:
         return list(found)
 
     def confirmations(self) -> Iterator[Trial]:
-        """One of every table in the smallest cells, datasets taking turns."""
+        """One of every table in the smallest cells, datasets taking turns, and a larger one of the rows."""
         block, layers = min(self.steps), min(self.layers)
         for number, kind in enumerate(tables.KINDS):
             dataset = self.datasets[number % len(self.datasets)]
             yield self.trial(STEPS, Cell(dataset, block, layers), kind.name, self.seeds[0])
+        for block, layers in zip(sorted(self.steps)[1:2], sorted(self.layers)[1:2], strict=True):
+            yield self.trial(STEPS, Cell(self.datasets[0], block, layers), tables.BASE, self.seeds[0])
 
 
 FULL = Plan(
-    ("parens", "smiles", "mime", "commits"), {16: 1000, 64: 600, 128: 400}, (1, 2, 4), (42, 43, 44, 45, 46), 2
+    ("parens", "smiles", "mime", "commits"), {16: 1000, 64: 600, 128: 150}, (1, 2, 4), (42, 43, 44, 45, 46), 2
 )
 QUICK = Plan(("parens", "mime"), {16: 12}, (1,), (42, 43), 1)
 
@@ -78,7 +80,7 @@ def _spent(trial: Trial, regime: str) -> int:
 
 
 def _affordable(trial: Trial, regime: str, budget: int) -> int:
-    """The steps after which the work comes nearest to the budget, at least one."""
+    """The steps until the budget is spent."""
     column = REGIMES.index(regime) - 1
     longer = Trial(trial.cell, trial.table, trial.seed, 8 * trial.steps)
     for step, spent in enumerate(accumulate(one[column] for one in training.work(longer)), 1):

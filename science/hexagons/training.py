@@ -33,7 +33,23 @@ class Cell:
     layers: int
 
 
+@dataclass(frozen=True)
+class Lessons:
+    """The documents in the order of a seed, as tokens."""
+
+    tokenizer: microgpt.Tokenizer
+    encoded: tuple[list[int], ...]
+
+
 @lru_cache(maxsize=8)
+def lessons(cell: Cell, seed: int) -> Lessons:
+    """As a run of the reference has them before it draws its parameters, which takes far longer."""
+    texts = microgpt.documents_of(documents.material(cell.dataset, cell.block).training)
+    microgpt.Generator(seed).shuffle(texts)
+    tokenizer = microgpt.Tokenizer.of(texts)
+    return Lessons(tokenizer, tuple(map(tokenizer.encode, texts)))
+
+
 def begun(cell: Cell, seed: int) -> microgpt.Run:
     """Shuffled, drawn, and not trained."""
     preset = microgpt.PRESETS[PRESET]
@@ -44,12 +60,6 @@ def begun(cell: Cell, seed: int) -> microgpt.Run:
     return microgpt.Run(
         replace(preset, config=config), documents.material(cell.dataset, cell.block).training, seed
     )
-
-
-@lru_cache(maxsize=8)
-def _encoded(cell: Cell, seed: int) -> list[list[int]]:
-    run = begun(cell, seed)
-    return [run.tokenizer.encode(document) for document in run.documents]
 
 
 @lru_cache(maxsize=8)
@@ -75,7 +85,13 @@ class Trial:
 
     @property
     def config(self) -> microgpt.Config:
-        return replace(begun(self.cell, self.seed).training.config, attention=self.attention)
+        return replace(
+            microgpt.PRESETS[PRESET].config,
+            layers=self.cell.layers,
+            block=self.cell.block,
+            vocabulary=lessons(self.cell, self.seed).tokenizer.vocabulary,
+            attention=self.attention,
+        )
 
     @property
     def optimizer(self) -> microgpt.Optimizer:
@@ -85,7 +101,7 @@ class Trial:
     def request(self, count: int | None = None) -> Request:
         """The training, or its first `count` steps; the reply ends with the final parameters."""
         count = self.steps if count is None else count
-        used = _encoded(self.cell, self.seed)[:count]
+        used = lessons(self.cell, self.seed).encoded[:count]
         lines = (
             *config_lines(self.config),
             *optimizer_lines(self.optimizer),
@@ -120,7 +136,7 @@ def _steps(count: int) -> tuple[str, ...]:
 
 def work(trial: Trial) -> Iterator[tuple[int, int]]:
     """Of each step: the pairs attended in all layers, and the multiplications forward."""
-    config, encoded = trial.config, _encoded(trial.cell, trial.seed)
+    config, encoded = trial.config, lessons(trial.cell, trial.seed).encoded
     pairs = [tables.pairs_attended(trial.attention, n) for n in range(config.block + 1)]
     for step in range(trial.steps):
         n = documents.positions(encoded[step % len(encoded)], config.block)
@@ -170,7 +186,7 @@ def held_out_loss(engine: Engine, trial: Trial, parameters: Sequence[str], most:
 
     A training at a learning rate of 0 changes nothing and gives the losses.
     """
-    tokenizer = begun(trial.cell, trial.seed).tokenizer
+    tokenizer = lessons(trial.cell, trial.seed).tokenizer
     held_out = documents.material(trial.cell.dataset, trial.cell.block).held_out[:most]
     encoded = [tokenizer.encode(document) for document in held_out]
     still = replace(trial.optimizer, learning_rate=0.0, steps=len(encoded))
@@ -196,7 +212,7 @@ def samples(engine: Engine, trial: Trial, parameters: Sequence[str]) -> list[lis
         *parameters,
         *state_lines(microgpt.Generator(trial.seed)),
     )
-    characters = (*begun(trial.cell, trial.seed).tokenizer.characters, "")
+    characters = (*lessons(trial.cell, trial.seed).tokenizer.characters, "")
     found: list[list[str]] = []
     for text in ask(engine, Request("sample", "hexagons", lines)).lines:
         word, _, value = text.partition(" ")
