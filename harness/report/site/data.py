@@ -39,6 +39,7 @@ class Results:
     mutants: Json | None
     laws: Json | None
     archaeology: Json | None
+    hexagons: Json | None
     tolerance: bounds.Bounds
     example: Example
 
@@ -63,6 +64,7 @@ def read(folder: Path, example: Example) -> Results:
         mutants=_json(folder / "mutants.json"),
         laws=_json(folder.parent / "science" / "laws.json"),
         archaeology=_json(folder.parent / "science" / "archaeology.json"),
+        hexagons=_json(folder.parent / "science" / "hexagons.json"),
         tolerance=bounds.load(),
         example=example,
     )

@@ -70,11 +70,12 @@ def _chosen(found: Json, base: str, regime: str, part: str) -> list[Json]:
 
 
 def said(found: Json, base: str, regime: str) -> dict[str, list[str]]:
-    """Whom the lattice beats, to whom it loses, and of whom nothing can be said, over all cells."""
+    """Over all cells: whom the lattice beats and to whom it loses, by how much, and of whom nothing is said."""
     sorted_out: dict[str, list[str]] = {"lower": [], "higher": [], "no claim": []}
     for one in sorted(_chosen(found, base, regime, "all"), key=lambda one: -abs(one["mean"])):
         if one["other"] not in (FLOOR, ROWS, SPIRAL):
-            sorted_out[one["verdict"]].append(one["other"])
+            by = f" (by {abs(one['mean']):.3f})" if one["verdict"] != "no claim" else ""
+            sorted_out[one["verdict"]].append(f"{one['other']}{by}")
     return sorted_out
 
 
@@ -97,7 +98,8 @@ def _within(mean: Json) -> Json:
 def _time(found: Json, mean: Json) -> Json:
     place = (mean["block"], mean["table"])
     took = [one["milliseconds"] for one in found["times"] if (one["block"], one["table"]) == place]
-    return {"milliseconds": took[0] if took else None}
+    steps = next(one["steps"] for one in found["steps"] if one["block"] == mean["block"])
+    return {"milliseconds": took[0] if took else None, "fast": 1000 * mean["seconds"] / steps}
 
 
 def _cells(found: Json, regime: str) -> dict[tuple[str, int, int], dict[str, Json]]:

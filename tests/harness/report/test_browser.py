@@ -28,6 +28,7 @@ PAGES = (
     "languages",
     "laws",
     "archaeology",
+    "hexagons",
     "docs/spec",
     "ports/c/exact.h",
     "ports/c",

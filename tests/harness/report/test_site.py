@@ -49,6 +49,7 @@ PAGES = (
     "mistakes",
     "laws",
     "archaeology",
+    "hexagons",
 )
 OUTSIDE = "https://gist.github.com/karpathy/8627fe009c40f57531cb18360106ce95"
 """All that the pages lead to outside of the site, but for what documents name."""
@@ -223,6 +224,7 @@ def test_what_was_not_measured_is_said_with_the_command_that_measures_it(tmp_pat
     assert "<code>make mutants</code>" in written["mistakes.html"]
     assert "<code>conform laws --mutants</code>" in written["laws.html"]
     assert "<code>conform archaeology --fetch --folder ~/clones</code>" in written["archaeology.html"]
+    assert "<code>conform hexagons</code>" in written["hexagons.html"]
 
 
 def test_a_language_without_a_port_is_offered_and_one_with_a_port_is_not(site: Path):
