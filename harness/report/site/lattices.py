@@ -40,6 +40,7 @@ def values(found: Json | None) -> dict[str, Any]:
             for base in (ROWS, SPIRAL)
             for regime in regimes
         },
+        "short": short(found, regimes[0]),
         "said": {(base, regime): said(found, base, regime) for base in (ROWS, SPIRAL) for regime in regimes},
         "parts": {base: _parts(found, base, regimes[0]) for base in (ROWS, SPIRAL)},
         "pictures": {one["table"]: picture(one) for one in found["pictures"] if one["block"] == drawn},
@@ -70,13 +71,32 @@ def _chosen(found: Json, base: str, regime: str, part: str) -> list[Json]:
 
 
 def said(found: Json, base: str, regime: str) -> dict[str, list[str]]:
-    """Over all cells: whom the lattice beats and to whom it loses, by how much, and of whom nothing is said."""
+    """Over all cells: whom the lattice beats and to whom it loses, by how much, and of whom nothing is said.
+
+    In other regimes than equal steps only the tables that were trained for another number of them.
+    """
+    trained = {row["table"] for row in found["rows"] if row["regime"] == regime}
     sorted_out: dict[str, list[str]] = {"lower": [], "higher": [], "no claim": []}
     for one in sorted(_chosen(found, base, regime, "all"), key=lambda one: -abs(one["mean"])):
-        if one["other"] not in (FLOOR, ROWS, SPIRAL):
+        if one["other"] in trained - {FLOOR, ROWS, SPIRAL}:
             by = f" (by {abs(one['mean']):.3f})" if one["verdict"] != "no claim" else ""
             sorted_out[one["verdict"]].append(f"{one['other']}{by}")
     return sorted_out
+
+
+def short(found: Json, regime: str) -> str:
+    """The answer in a sentence: both lattices beside a window of as many keys."""
+    verdicts = {
+        one["verdict"]
+        for base in (ROWS, SPIRAL)
+        for one in _chosen(found, base, regime, "all")
+        if one["other"] == "window"
+    }
+    if verdicts == {"higher"}:
+        return "For text, no: a plain window of the nearest positions, as many of them, learns more."
+    if verdicts == {"lower"}:
+        return "Yes: both lattices learn more than a plain window of as many positions."
+    return "That depends: against a plain window of as many positions, the lattices do not both win or both lose."
 
 
 def _parts(found: Json, base: str, regime: str) -> dict[str, list[Json]]:
