@@ -22,8 +22,9 @@ from science.hexagons.plan import FULL, QUICK, REGIMES
 @click.command()
 @click.option("--quick", is_flag=True, help="A small part, in seconds, to see that it works. Keeps nothing.")
 @click.option("--fresh", is_flag=True, help="Train again what an earlier start has finished.")
+@click.option("--so-far", is_flag=True, help="Make the figures of what is finished, and train nothing more.")
 @click.option("--check", is_flag=True, help="Write nothing; fail if the figures are not those that are kept.")
-def hexagons(quick: bool, fresh: bool, check: bool) -> None:
+def hexagons(quick: bool, fresh: bool, so_far: bool, check: bool) -> None:
     """Train with hexagonal attention and with nine other tables, and compare the held-out losses.
 
     Four datasets of the garden, blocks of 16, 64 and 128, one, two and four layers, five seeds, at equal
@@ -36,6 +37,8 @@ def hexagons(quick: bool, fresh: bool, check: bool) -> None:
     """
     if quick and check:
         raise click.UsageError("--check compares all figures, and --quick has few: give one of the two")
+    if so_far and (quick or fresh):
+        raise click.UsageError("--so-far trains nothing: --quick and --fresh do not go with it")
     kept = figures.load() if check else {}
     with _progress() as told:
         if quick:
@@ -44,7 +47,9 @@ def hexagons(quick: bool, fresh: bool, check: bool) -> None:
         else:
             if fresh:
                 running.journal().unlink(missing_ok=True)
-            found = running.run(FULL, told, running.journal())
+            found = running.run(FULL, told, running.journal(), so_far)
+    if found["missing"]:
+        note(f"not trained yet: {len(found['missing'])} of {len(FULL.cells())} cells")
     _tables(found)
     _comparisons(found)
     if check:

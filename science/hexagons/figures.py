@@ -25,15 +25,16 @@ def summary(plan: Plan, done: Mapping[str, Outcome]) -> Json:
         (row["regime"], row["dataset"], row["block"], row["layers"], row["table"]): row["losses"]
         for row in rows
     }
-    material = [documents.material(name, block) for name in plan.datasets for block in plan.steps]
-    reaches = [_reach(kind, block, plan) for block in plan.steps for kind in tables.KINDS]
-    sizes = [(name, block) for name in plan.datasets for block in plan.steps]
+    material = [documents.material(name, block) for name in plan.datasets for block in plan.blocks]
+    reaches = [_reach(kind, block, plan) for block in plan.blocks for kind in tables.KINDS]
+    sizes = [(name, block) for name in plan.datasets for block in plan.blocks]
     return {
         "preset": training.PRESET,
         "seeds": list(plan.seeds),
-        "steps": [{"block": block, "steps": steps} for block, steps in plan.steps.items()],
+        "steps": [{"block": block, "steps": plan.steps[block]} for block in plan.blocks],
         "layers": list(plan.layers),
         "confirmed": plan.confirmed,
+        "missing": [asdict(cell) for cell in plan.missing],
         "datasets": [
             {"name": name, "joined": documents.DATASETS[name], "block": block}
             | {"documents": len(one.training), "held_out": len(one.held_out)}
@@ -48,9 +49,9 @@ def summary(plan: Plan, done: Mapping[str, Outcome]) -> Json:
             }
             for kind in tables.KINDS
         ],
-        "means": [one for block in plan.steps for one in _means(rows, reaches, block)],
+        "means": [one for block in plan.blocks for one in _means(rows, reaches, block)],
         "pictures": [
-            _picture(kind, block) for block in plan.steps for kind in tables.KINDS if kind.is_lattice
+            _picture(kind, block) for block in plan.blocks for kind in tables.KINDS if kind.is_lattice
         ],
         "rows": rows,
         "comparisons": [
@@ -166,9 +167,9 @@ def _compare(
     apart = {cell: [a - b for a, b in zip(of(base, cell), of(other, cell), strict=True)] for cell in cells}
     verdicts = {cell: Paired.of(found).verdict for cell, found in apart.items()}
     parts: list[tuple[str, Any, list[Cell]]] = [("all", "", cells)]
-    for part, values in (("block", plan.steps), ("layers", plan.layers), ("dataset", plan.datasets)):
+    for part, values in (("block", plan.blocks), ("layers", plan.layers), ("dataset", plan.datasets)):
         parts += [(part, value, [cell for cell in cells if getattr(cell, part) == value]) for value in values]
-    for part, value, chosen in parts:
+    for part, value, chosen in (one for one in parts if one[2]):
         found = Paired.of([mean(column) for column in zip(*(apart[cell] for cell in chosen), strict=True)])
         counted = [verdicts[cell] for cell in chosen]
         yield (

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import accumulate
 
@@ -20,21 +20,36 @@ NEARLY = 0.05
 
 @dataclass(frozen=True)
 class Plan:
-    """steps: of the hexagonal rows, by block. confirmed: of the first steps of some, by the reference too."""
+    """steps: of the hexagonal rows, by block. confirmed: of the first steps of some, by the reference too.
+
+    missing: cells that are left out.
+    """
 
     datasets: tuple[str, ...]
     steps: Mapping[int, int]
     layers: tuple[int, ...]
     seeds: tuple[int, ...]
     confirmed: int
+    missing: tuple[Cell, ...] = ()
 
     def cells(self) -> list[Cell]:
-        return [
+        found = (
             Cell(dataset, block, layers)
             for block in self.steps
             for dataset in self.datasets
             for layers in self.layers
-        ]
+        )
+        return [cell for cell in found if cell not in self.missing]
+
+    @property
+    def blocks(self) -> list[int]:
+        """Those of the cells that are not left out."""
+        return sorted({cell.block for cell in self.cells()})
+
+    def finished(self, done: Container[str]) -> Plan:
+        """Without the cells of which a training is not done yet; `done` has keys of trials."""
+        missing = [cell for cell in self.cells() if any(one.key not in done for one in self.trials_of(cell))]
+        return replace(self, missing=(*self.missing, *missing))
 
     def trial(self, regime: str, cell: Cell, table: str, seed: int) -> Trial:
         """The training that stands for a table in this regime."""
@@ -47,24 +62,26 @@ class Plan:
             return equal
         return Trial(cell, table, seed, _affordable(equal, regime, budget))
 
-    def trials(self) -> list[Trial]:
-        """Each once, those of a cell and a seed together."""
+    def trials_of(self, cell: Cell) -> list[Trial]:
+        """Each once, those of a seed together."""
         found = {
             self.trial(regime, cell, kind.name, seed): None
-            for cell in self.cells()
             for seed in self.seeds
             for kind in tables.KINDS
             for regime in REGIMES
         }
         return list(found)
 
+    def trials(self) -> list[Trial]:
+        return [trial for cell in self.cells() for trial in self.trials_of(cell)]
+
     def confirmations(self) -> Iterator[Trial]:
         """One of every table in the smallest cells, datasets taking turns, and a larger one of the rows."""
-        block, layers = min(self.steps), min(self.layers)
+        block, layers = self.blocks[0], min(self.layers)
         for number, kind in enumerate(tables.KINDS):
             dataset = self.datasets[number % len(self.datasets)]
             yield self.trial(STEPS, Cell(dataset, block, layers), kind.name, self.seeds[0])
-        for block, layers in zip(sorted(self.steps)[1:2], sorted(self.layers)[1:2], strict=True):
+        for block, layers in zip(self.blocks[1:2], sorted(self.layers)[1:2], strict=False):
             yield self.trial(STEPS, Cell(self.datasets[0], block, layers), tables.BASE, self.seeds[0])
 
 

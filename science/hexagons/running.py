@@ -19,7 +19,7 @@ Json = dict[str, Any]
 Told = Callable[[int, int, str], None]
 """Is told how many trainings of how many are done, and what is under way."""
 GRAPH = "c"  # the port whose graph holds attended pairs only; the fast engine computes and masks the others
-LEAST_SECONDS = 0.3  # a processor's time is counted in hundredths
+LEAST_SECONDS = 0.15  # a processor's time is counted in hundredths
 
 
 def journal() -> Path:
@@ -40,12 +40,14 @@ def finished(where: Path) -> dict[str, Outcome]:
     return found
 
 
-def run(plan: Plan, told: Told, where: Path) -> Json:
-    """Train what is not in the journal yet, and give all figures.
+def run(plan: Plan, told: Told, where: Path, so_far: bool = False) -> Json:
+    """Train what is not in the journal yet, and give all figures; `so_far`: of what is finished, and no more.
 
-    Raises ConformError where the engine differs from the reference.
+    Raises ConformError where the engine differs from the reference, or if nothing is finished.
     """
     done = finished(where)
+    if so_far and not (plan := plan.finished(done)).cells():
+        raise ConformError("no cell is finished yet", hint="conform hexagons")
     trials = plan.trials()
     with fastest(("c-fast", *FASTEST)) as engine:
         where.parent.mkdir(parents=True, exist_ok=True)
@@ -103,7 +105,7 @@ def times(plan: Plan) -> list[Json]:
         dataset = next(name for name in plan.datasets if documents.DATASETS[name])
         return [
             {"block": block, "table": kind.name, "milliseconds": _timed(engine, trial)}
-            for block in plan.steps
+            for block in plan.blocks
             for kind in tables.KINDS
             for trial in [Trial(Cell(dataset, block, 1), kind.name, plan.seeds[0], plan.steps[block])]
         ]

@@ -81,7 +81,7 @@ def results_in(folder: Path) -> Path:
 
 
 def lattices() -> dict[str, object]:
-    """Hexagonal attention as if trained: rows beat the window, lose to full attention, and tie with others."""
+    """Hexagonal attention as if trained: rows beat the window, lose to full attention, tie with others."""
     plan = Plan(("parens", "mime"), {16: 3}, (1,), (42, 43), 1)
     losses = {"full": 2.0, "window": 2.6, "itself": 2.7}
 

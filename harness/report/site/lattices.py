@@ -29,6 +29,7 @@ def values(found: Json | None) -> dict[str, Any]:
     return {
         "found": found,
         "blocks": blocks,
+        "missing": _missing(found),
         "layers_shown": LAYERS,
         "names": tables,
         "rows_name": ROWS,
@@ -96,7 +97,15 @@ def short(found: Json, regime: str) -> str:
         return "For text, no: a plain window of the nearest positions, as many of them, learns more."
     if verdicts == {"lower"}:
         return "Yes: both lattices learn more than a plain window of as many positions."
-    return "That depends: against a plain window of as many positions, the lattices do not both win or both lose."
+    return "That depends: beside a plain window of as many positions, the lattices neither both win nor both lose."
+
+
+def _missing(found: Json) -> dict[tuple[str, int], list[int]]:
+    """The layers that are not trained yet, by dataset and block."""
+    made: dict[tuple[str, int], list[int]] = {}
+    for cell in found["missing"]:
+        made.setdefault((cell["dataset"], cell["block"]), []).append(cell["layers"])
+    return made
 
 
 def _parts(found: Json, base: str, regime: str) -> dict[str, list[Json]]:
