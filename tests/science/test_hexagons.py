@@ -201,6 +201,18 @@ def test_a_finished_training_is_not_repeated(tmp_path: Path, monkeypatch: pytest
     assert len(trained) == len(TINY.trials()) + 1
 
 
+def test_figures_so_far_are_of_finished_cells_and_name_the_others():
+    one, other = TINY.cells()
+    done = {
+        trial.key: Outcome(1.0, 1, 2, 0.1) for trial in [*TINY.trials_of(one), *TINY.trials_of(other)[1:]]
+    }
+    plan = TINY.finished(done)
+    assert plan.cells() == [one] and plan.missing == (other,)
+    found = figures.summary(plan, done)
+    assert {row["dataset"] for row in found["rows"]} == {"parens"}
+    assert found["missing"] == [{"dataset": "mime", "block": 16, "layers": 1}]
+
+
 class Wrong(Engine):
     """Off by one digit in the last line of what it trains."""
 
@@ -249,17 +261,20 @@ def test_a_comparison_is_the_mean_of_paired_differences():
 
 def test_the_kept_figures_are_those_of_the_plan_and_agree_with_each_other():
     kept = figures.load()
-    assert {one["block"]: one["steps"] for one in kept["steps"]} == FULL.steps
+    plan = replace(FULL, missing=tuple(Cell(**one) for one in kept["missing"]))
+    assert {one["block"]: one["steps"] for one in kept["steps"]} == {
+        one: FULL.steps[one] for one in plan.blocks
+    }
     assert tuple(kept["seeds"]) == FULL.seeds and tuple(kept["layers"]) == FULL.layers
     assert {one["regime"] for one in kept["comparisons"]} == {*REGIMES}
     equal = [row for row in kept["rows"] if row["regime"] == STEPS]
-    assert len(equal) == len(FULL.cells()) * len(tables.KINDS)
+    assert len(equal) == len(plan.cells()) * len(tables.KINDS)
     losses = {(row["dataset"], row["block"], row["layers"], row["table"]): row["losses"] for row in equal}
     for one in kept["comparisons"]:
         if (one["base"], one["regime"], one["part"]) == (tables.BASE, STEPS, "all"):
             apart = [
                 a - b
-                for cell in FULL.cells()
+                for cell in plan.cells()
                 for a, b in zip(
                     losses[(cell.dataset, cell.block, cell.layers, tables.BASE)],
                     losses[(cell.dataset, cell.block, cell.layers, one["other"])],
@@ -267,8 +282,9 @@ def test_the_kept_figures_are_those_of_the_plan_and_agree_with_each_other():
                 )
             ]
             assert one["mean"] == pytest.approx(sum(apart) / len(apart), abs=1e-12)
-    reaches = {(one["block"], one["table"]): one["mean"] for one in kept["means"]}
-    assert reaches[(64, tables.BASE)] == tables.reach(tables.hexagonal_rows(64)).mean
+    for one in kept["means"]:
+        if one["table"] == tables.BASE:
+            assert one["mean"] == tables.reach(tables.hexagonal_rows(one["block"])).mean
 
 
 # ---------------------------------------------------------------- the command

@@ -97,7 +97,7 @@ def short(found: Json, regime: str) -> str:
         return "For text, no: a plain window of the nearest positions, as many of them, learns more."
     if verdicts == {"lower"}:
         return "Yes: both lattices learn more than a plain window of as many positions."
-    return "That depends: beside a plain window of as many positions, the lattices neither both win nor both lose."
+    return "That depends: beside a plain window of as many positions, one lattice may win and the other not."
 
 
 def _missing(found: Json) -> dict[tuple[str, int], list[int]]:
