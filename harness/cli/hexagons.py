@@ -71,7 +71,7 @@ def _progress() -> Iterator[running.Told]:
 
         def told(done: int, total: int, doing: str) -> None:
             bars.update(task, completed=done, total=total, description=doing)
-            if not ERR.is_terminal and done % max(1, total // 20) == 0:
+            if not ERR.is_terminal and (done % max(1, total // 20) == 0 or done == total):
                 note(f"{done:,} of {total:,}: {doing}")
 
         yield told
