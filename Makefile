@@ -19,7 +19,7 @@ export $(GIVEN)
 $(if $(filter override,$(origin LANG)),$(eval export LANG))
 
 .DEFAULT_GOAL := help
-.PHONY: publish site fuzz mutants help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test test-quick original lint archaeology seed-quality garden golden golden-check check-math base doctor ports clean
+.PHONY: publish site fuzz mutants help conform new-port matrix bench render render-check junit summary diff history plan setup accuracy tolerance try shell test test-quick original lint archaeology hexagons seed-quality garden golden golden-check check-math base doctor ports clean
 
 help:  ## show this list
 	@echo "make conform PORT=c      does the port in ports/c compute what the reference computes?"
@@ -80,6 +80,9 @@ garden: $(READY)  ## samples of a model of each dataset of the garden, beside a 
 
 seed-quality: $(READY)  ## does good seed give good harvest? all trials from SEED=42 on every core; ARGS=--quick for a small part
 	@$(BIN)/conform seed-quality $${SEED:+--seed "$$SEED"} $(ARGS)
+
+hexagons: $(READY)  ## train with hexagonal attention and with other sparse tables, and compare: half an hour; ARGS=--quick
+	@$(BIN)/conform hexagons $(ARGS)
 
 tolerance: $(READY)  ## measure how far each quantity may be off, for ports that claim agreement `tolerance`
 	@$(BIN)/python -m conformance.tolerance $${RUNS:+--runs "$$RUNS"} $${LONG:+--long} $${FORCE:+--force} $(ARGS)

@@ -23,6 +23,7 @@ from harness.cli.check_math import check_math
 from harness.cli.doctor import examine
 from harness.cli.fuzz import fuzz
 from harness.cli.garden import garden
+from harness.cli.hexagons import hexagons
 from harness.cli.history import diff, history
 from harness.cli.laws import laws
 from harness.cli.lists import list_cases, list_ports, show_dockerfile
@@ -117,7 +118,7 @@ COMMANDS = (
     *map(
         _of_the_repository, (judge_all, list_ports, accuracy, measure, render, publish, history, plan, site)
     ),
-    *map(_of_the_repository, (garden, seed_quality)),
+    *map(_of_the_repository, (garden, hexagons, seed_quality)),
 )
 for _command in COMMANDS:
     main.add_command(_command)

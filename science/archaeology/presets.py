@@ -13,8 +13,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import product
-from math import floor
 from typing import Any
 
 from conformance.doubles import double_of
@@ -24,6 +22,7 @@ from harness.judge.check import goldens
 from harness.judge.check.engine import FASTEST, Engine, fastest, train_request
 from harness.judge.check.setup import Setup, override
 from reference import microgpt
+from science.statistics import claim, interval, mean
 
 SEEDS = (42, 43, 44, 45, 46)
 STEPS, END = 500, 100
@@ -131,27 +130,11 @@ def trials() -> Iterator[Trial]:
         yield from (Trial(start, switched) for switched in ("", *SWITCHES, "all"))
 
 
-def mean(values: list[float]) -> float:
-    return sum(values) / len(values)
-
-
 def end_of(losses: list[float]) -> float:
     """The mean loss of the last steps."""
     return mean(losses[-END:])
 
 
-def interval(differences: list[float]) -> tuple[float, float]:
-    """The middle 95 % of the means of every resample with replacement: for n values, n to the n of them."""
-    means = sorted(mean(list(drawn)) for drawn in product(differences, repeat=len(differences)))
-    cut = floor(0.025 * len(means))
-    return means[cut], means[-1 - cut]
-
-
 def verdict(row: Json) -> str:
-    """What may be said of a trial: nothing if its interval has zero in it, or its seeds do not agree.
-
-    A bootstrap over five values is too narrow, so that an interval alone would claim too much.
-    """
-    if row["low"] <= 0 <= row["high"] or 0 < row["above"] < len(row["losses"]):
-        return "no claim"
-    return "lower" if row["high"] < 0 else "higher"
+    """What may be said of a trial."""
+    return claim(row["low"], row["high"], row["above"], len(row["losses"]))

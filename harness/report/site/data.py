@@ -41,6 +41,7 @@ class Results:
     garden: Json | None
     archaeology: Json | None
     seed_quality: Json | None
+    hexagons: Json | None
     tolerance: bounds.Bounds
     example: Example
 
@@ -67,6 +68,7 @@ def read(folder: Path, example: Example) -> Results:
         garden=_json(folder.parent / "science" / "garden.json"),
         archaeology=_json(folder.parent / "science" / "archaeology.json"),
         seed_quality=_json(folder.parent / "science" / "seed_quality.json"),
+        hexagons=_json(folder.parent / "science" / "hexagons.json"),
         tolerance=bounds.load(),
         example=example,
     )

@@ -30,6 +30,7 @@ PAGES = (
     "garden",
     "archaeology",
     "seed_quality",
+    "hexagons",
     "docs/spec",
     "ports/c/exact.h",
     "ports/c",

@@ -51,6 +51,7 @@ PAGES = (
     "garden",
     "archaeology",
     "seed_quality",
+    "hexagons",
 )
 OUTSIDE = "https://gist.github.com/karpathy/8627fe009c40f57531cb18360106ce95"
 """All that the pages lead to outside of the site, but for what documents name."""
@@ -227,6 +228,7 @@ def test_what_was_not_measured_is_said_with_the_command_that_measures_it(tmp_pat
     assert "<code>conform garden</code>" in written["garden.html"]
     assert "<code>conform archaeology --fetch --folder ~/clones</code>" in written["archaeology.html"]
     assert "<code>make seed-quality</code>" in written["seed_quality.html"]
+    assert "<code>conform hexagons</code>" in written["hexagons.html"]
 
 
 def test_a_language_without_a_port_is_offered_and_one_with_a_port_is_not(site: Path):
