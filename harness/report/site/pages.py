@@ -19,6 +19,7 @@ from harness.report.site import (
     checker,
     documents,
     languages,
+    lesson,
     measured,
     plots,
     strata,
@@ -308,6 +309,11 @@ def train_page() -> Page:
     )
 
 
+def lesson_page() -> Page:
+    values = {"examples": lesson.EXAMPLES, "parts": lesson.PARTS, "engine": lesson.shown()}
+    return Page("lesson.html", "lesson.html", values)
+
+
 def suite_name() -> str:
     return ladder.content_hash(ladder.levels())[:12]
 
@@ -385,6 +391,7 @@ def all_pages(results: Results, goldens: Sequence[browser.Golden]) -> list[Page]
         wrong_port(results.example),
         check_page(),
         train_page(),
+        lesson_page(),
         browser_page(goldens),
         measurements(results),
         mistakes(results),
