@@ -7,6 +7,7 @@ import { known, lesson } from './steps.js';
 import { short, Words } from './words.js';
 
 const PACE = 1100; // milliseconds a step when playing
+const MOST_ROWS = 7;
 const WIDEST = 5; // a slider goes at least from -5 to 5
 
 export function element(name, attributes, ...content) {
@@ -41,7 +42,7 @@ export class Bench {
     const option = [...this.parts.example.options].find(({ value }) => value === name);
     this.parts.example.value = name;
     this.parts.text.value = option.dataset.text;
-    this.parts.text.rows = Math.max(2, option.dataset.text.split('\n').length);
+    this.parts.text.rows = Math.min(MOST_ROWS, option.dataset.text.split('\n').length);
     this.read(place);
   }
 

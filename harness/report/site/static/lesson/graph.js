@@ -8,7 +8,7 @@ const [WIDE, HIGH] = [118, 62]; // a box
 const MARGIN = 8;
 const SCALES = [0.78, 1.15]; // the smallest and the largest that a graph is drawn to fit
 const DRAG = 0.05; // by which an input changes a pixel
-const UPRIGHT_BELOW = 560; // pixels of room: there, layers go down the page
+const TALLEST = 640; // pixels of the box, as in the style sheet
 
 export function svg(name, attributes = {}, ...content) {
   const made = document.createElementNS(NAMESPACE, name);
@@ -28,9 +28,8 @@ export class Graph {
     const nodes = lesson.nodes.filter((node) => !lesson.isConstant(node));
     const place = new Map(nodes.map((node, i) => [node, i]));
     const children = nodes.map((node) => node.children.filter((child) => place.has(child)).map((child) => place.get(child)));
-    const upright = this.box.clientWidth < UPRIGHT_BELOW;
-    const shape = JSON.stringify([children, upright, nodes.map((node) => words.name(node)), this.box.clientWidth]);
-    if (shape !== this.shape) this.make(children, upright, lesson.inputs.map(({ node }) => place.get(node)));
+    const shape = JSON.stringify([children, this.box.clientWidth, nodes.map((node) => words.name(node))]);
+    if (shape !== this.shape) this.make(children, lesson.inputs.map(({ node }) => place.get(node)));
     this.shape = shape;
     this.inputs = lesson.inputs;
     const step = lesson.steps[at];
@@ -62,12 +61,12 @@ export class Graph {
     this.follow(looked ?? 0, step.kind === 'start');
   }
 
-  make(children, upright, inputs) {
+  make(children, inputs) {
     const found = layout(children);
-    const pitch = upright ? [WIDE + 12, HIGH + 40] : [WIDE + 50, HIGH + 16];
-    const spot = ([layer, position]) => (upright ? [position * pitch[0], layer * pitch[1]] : [layer * pitch[0], position * pitch[1]]);
-    const size = spot([found.layers - 1, found.width - 1]).map((x, i) => x + [WIDE, HIGH][i] + 2 * MARGIN);
-    const scale = Math.min(SCALES[1], Math.max(SCALES[0], (this.box.clientWidth - 2) / size[0]));
+    const room = [this.box.clientWidth - 2, TALLEST];
+    const [along, down] = [false, true].map((upright) => measured(found, upright, room));
+    const { upright, spot, size, fits } = down.fits > along.fits ? down : along;
+    const scale = Math.min(SCALES[1], Math.max(SCALES[0], fits));
     const drawn = svg('svg', {
       viewBox: [-MARGIN, -MARGIN, ...size].join(' '), width: size[0] * scale, height: size[1] * scale, role: 'img',
       'aria-label': `A graph of ${children.length} nodes. Its steps are listed as text below.`,
@@ -112,6 +111,14 @@ export class Graph {
       if (this.box[side] > low || this.box[side] < high) this.box[side] = at - (room - extent * this.scale) / 2;
     }
   }
+}
+
+/** Layers from left to right, or downwards: where things are then, how large the whole is, and by what it would fit. */
+function measured(found, upright, room) {
+  const pitch = upright ? [WIDE + 12, HIGH + 40] : [WIDE + 62, HIGH + 16];
+  const spot = ([layer, position]) => (upright ? [position * pitch[0], layer * pitch[1]] : [layer * pitch[0], position * pitch[1]]);
+  const size = spot([found.layers - 1, found.width - 1]).map((x, i) => x + [WIDE, HIGH][i] + 2 * MARGIN);
+  return { upright, spot, size, fits: Math.min(...size.map((x, i) => room[i] / x)) };
 }
 
 function boxOf([x, y], isInput) {

@@ -16,7 +16,11 @@ const descent = new Descent({
 });
 const figures = { landscape: slope, adam: descent };
 const bench = new Bench(
-  parts('text', 'example', 'wrong', 'work', 'graph', 'code', 'inputs', 'play', 'back', 'forward', 'restart', 'scrub', 'count', 'now', 'why', 'exact', 'all', 'steps'),
+  {
+    ...parts('text', 'example', 'wrong', 'work', 'graph', 'inputs', 'now', 'why', 'exact', 'all', 'steps'),
+    ...parts('play', 'back', 'forward', 'restart', 'scrub', 'count'),
+    code: document.querySelector('.engine .source'),
+  },
   () => drawFigure(),
 );
 

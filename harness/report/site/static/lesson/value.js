@@ -16,7 +16,8 @@ export class Value {
     return new Value(this.data * b.data, '*', [this, b], [b.data, this.data]);
   }
   pow(c) {
-    return new Value(pow(this.data, c), `** ${c}`, [this], [c * pow(this.data, c - 1)]);
+    const slope = c * pow(this.data, c - 1);
+    return new Value(pow(this.data, c), `** ${c}`, [this], [slope]);
   }
   log() {
     return new Value(log(this.data), 'log', [this], [1 / this.data]);
@@ -26,20 +27,24 @@ export class Value {
     return new Value(y, 'exp', [this], [y]);
   }
   relu() {
-    const on = this.data > 0;
-    return new Value(on ? this.data : 0, 'relu', [this], [on ? 1 : 0]);
+    const slope = this.data > 0 ? 1 : 0;
+    return new Value(slope ? this.data : 0, 'relu', [this], [slope]);
   }
   neg() { return this.mul(-1); }
   sub(b) { return this.add(b instanceof Value ? b.neg() : -b); }
-  div(b) { return this.mul(b instanceof Value ? b.pow(-1) : pow(b, -1)); }
+  div(b) {
+    return this.mul(b instanceof Value ? b.pow(-1) : pow(b, -1));
+  }
 
-  /** All that this was made of, children before parents, and itself. */
+  /** What this was made of and itself, children before parents. */
   order(found = new Set()) {
-    for (const child of this.children) if (!found.has(child)) child.order(found);
+    for (const child of this.children) {
+      if (!found.has(child)) child.order(found);
+    }
     return found.add(this);
   }
 
-  /** Gradients of everything below; stops after each product. */
+  /** The gradients of all these; stops after each product. */
   * backward() {
     this.grad = 1;
     for (const node of [...this.order()].reverse()) {
