@@ -189,6 +189,12 @@ def export(options: Any) -> int:
     return 0
 
 
+def graph(options: Any) -> int:
+    from reference.app.graph import graph as show
+
+    return show(options)
+
+
 def garden(options: Any) -> int:
     from reference.app.garden_commands import COMMANDS as commands
 
@@ -257,6 +263,7 @@ COMMANDS: dict[str, Callable[[Any], int]] = {
     "train": train,
     "generate": generate,
     "info": info,
+    "graph": graph,
     "garden": garden,
     "export": export,
     "conform": conform,

@@ -1,12 +1,12 @@
 /** Numbers and steps as text. */
 
 const MINUS = '\u2212';
-const DIGITS = 5;
+const [DIGITS, CORNER_DIGITS] = [5, 3];
 
-/** A number in up to five digits, always with a point or an exponent, so that it looks like what it is: a double. */
-export function short(x) {
+/** A number in up to `digits` digits, always with a point or an exponent, so that it looks like what it is: a double. */
+export function short(x, digits = DIGITS) {
   if (!Number.isFinite(x)) return Number.isNaN(x) ? 'NaN' : x > 0 ? '∞' : `${MINUS}∞`;
-  const text = String(Number(x.toPrecision(DIGITS)));
+  const text = String(Number(x.toPrecision(digits)));
   const sized = /[.e]/.test(text) ? text : `${text}.0`;
   return (Object.is(x, -0) ? `-${sized}` : sized).replaceAll('-', MINUS).replace('e+', 'e');
 }
@@ -34,7 +34,7 @@ export class Words {
     if (node.children.length === 0) return '';
     const [sign, exponent] = node.op.split(' ');
     const constant = node.children.find(this.isConstant);
-    const number = constant ? short(constant.data) : exponent?.replace('-', MINUS);
+    const number = constant ? short(constant.data, CORNER_DIGITS) : exponent?.replace('-', MINUS);
     return [sign === '*' ? '×' : sign, number].filter(Boolean).join(' ');
   }
 
