@@ -5,6 +5,7 @@ understands the same.
 """
 
 import ast
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import inf
@@ -97,6 +98,7 @@ class _Reading:
         self.inputs: dict[Value, str] = {}
         self.names: dict[Value, str] = {}
         self.operations: dict[Value, str] = {}
+        self.times: Counter[str] = Counter()
         self.unset = 0
 
     def fail(self, node: ast.expr | ast.stmt, sentence: str) -> Refusal:
@@ -143,13 +145,19 @@ class _Reading:
         if _is_literal(statement.value) and not isinstance(result, Value):
             return self.input(name, result)
         self.scope[name] = result
-        if isinstance(result, Value):
-            self.names.setdefault(result, name)
+        if isinstance(result, Value) and result not in self.names:
+            self.call_it(result, name)
         return result
+
+    def call_it(self, node: Value, name: str) -> str:
+        """A name that is given again gets a prime."""
+        self.names[node] = name + "'" * self.times[name]
+        self.times[name] += 1
+        return self.names[node]
 
     def input(self, name: str, number: float) -> Value:
         node = Value(number)
-        self.inputs[node] = self.names[node] = name
+        self.inputs[node] = self.call_it(node, name)
         self.scope[name] = node
         return node
 

@@ -177,7 +177,6 @@ export class Bench {
   /** A run of the text with other numbers for some inputs: a Map from their places. */
   evaluate(numbers) {
     const { inputs } = this.lesson;
-    const key = ({ span, name }) => (span ? span[0] : name);
-    return run(this.parts.text.value, new Map([...numbers].map(([which, number]) => [key(inputs[which]), number])));
+    return run(this.parts.text.value, new Map([...numbers].map(([which, number]) => [inputs[which].key, number])));
   }
 }

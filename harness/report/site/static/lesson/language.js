@@ -144,20 +144,26 @@ const CALLS = {
 const isLiteral = ({ kind, of, left, right }) => kind === 'number' || (kind === 'negation' && isLiteral(of)) || (kind === 'binary' && isLiteral(left) && isLiteral(right));
 
 /**
- * Runs a text: { result, inputs, names }. An input is { name, node, span }: a name that is given a number in the text
- * (where: the span) or none at all (null; these come first and start at 1, 2, 3 ...). `names` is a Map from nodes to
- * names. `instead` maps inputs, by the beginning of their span or their name, to numbers that are taken instead.
+ * Runs a text: { result, inputs, names }. An input is { name, node, span, key }: a name that is given a number in the
+ * text (where: the span) or none at all (null; these come first and start at 1, 2, 3 ...). `names` is a Map from nodes
+ * to names. `instead` maps keys of inputs to numbers that are taken instead.
  */
 export function run(text, instead = new Map()) {
   const scope = new Map();
   const names = new Map();
   const inputs = [];
+  const times = new Map();
   let unset = 0;
 
+  /** A name that is given again gets a prime. */
+  function named(made, name) {
+    times.set(name, (times.get(name) ?? -1) + 1);
+    names.set(made, name + "'".repeat(times.get(name)));
+    return names.get(made);
+  }
   function input(name, number, span) {
     const made = new Value(instead.get(span ? span[0] : name) ?? number);
-    inputs.push({ name, node: made, span });
-    names.set(made, name);
+    inputs.push({ name: named(made, name), node: made, span, key: span ? span[0] : name });
     scope.set(name, made);
     return made;
   }
@@ -182,7 +188,7 @@ export function run(text, instead = new Map()) {
     result = name && isLiteral(tree) ? input(name, value(tree), [from, to]) : value(tree);
     if (!name) continue;
     scope.set(name, result);
-    if (!isNumber(result) && !names.has(result)) names.set(result, name);
+    if (!isNumber(result) && !names.has(result)) named(result, name);
   }
   if (isNumber(result)) throw new ExpressionError(text, 0, 'there is no name in this, so nothing can change. Write one, as in a*2 + 1.');
   const made = result.order();
