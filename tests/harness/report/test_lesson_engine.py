@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -150,7 +149,9 @@ def test_the_terminal_has_the_same_nodes_names_and_bits(example: lesson.Example,
     read.result.backward()
     assert [read.names.get(node) for node in read.nodes] == found["names"]
     assert [hexadecimal(node.grad) for node in read.nodes] == found["grads"]
-    assert [hexadecimal(step.after) for step in graph.products(read)] == [after for *_, after in found["order"]]
+    assert [hexadecimal(step.after) for step in graph.products(read)] == [
+        after for *_, after in found["order"]
+    ]
 
 
 SHAPES = [
@@ -283,8 +284,7 @@ def test_the_engine_that_is_shown_is_the_one_that_runs():
     shown = [re.sub("<[^>]*>", "", line) for line in lesson.shown().lines]
     unescaped = "\n".join(shown).replace("&lt;", "<").replace("&gt;", ">").replace("&#x27;", "'")
     assert unescaped.replace("&quot;", '"').replace("&amp;", "&") == source.rstrip("\n")
-    body = source.replace("import { exp, log, pow } from './exact.js';", "").replace("export ", "")
-    assert body.strip() in lesson.page_script()
+    body = source.partition("exact.js';\n")[2].replace("export ", "")
+    assert body in lesson.page_script()
     statements = [line for line in source.splitlines() if line.strip() not in ("", "}", "});")]
     assert len(statements) <= 45, "about thirty lines, and a few that say what they are for"
-    assert json.dumps(lesson.page_script()).count("class Value ") == 1
