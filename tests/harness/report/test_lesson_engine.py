@@ -131,7 +131,7 @@ def test_the_softmax_is_the_references(lessons: dict[str, Any]):
 
 
 def test_the_head_is_the_references(lessons: dict[str, Any]):
-    """`attend`, with one head of two numbers over two positions; the second number of each value is not used."""
+    """`attend`, with one head of two numbers over two positions, of which one number is looked at."""
     config = microgpt.Config(1, 1, 2, 2, 3, "relu", microgpt.causal(2))
     q, first, second = ([Value(x) for x in pair] for pair in ((1.0, 0.5), (0.8, -0.4), (-0.3, 1.2)))
     values = [[Value(2.0), Value(0.0)], [Value(-1.0), Value(0.0)]]
