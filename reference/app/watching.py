@@ -18,7 +18,7 @@ LIKELIEST = 8  # characters that a draw shows
 SAMPLE_SECONDS = 2.0
 SAMPLES_SHOWN = 8
 LOSS_OVER = 100  # steps of which the mean loss is shown
-LINES = 10  # of a training that nobody watches
+LINES, APART = 10, 10  # of a training that nobody watches: how many, and at least so many steps apart
 MAP_ROWS, MAP_COLUMNS = 6, 32
 
 Show = Callable[[float], None]
@@ -85,8 +85,8 @@ def display(model: Model, engine: Engine) -> AbstractContextManager[Show]:
 
 @contextmanager
 def plain(model: Model) -> Iterator[Show]:
-    """Ten lines for a whole training, on standard error."""
-    began, every = time.monotonic(), max(1, model.steps // LINES)
+    """Up to ten lines for a whole training, on standard error."""
+    began, every = time.monotonic(), max(APART, model.steps // LINES)
     step, seen = model.training.step, 0
     recent: deque[float] = deque(maxlen=every)
 

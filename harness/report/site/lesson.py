@@ -66,7 +66,7 @@ PARTS = (
     Example(
         "line",
         "A line through two points",
-        "w = -1\nb = 3\nerror1 = w*1 + b - 2\nerror2 = w*3 + b - 3\nloss = error1**2 + error2**2",
+        "w = 1\nb = -3\nerror1 = w + b - 2\nerror2 = 8*w + b - 3\nloss = error1**2 + error2**2",
     ),
 )
 
