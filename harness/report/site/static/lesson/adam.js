@@ -20,8 +20,8 @@ export function adam(step, { p, g, m, v }, rate = RATE) {
 }
 
 export class Descent {
-  constructor({ map, terms, readout, one, many, again }) {
-    Object.assign(this, { map, terms, readout, bench: null, ground: null, own: false });
+  constructor({ map, axesText, terms, readout, one, many, again }) {
+    Object.assign(this, { map, axesText, terms, readout, bench: null, ground: null, own: false });
     one.addEventListener('click', () => this.walk(1));
     many.addEventListener('click', () => this.walk(50));
     again.addEventListener('click', () => this.bench.set(new Map(this.start.entries())));
@@ -88,9 +88,9 @@ export class Descent {
       `v̂     = v / (1 − ${BETA2}^${steps}) = ${short(vHat)}`,
       `${name.padEnd(5)} = ${name} − ${RATE} m̂ / (√v̂ + 1e−8) = ${short(this.state[0].p)}`,
     ].join('\n');
-    const seen = inputs.length >= 2 && map.clientWidth > 0;
     map.hidden = inputs.length < 2;
-    if (seen) this.picture();
+    this.axesText.textContent = map.hidden ? 'a map needs two inputs' : `${name} across, ${inputs[1].name} up`;
+    if (!map.hidden && map.clientWidth > 0) this.picture();
   }
 
   picture() {

@@ -11,7 +11,7 @@ const links = [...document.querySelectorAll('.chapters a')];
 
 const slope = new Slope({ plot: byId('slope'), which: byId('slope-of'), readout: byId('slope-readout') });
 const descent = new Descent({
-  map: byId('descent'), terms: byId('descent-terms'), readout: byId('descent-readout'),
+  map: byId('descent'), axesText: byId('descent-axes'), terms: byId('descent-terms'), readout: byId('descent-readout'),
   one: byId('descend-one'), many: byId('descend-many'), again: byId('descend-again'),
 });
 const figures = { landscape: slope, adam: descent };
