@@ -57,6 +57,7 @@ export class Words {
   reason(step) {
     const { node, child } = step;
     if (step.kind === 'start') return 'Forward goes from the inputs to the result: a node is computed when its children are.';
+    if (step.kind === 'forward' && Number.isNaN(node.data)) return 'That is no number (NaN), as the logarithm or the root of a number below 0 is none. Whatever is made of it is none either.';
     if (step.kind === 'forward') return `The node keeps its children and its slope by each: ${node.children.map((one, i) => `${short(node.localGrads[i])} by ${this.name(one)}`).join(', ')}.`;
     if (step.kind === 'seed') return `Backward begins here: ${this.name(node)} changes exactly as much as itself. Every other gradient starts at 0.`;
     const parts = [this.slope(step), `Upstream is d/d${this.name(node)}, complete by now: ${short(step.upstream)}.`];
