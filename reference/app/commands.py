@@ -191,6 +191,12 @@ def export(options: Any) -> int:
     return 0
 
 
+def graph(options: Any) -> int:
+    from reference.app.graph import graph as show
+
+    return show(options)
+
+
 def garden(options: Any) -> int:
     from reference.app.garden_commands import COMMANDS as commands
 
@@ -298,6 +304,7 @@ COMMANDS: dict[str, Callable[[Any], int]] = {
     "train": train,
     "generate": generate,
     "info": info,
+    "graph": graph,
     "garden": garden,
     "export": export,
     "mcp": mcp,

@@ -4,14 +4,12 @@ import json
 import shlex
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from reference.app import engine as engines
 from reference.app import fetching, garden, judging, modelfile, trainer
-from reference.app.modelfile import Model
 from reference.app.refusal import Refusal
 
 
@@ -64,15 +62,7 @@ def train(options: Any) -> int:
         run, model = trainer.start(data, preset, options.steps, "exact", options.seed, sizes)
     with engines.chosen(options.engine, model.math) as engine:
         tell(f"{name}: {model.steps} steps on {data.documents:,} documents, computed by {engine.name}")
-
-        def display(model: Model) -> AbstractContextManager[trainer.Show]:
-            if not sys.stderr.isatty():
-                return trainer.progress(model)
-            from reference.app.watching import live
-
-            return live(model, engine)
-
-        signal = trainer.train(run, model, path, options.checkpoint_every, engine, display)
+        signal = trainer.train(run, model, path, options.checkpoint_every, engine)
         if signal:
             again = ["microgpt", "garden", "train", name, "--save", str(path), "--resume"]
             done = f"interrupted after step {model.training.step} of {model.steps}, saved as {path}"

@@ -21,6 +21,7 @@ commands:
   train     train, and save the model; it can be interrupted and resumed
   generate  draw samples from a saved model
   info      what a model is, or what this program can do
+  graph     how an expression is computed, and its gradients, step by step
   garden    datasets to train on: list, show, train, check, fetch
   export    write a model as safetensors or as a C header
   mcp       offer models as tools of the Model Context Protocol
@@ -87,6 +88,21 @@ ran out of room before it ended the text)."""
 INFO_MANUAL = """\
 With --model: what the model is, what it was trained on and how far, and a small heat map of each matrix.
 Without: presets, math and versions."""
+
+GRAPH_MANUAL = """\
+Compute an expression and its gradients, and print each step: forward node by node, backward product by
+product, in the order and with the bits of the reference.
+
+An expression is made of names, numbers, + - * / **, parentheses, exp, log, relu, tanh, sum and max. Several
+are divided by ; or lines, and the last one is the result. A name that is given a number is an input. So is a
+name without a number: these begin at 1, 2, 3 and so on."""
+
+GRAPH_EXAMPLES = """\
+examples:
+  microgpt graph "a*b + c"
+  microgpt graph "a = 2; b = -3; c = 10; -2 * (a*b + c)" --svg graph.svg
+  microgpt graph "x = 0.5; log(1 + exp(x))"
+"""
 
 GARDEN_MANUAL = """\
 Curated datasets, each with its origin, its licence, a check of made-up lines, and a held-out part.
@@ -219,6 +235,10 @@ def make_parser() -> Parser:
 
     added = command("info", INFO_MANUAL)
     added.add_argument("--model", type=Path, metavar="FILE", help="a model saved by 'train'")
+
+    added = command("graph", GRAPH_MANUAL, GRAPH_EXAMPLES)
+    added.add_argument("expression", metavar="EXPRESSION")
+    added.add_argument("--svg", type=Path, metavar="FILE", help="draw the graph as a picture")
 
     added = command("export", EXPORT_MANUAL)
     added.add_argument("--model", type=Path, metavar="FILE", required=True, help="a model saved by 'train'")

@@ -4,9 +4,7 @@ What a step computes stands in `microgpt.py`, what is saved in `modelfile.py`.
 """
 
 import signal
-import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
@@ -14,7 +12,7 @@ from types import FrameType, MappingProxyType, TracebackType
 from typing import Any
 
 from reference import microgpt
-from reference.app import modelfile
+from reference.app import modelfile, watching
 from reference.app.dataset import Dataset
 from reference.app.engine import Engine
 from reference.app.modelfile import Model, TrainedOn
@@ -117,28 +115,22 @@ class Interruption:
             signal.signal(number, handler)
 
 
-Show = Callable[[float], None]
-Display = Callable[[Model], AbstractContextManager[Show]]
-
-
 def train(
     run: microgpt.Run,
     model: Model,
     path: Path,
     checkpoint_every: int,
     engine: Engine | None = None,
-    display: Display | None = None,
 ) -> int:
     """Train to the end or until a signal comes, and save. The result is the number of that signal, or 0.
 
     `model` describes `run`: both have the same training and the same generator. It is saved each time that
     `checkpoint_every` more steps are done, or only when training stops if that is 0. `engine` computes, and
-    with the same bits whichever it is; `display` is told each loss. Raises Refusal if the loss is no number,
-    or the model cannot be saved.
+    with the same bits whichever it is. Raises Refusal if the loss is no number, or the model cannot be saved.
     """
     engine = engine or Engine()
     saved = model.training.step
-    with Interruption() as interruption, (display or progress)(model) as show:
+    with Interruption() as interruption, watching.display(model, engine) as show:
         while not model.finished:
             first = model.training.step
             for step, loss in enumerate(engine.advance(run), start=first + 1):
@@ -160,29 +152,3 @@ def train(
                 saved = step
         modelfile.save(model, path)
     return 0 if model.finished else interruption.signal
-
-
-@contextmanager
-def progress(model: Model) -> Iterator[Callable[[float], None]]:
-    """A function to call with the loss after each step. On a terminal it shows steps, loss and time left."""
-    if not sys.stderr.isatty():
-        yield lambda loss: None
-        return
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    except ImportError:
-        print("microgpt: training without a progress display ('pip install rich' brings it)", file=sys.stderr)
-        yield lambda loss: None
-        return
-    columns = (
-        TextColumn("step"),
-        MofNCompleteColumn(),
-        BarColumn(),
-        TextColumn("loss {task.fields[loss]}"),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as shown:
-        task = shown.add_task("", total=model.steps, completed=model.training.step, loss="-")
-        yield lambda loss: shown.update(task, completed=model.training.step, loss=f"{loss:.4f}")

@@ -1,9 +1,11 @@
 """What is drawn in a terminal: training as it goes, the probabilities of a draw, parameters as heat maps."""
 
+import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from datetime import timedelta
 
 from reference.app.engine import Engine
 from reference.app.modelfile import Model
@@ -15,7 +17,11 @@ BAR = 24  # characters of a bar
 LIKELIEST = 8  # characters that a draw shows
 SAMPLE_SECONDS = 2.0
 SAMPLES_SHOWN = 8
+LOSS_OVER = 100  # steps of which the mean loss is shown
+LINES, APART = 10, 10  # of a training that nobody watches: how many, and at least so many steps apart
 MAP_ROWS, MAP_COLUMNS = 6, 32
+
+Show = Callable[[float], None]
 
 
 def curve(losses: Sequence[float], width: int = WIDTH) -> str:
@@ -66,9 +72,38 @@ def heat_maps(model: Model) -> Iterator[str]:
         yield from (f"  {line}" for line in heat_map(numbers))
 
 
+def display(model: Model, engine: Engine) -> AbstractContextManager[Show]:
+    """A function to call with the loss after each step. A terminal shows it live, other places get lines."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        return plain(model)
+    try:
+        return live(model, engine)
+    except ImportError:
+        print("microgpt: training without a live display ('pip install rich' brings it)", file=sys.stderr)
+        return plain(model)
+
+
 @contextmanager
-def live(model: Model, engine: Engine) -> Iterator[Callable[[float], None]]:
-    """A function to call with the loss after each step: a terminal shows curve, rate and samples."""
+def plain(model: Model) -> Iterator[Show]:
+    """Up to ten lines for a whole training, on standard error."""
+    began, every = time.monotonic(), max(APART, model.steps // LINES)
+    step, seen = model.training.step, 0
+    recent: deque[float] = deque(maxlen=every)
+
+    def show(loss: float) -> None:
+        nonlocal step, seen
+        step, seen = step + 1, seen + 1
+        recent.append(loss)
+        if step % every == 0:
+            mean, rate = sum(recent) / len(recent), seen / max(time.monotonic() - began, 1e-9)
+            said = f"step {step} of {model.steps}, loss {mean:.4f} (mean of {len(recent)})"
+            print(f"microgpt: {said}, {rate:,.0f} steps a second", file=sys.stderr, flush=True)
+
+    yield show
+
+
+def live(model: Model, engine: Engine) -> AbstractContextManager[Show]:
+    """Curve, rate and samples, as they change. Raises ImportError without rich."""
     from rich.console import Console, Group
     from rich.live import Live
     from rich.text import Text
@@ -79,21 +114,26 @@ def live(model: Model, engine: Engine) -> Iterator[Callable[[float], None]]:
     sampled = began
 
     def view() -> Group:
-        rate = (model.training.step - first) / max(time.monotonic() - began, 1e-9)
-        last = losses[-100:]
+        step = first + len(losses)
+        rate = len(losses) / max(time.monotonic() - began, 1e-9)
+        last = losses[-LOSS_OVER:]
         loss = f"loss {sum(last) / len(last):.4f}" if last else "loss -"
-        head = f"step {model.training.step} of {model.steps}  {loss}  {rate:,.0f} steps/s  {engine.name}"
+        left = f"{timedelta(seconds=round((model.steps - step) / rate))} left" if rate else ""
+        head = f"step {step}/{model.steps}  {loss}  {rate:,.0f} steps/s  {left}  {engine.name}"
         return Group(Text(head), Text(curve(losses)), *(Text(f"  {sample}") for sample in samples))
 
-    with Live(console=Console(stderr=True), get_renderable=view, refresh_per_second=8) as shown:
+    def show(loss: float) -> None:
+        nonlocal sampled
+        losses.append(loss)
+        if time.monotonic() - sampled > SAMPLE_SECONDS:
+            for tokens in engine.sample(model.training, 0.5, 1, seed=model.training.step):
+                samples.append(f"{model.training.step:>5}  {model.tokenizer.decode(tokens)}")
+            sampled = time.monotonic()
 
-        def show(loss: float) -> None:
-            nonlocal sampled
-            losses.append(loss)
-            if time.monotonic() - sampled > SAMPLE_SECONDS:
-                for tokens in engine.sample(model.training, 0.5, 1, seed=model.training.step):
-                    samples.append(f"{model.training.step:>5}  {model.tokenizer.decode(tokens)}")
-                sampled = time.monotonic()
+    @contextmanager
+    def shown() -> Iterator[Show]:
+        with Live(console=Console(stderr=True), get_renderable=view, refresh_per_second=8) as drawn:
+            yield show
+            drawn.refresh()
 
-        yield show
-        shown.refresh()
+    return shown()

@@ -17,7 +17,7 @@ from command_line import SHORT, at_step, child, left_behind, press_ctrl_c, refus
 
 from reference import microgpt
 from reference.__main__ import main
-from reference.app import modelfile
+from reference.app import modelfile, watching
 from reference.app.dataset import GARDEN
 
 # ---------------------------------------------------------------- train
@@ -61,16 +61,24 @@ def test_the_seed_and_the_math_change_the_model_and_are_saved(names: str, model:
     assert microgpt.maths is microgpt.exactmath
 
 
-def test_training_is_quiet_in_a_pipe(names: str, model: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "--dataset", names, "--save", model, *SHORT]) == 0
+def test_training_says_how_far_it_is_in_plain_lines_in_a_pipe(
+    names: str, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "--dataset", names, "--save", model, "--steps", "20"]) == 0
     printed, said = capsys.readouterr()
-    assert printed == ""
+    assert printed == "" and "\x1b" not in said
     losses = modelfile.load(Path(model)).last_losses
-    mean = sum(losses) / 6
-    assert said == f"microgpt: trained 6 steps, mean of the last 6 losses {mean:.4f}, saved as {model}\n"
+    *lines, last = said.splitlines()
+    assert len(lines) == 2
+    for number, line in enumerate(lines, start=1):
+        mean = sum(losses[10 * number - 10 : 10 * number]) / 10
+        begin = f"microgpt: step {10 * number} of 20, loss {mean:.4f} (mean of 10), "
+        assert line.startswith(begin) and line.endswith(" steps a second")
+    mean = sum(losses) / 20
+    assert last == f"microgpt: trained 20 steps, mean of the last 20 losses {mean:.4f}, saved as {model}"
 
 
-def test_training_on_a_terminal_shows_steps_loss_and_time_left(names: str, model: str) -> None:
+def test_training_on_a_terminal_shows_curve_loss_rate_and_time_left(names: str, model: str) -> None:
     pytest.importorskip("rich", reason="the progress display needs rich: pip install rich")
     pty = pytest.importorskip("pty", reason="this system has no pseudo-terminals")
     ours, theirs = pty.openpty()
@@ -88,8 +96,23 @@ def test_training_on_a_terminal_shows_steps_loss_and_time_left(names: str, model
         shown += piece
     os.close(ours)
     assert process.wait() == 0
-    assert b"6/6" in shown and b"loss" in shown and b"left" in shown
-    assert f"{modelfile.load(Path(model)).last_losses[-1]:.4f}".encode() in shown
+    text, losses = shown.decode(), modelfile.load(Path(model)).last_losses
+    assert "step 6/6" in text and "steps/s" in text and "left" in text
+    assert f"loss {sum(losses) / 6:.4f}" in text and watching.curve(losses) in text
+
+
+def test_training_on_a_terminal_shows_samples(
+    names: str, model: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("rich")
+    monkeypatch.setattr(watching, "SAMPLE_SECONDS", 0.0)
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert main(["train", "--dataset", names, "--save", model, *SHORT]) == 0
+    found = modelfile.load(Path(model))
+    microgpt.use_math(found.math)
+    config, parameters = found.training.config, found.training.parameters
+    tokens = microgpt.sample(config, parameters, 0.5, microgpt.Generator(6))
+    assert f"6  {found.tokenizer.decode(tokens)}" in capsys.readouterr().err
 
 
 def test_training_on_a_terminal_goes_on_without_rich(

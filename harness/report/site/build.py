@@ -11,7 +11,7 @@ import jinja2
 from harness import paths
 from harness.errors import MachineFault, ManifestError
 from harness.report import badges, speed, terminal, words
-from harness.report.site import browser, checker, data, engine, pages, plots, training
+from harness.report.site import browser, checker, data, engine, lesson, pages, plots, training
 
 MARK = '<meta name="generator" content="microgpt conformance">'
 """Every page carries it: a folder is only replaced if its index.html does."""
@@ -60,6 +60,7 @@ def site(results: data.Results, repository: str | None = None) -> Iterator[tuple
     yield "static/train.js", training.page_script()
     yield "static/train-worker.js", training.worker_script()
     yield f"goldens/{training.STEM}.js", training.data_script()
+    yield "static/lesson.js", lesson.page_script()
     yield "static/check.js", checker.page_script()
     yield "static/check-worker.js", checker.worker_script()
     yield f"goldens/{checker.STEM}.js", checker.data_script()

@@ -22,6 +22,7 @@ from harness.report.site import (
     harvest,
     languages,
     lattices,
+    lesson,
     measured,
     plots,
     strata,
@@ -311,6 +312,11 @@ def train_page() -> Page:
     )
 
 
+def lesson_page() -> Page:
+    values = {"examples": lesson.EXAMPLES, "parts": lesson.PARTS, "engine": lesson.shown()}
+    return Page("lesson.html", "lesson.html", values)
+
+
 def suite_name() -> str:
     return ladder.content_hash(ladder.levels())[:12]
 
@@ -388,6 +394,7 @@ def all_pages(results: Results, goldens: Sequence[browser.Golden]) -> list[Page]
         wrong_port(results.example),
         check_page(),
         train_page(),
+        lesson_page(),
         browser_page(goldens),
         measurements(results),
         mistakes(results),

@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]  # they shar
 PAGES = (
     "index",
     "train",
+    "lesson",
     "example",
     "check",
     "browser",

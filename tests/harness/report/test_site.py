@@ -41,6 +41,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]  # they share w
 PAGES = (
     "index",
     "train",
+    "lesson",
     "check",
     "example",
     "browser",
