@@ -1,6 +1,7 @@
 /** The page that trains: starts the worker, hands its frames to the views, and the visitor's wishes to the player. */
 
 import { Attention } from './attention.js';
+import { Beside } from './beside.js';
 import { thousands } from './doubles.js';
 import { Frame } from './frame.js';
 import { onScheme } from './heat.js';
@@ -9,6 +10,7 @@ import { Names } from './names.js';
 import { ParameterMaps } from './parameters.js';
 import { Player } from './player.js';
 import { Products } from './product.js';
+import { startWorker } from './workers.js';
 
 const byId = (id) => document.getElementById(id);
 const calm = window.matchMedia('(prefers-reduced-motion: reduce)').matches;
@@ -18,6 +20,7 @@ const SPEEDS = [1, 5, 20, 100, Infinity]; // steps a second
 let about = null;
 let frame = null;
 let curve = null;
+let trained = null; // what the run on the page trains on: { text, steps }
 
 function loadScript(url) {
   return new Promise((resolve, reject) => {
@@ -34,13 +37,6 @@ async function packed(name) {
   await loadScript(byId('train').dataset.goldens);
   const bytes = Uint8Array.from(atob(packedData.get(name)), (character) => character.charCodeAt(0));
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream('gzip'))).json();
-}
-
-function startWorker() {
-  const url = URL.createObjectURL(new Blob([`(${trainWorker})();`], { type: 'text/javascript' }));
-  const worker = new Worker(url);
-  URL.revokeObjectURL(url);
-  return worker;
 }
 
 function say(text, state) {
@@ -62,6 +58,11 @@ const attention = new Attention({ maps: byId('attention'), text: byId('weight') 
 const products = new Products({
   form: byId('products'), maps: byId('product'), title: byId('product-title'), body: byId('product-terms').tBodies[0], verdict: byId('product-verdict'),
 });
+
+const beside = new Beside({
+  form: byId('beside'), go: byId('beside-go'), lines: byId('beside-lines'), verdict: byId('beside-verdict'),
+  facts: byId('beside-facts'), charts: { loss: byId('beside-loss'), apart: byId('beside-apart') },
+}, () => trained);
 
 const player = new Player(startWorker(), {
   onFrame: taken,
@@ -125,6 +126,7 @@ function draw() {
   parameters.draw(frame);
   attention.draw(frame);
   products.draw(frame);
+  beside.draw();
 }
 
 byId('play').addEventListener('click', () => (player.playing ? player.pause() : player.play()));
@@ -146,6 +148,9 @@ onScheme(draw);
 
 player.speed = SPEEDS[byId('speed').selectedIndex];
 packed('train').then(
-  (data) => player.start(data),
+  (data) => {
+    trained = { text: data.names, steps: data.steps.trimEnd().split('\n').length };
+    player.start(data);
+  },
   (error) => say(`This page cannot train here: ${error.message}`, 'bad'),
 );

@@ -1,8 +1,13 @@
-/** The worker: holds the training and answers the page, one message for one. */
+/** The worker: holds a training, or two that race, and answers the page, one message for one. */
 
+import { PortTraining } from './port.js';
+import { Race } from './race.js';
 import { Run, goldenOf } from './run.js';
 
+const BEGINS = 1; // milliseconds: the first step of a race is seen at once
+
 let run = null;
+let race = null;
 
 const answers = {
   async start({ names, steps }) {
@@ -21,6 +26,15 @@ const answers = {
   history({ index }) {
     return { history: run.history(index) };
   },
+  async race({ text, steps }) {
+    const engine = await Engine.load();
+    race = new Race(engine, { preset: 'classic', text, steps }, new PortTraining({ text, steps }));
+    return answers.raceOn({ milliseconds: BEGINS });
+  },
+  async raceOn({ milliseconds }) {
+    await race.goOn(milliseconds);
+    return { race: race.report() };
+  },
 };
 
 self.onmessage = async ({ data }) => {
@@ -28,7 +42,7 @@ self.onmessage = async ({ data }) => {
     const started = performance.now();
     const answer = await answers[data.kind](data);
     const numbers = answer.numbers ?? answer.history;
-    self.postMessage({ ...answer, milliseconds: performance.now() - started }, [numbers.buffer]);
+    self.postMessage({ ...answer, milliseconds: performance.now() - started }, numbers ? [numbers.buffer] : []);
   } catch (error) {
     self.postMessage({ error: error.message });
   }
