@@ -17,10 +17,30 @@ from reference import microgpt
 
 STEM = "train"
 PORT = ("exact", "microgpt")  # the JavaScript port's own modules
-WORKER = ("run", "port", "race", "work")  # in the order in which they import each other
+WORKER = (
+    "run",
+    "port",
+    "race",
+    "sha256",
+    "model",
+    "record",
+    "work",
+)  # in the order in which they import each other
 PAGE = (
     *("doubles", "heat", "frame", "loss", "names", "player"),
-    *("parameters", "attention", "product", "workers", "mistakes", "chart", "beside", "page"),
+    *(
+        "parameters",
+        "attention",
+        "product",
+        "workers",
+        "mistakes",
+        "chart",
+        "beside",
+        "own",
+        "edges",
+        "graph",
+        "page",
+    ),
 )
 MISTAKES = (
     *("no-bias-correction", "rate-and-correction-one-step-on", "betas-of-libraries"),

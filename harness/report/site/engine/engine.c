@@ -290,6 +290,10 @@ int32_t EXPORT(training_document)(const Training *t, int32_t step, const int32_t
 
 /* ---------------------------------------------------------------- its state */
 
+const uint32_t *EXPORT(training_words)(const Training *t) { return t->generator.word; }
+int32_t EXPORT(training_index)(const Training *t) { return t->generator.index; }
+double EXPORT(training_kept)(const Training *t) { return t->generator.has_kept ? t->generator.kept : NAN; }
+
 /* Copies each part of the state between the training and `state`, and returns the state's size; only that if `copy` is NULL. */
 static size_t each_part(Training *t, char *state, void (*copy)(char *state, void *part, size_t bytes)) {
     size_t numbers = (size_t)graph_of(t)->parameters * sizeof(double);

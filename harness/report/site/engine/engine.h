@@ -79,6 +79,13 @@ int32_t training_document(const Training *training, int32_t step, const int32_t 
  */
 int32_t training_sample(Training *training, double temperature, const int32_t **tokens);
 
+/* The stream of random numbers: the 624 words of the twister, the index of the next one (624: make new ones), and the second
+ * normal number of a pair, a NaN if there is none.
+ */
+const uint32_t *training_words(const Training *training);
+int32_t training_index(const Training *training);
+double training_kept(const Training *training);
+
 /* The whole state: parameters, moments, losses, step, random numbers. It fits any training of the same settings and documents. */
 size_t state_bytes(const Training *training);
 void state_save(const Training *training, void *state);

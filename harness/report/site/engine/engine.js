@@ -153,6 +153,17 @@ class Training {
     return this.text(this.list((out) => this.exports.training_sample(this.pointer, temperature, out)));
   }
 
+  /* The stream of random numbers, as Python's getstate has it: { words, index, kept }, of which kept is a number or null. */
+  get generator() {
+    const { exports, pointer } = this;
+    const kept = exports.training_kept(pointer);
+    return {
+      words: new Uint32Array(exports.memory.buffer, exports.training_words(pointer), 624),
+      index: exports.training_index(pointer),
+      kept: Number.isNaN(kept) ? null : kept,
+    };
+  }
+
   /* A copy of the whole state, and back to it; also from another training of the same settings and documents. */
   save() {
     const bytes = this.exports.state_bytes(this.pointer);
