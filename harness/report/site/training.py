@@ -17,30 +17,11 @@ from reference import microgpt
 
 STEM = "train"
 PORT = ("exact", "microgpt")  # the JavaScript port's own modules
-WORKER = (
-    "run",
-    "port",
-    "race",
-    "sha256",
-    "model",
-    "record",
-    "work",
-)  # in the order in which they import each other
+# What a module imports stands before it.
+WORKER = (*("run", "port", "race", "sha256", "model"), *("record", "landscape", "work"))
 PAGE = (
-    *("doubles", "heat", "frame", "loss", "names", "player"),
-    *(
-        "parameters",
-        "attention",
-        "product",
-        "workers",
-        "mistakes",
-        "chart",
-        "beside",
-        "own",
-        "edges",
-        "graph",
-        "page",
-    ),
+    *("doubles", "heat", "frame", "loss", "names", "player", "parameters", "attention", "product"),
+    *("workers", "mistakes", "chart", "beside", "own", "edges", "graph", "plane", "page"),
 )
 MISTAKES = (
     *("no-bias-correction", "rate-and-correction-one-step-on", "betas-of-libraries"),
@@ -74,6 +55,7 @@ def worker_script() -> str:
             "   from the text of this function. */\nfunction trainWorker() {\n",
             "'use strict';\nconst modules = {};\n",
             engine.script(),
+            (_OWN / "d3-contour.js").read_text(encoding="utf-8"),
             *map(_ported, PORT),
             *map(_module, WORKER),
             "}\n",

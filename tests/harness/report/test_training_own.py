@@ -80,7 +80,8 @@ def test_dropped_text_is_trained_on(site: Path, open_page: Opener) -> None:
         """() => {
           const data = new DataTransfer();
           data.items.add(new File(['ab\\nba\\n'], 'drop.txt'));
-          document.getElementById('own').dispatchEvent(new DragEvent('drop', { dataTransfer: data, cancelable: true }));
+          const drop = new DragEvent('drop', { dataTransfer: data, cancelable: true });
+          document.getElementById('own').dispatchEvent(drop);
         }"""
     )
     page.locator("#own-said", has_text="Training on drop.txt").wait_for()

@@ -239,6 +239,14 @@ double EXPORT(training_look)(Training *t, const int32_t *tokens, int32_t count) 
     return loss;
 }
 
+double EXPORT(training_loss)(Training *t, int32_t step) {
+    if (setjmp(failed) != 0) return leave(), NAN;
+    enter(t);
+    double loss = gradients(t->model, t->dataset.document[t->order.item[step % t->dataset.count]]);
+    leave();
+    return loss;
+}
+
 int32_t EXPORT(training_sample)(Training *t, double temperature, const int32_t **tokens) {
     if (setjmp(failed) != 0) return leave(), -1;
     enter(t);

@@ -48,6 +48,11 @@ const double *training_losses(const Training *training);  /* one for each step t
  */
 double training_look(Training *training, const int32_t *tokens, int32_t count);
 
+/* The loss of the document of a step, with the parameters as they are: fast, and without tensors or an update. Overwrites the
+ * gradients, which the next step computes again.
+ */
+double training_loss(Training *training, int32_t step);
+
 /* Parameters, their gradients in the last step, and Adam's moments: training_parameters of them, matrix after matrix. */
 int32_t training_parameters(const Training *training);
 double *training_values(Training *training);

@@ -123,6 +123,9 @@ class Training {
     return loss;
   }
 
+  /* The loss of the document of a step, with the parameters as they are; fast, since no tensors are kept. */
+  loss(step) { return this.exports.training_loss(this.pointer, step); }
+
   /* All tensors there are now: the matrices, then the results of what was looked at last. */
   tensors() {
     return Array.from({ length: this.exports.training_tensors(this.pointer) }, (_, i) => this.tensorAt(i));

@@ -10,6 +10,7 @@ import { LossCurve, runningMean } from './loss.js';
 import { Names } from './names.js';
 import { OwnText } from './own.js';
 import { ParameterMaps } from './parameters.js';
+import { Plane } from './plane.js';
 import { Player } from './player.js';
 import { Products } from './product.js';
 import { startWorker } from './workers.js';
@@ -107,6 +108,8 @@ function opened(data) {
   byId('graph-of').dataset.state = data.same ? 'ok' : 'bad';
 }
 
+const plane = new Plane({ go: byId('plane-go'), canvas: byId('plane'), said: byId('plane-said') }, () => trained);
+
 const own = new OwnText({
   form: byId('own'), file: byId('own-file'), said: byId('own-said'), back: byId('own-back'), download: byId('download'),
 }, { onText: train, onModel: () => player.ask({ kind: 'model' }) });
@@ -115,6 +118,7 @@ const own = new OwnText({
 function train(wanted) {
   player.pause();
   beside.stop('');
+  plane.clear();
   player.ask({ kind: 'start', ...wanted });
   trained = wanted;
 }
@@ -178,6 +182,7 @@ function draw() {
   attention.draw(frame);
   products.draw(frame);
   beside.draw();
+  plane.draw(frame.step);
   if (graph.edges) graph.paint();
 }
 

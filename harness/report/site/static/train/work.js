@@ -1,5 +1,6 @@
 /** The worker: holds a training, or two that race, and answers the page, one message for one. */
 
+import { Landscape } from './landscape.js';
 import { modelFile } from './model.js';
 import { PortTraining } from './port.js';
 import { Race } from './race.js';
@@ -11,6 +12,7 @@ const BEGINS = 1; // milliseconds: the first step of a race is seen at once
 let run = null;
 let source = null; // of the run's text: the text itself and what it is called
 let race = null;
+let landscape = null;
 
 const answers = {
   async start({ text, steps, golden, file }) {
@@ -36,6 +38,14 @@ const answers = {
     const record = recordOf(run.before, training.tokens(text), training.characters.length + 1);
     const same = training.gradients.every((gradient, i) => Object.is(gradient, record.grad[i]));
     return { graph: { ...record, step, same } };
+  },
+  async landscape({ text, steps }) {
+    landscape = new Landscape(await Engine.load(), { preset: 'classic', text, steps });
+    return { landscape: landscape.report() };
+  },
+  landscapeOn({ milliseconds }) {
+    landscape.goOn(milliseconds);
+    return { landscape: landscape.report() };
   },
   model() {
     return { model: modelFile(run.training, run.steps, source) };
