@@ -1,7 +1,7 @@
 """The page that trains, opened and brought to a step."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 Opener = Callable[..., Any]
@@ -31,3 +31,11 @@ def at(page: Any, step: int) -> str:
 def scrub(page: Any, step: int) -> str:
     page.evaluate(SCRUB, step)
     return at(page, step)
+
+
+def with_own_text(page: Any, lines: Sequence[str], steps: int) -> None:
+    """Trains on these lines instead of the page's names, and waits until that begins."""
+    page.fill("#own-text", "\n".join(lines))
+    page.fill("input[name=steps]", str(steps))
+    page.locator("#own button[type=submit]").press("Enter")
+    page.locator(f"#scrub[max='{steps}']").wait_for()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
-from in_chromium import PHONE, violations
-from training_page import PATIENCE, Opener, opened
+from in_chromium import ARGUMENTS, PHONE, violations
+from training_page import PATIENCE, Opener, opened, with_own_text
 
 from harness.explain.mutants import replays
 from harness.report.site import training
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
+EXECUTABLE = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NAMES = 7347  # documents of the page's dataset
 
 
@@ -72,6 +74,31 @@ def test_rounding_moves_bits_and_no_printed_loss(site: Path, open_page: Opener) 
         assert beside(page, name).startswith("They part")
         assert fact(page, "first printed loss") == "none"
         assert re.fullmatch(r"apart by \d\.\de−1[0-9] of their size", fact(page, "parameters"))
+
+
+def test_float32_on_the_graphics_processor_stays_near(site: Path, open_page: Opener) -> None:
+    page = opened(open_page, site.as_uri())
+    with_own_text(page, ["ada", "grace", "evelyn boyd granville", "mary", "hedy"], 30)
+    assert beside(page, "float32") == "30 of 30 steps: the same printed losses to the end"
+    assert fact(page, "computed by") != ""
+    assert re.fullmatch(r"apart by \d\.\de−[678] of their size", fact(page, "parameters"))
+    assert fact(page, "first to differ") == "", "only what can be seen of it is compared"
+
+
+def test_where_no_webgl_2_is_the_page_says_so_and_goes_on(site: Path, chromium: Any) -> None:
+    without = chromium.browser_type.launch(executable_path=EXECUTABLE, args=[*ARGUMENTS, "--disable-3d-apis"])
+    try:
+        page = without.new_context(reduced_motion="reduce").new_page()
+        page.goto(f"{site.as_uri()}/train.html")
+        page.locator("#train").wait_for()
+        page.select_option("#beside select", "float32")
+        page.click("#beside-go")
+        page.locator("#beside-verdict", has_text="offers no WebGL 2").wait_for()
+        page.locator("#beside-go", has_text="Run it beside").wait_for()
+        page.click("#forward")
+        page.locator("#ticker", has_text="step 1: 4,192 of 4,192 right").wait_for()
+    finally:
+        without.close()
 
 
 def test_a_second_run_can_be_stopped_and_begun_again(site: Path, open_page: Opener) -> None:

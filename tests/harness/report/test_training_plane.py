@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy
 import pytest
 from in_chromium import PHONE, violations
-from training_page import PATIENCE, Opener, opened, scrub
+from training_page import PATIENCE, Opener, opened, scrub, with_own_text
 
 from reference import microgpt
 
@@ -40,10 +40,7 @@ def expected() -> tuple[float, float, float]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_plane_is_that_of_the_principal_components(scheme: str, base: str, open_page: Opener) -> None:
     page = opened(open_page, base, viewport=PHONE, color_scheme=scheme)
-    page.fill("#own-text", "\n".join(LINES))
-    page.fill("input[name=steps]", str(STEPS))
-    page.click("#own button[type=submit]")
-    page.locator(f"#scrub[max='{STEPS}']").wait_for()
+    with_own_text(page, LINES, STEPS)
     page.locator("#plane-go").press("Enter")
     page.locator("#plane-said", has_text="The run ends at").wait_for(timeout=PATIENCE)
     said = page.inner_text("#plane-said")
@@ -51,7 +48,7 @@ def test_the_plane_is_that_of_the_principal_components(scheme: str, base: str, o
     assert f"holds {first:.1f} % of its variance across and {second:.1f} % upwards" in said
     assert f"The path has {STEPS + 1} points" in said and "each on the first 5 documents" in said
     assert f"The run ends at {end:.4f};" in said
-    low, high = map(float, re.findall(r"lines from ([\d.]+) to ([\d.]+)", said)[0])
+    low, high = map(float, re.findall(r"lines from (\d+\.\d+) to (\d+\.\d+)", said)[0])
     assert low < end < high
     scrub(page, 7)
     assert violations(page) == []

@@ -65,7 +65,7 @@ export class Beside {
   answered(data) {
     this.waiting = false;
     if (data.error !== undefined) {
-      this.stop(data.error, 'bad');
+      this.stop(`${data.error[0].toUpperCase()}${data.error.slice(1)}.`, 'bad');
       return;
     }
     this.report = data.race;
@@ -91,11 +91,11 @@ export class Beside {
 
   /** What there is to say, as [term, text …]. */
   told() {
-    const { step, losses, others, distances, parted, printed, farthest, isOpen } = this.report;
+    const { step, losses, others, distance, parted, printed, farthest, isOpen, by } = this.report;
     const pair = (right, other) => [
       element('code', '', number(other)), element('small', '', ` ${hex(other)}`), ' in place of ', element('code', '', number(right)), element('small', '', ` ${hex(right)}`),
     ];
-    const told = [];
+    const told = by ? [['computed by', by]] : [];
     if (parted) told.push(['first to differ', element('code', '', parted.name), ': ', ...pair(parted.right, parted.other)]);
     else if (isOpen) told.push(['compared each step', 'loss, gradients, m, v and parameters, all their bits']);
     if (printed) told.push(['first printed loss to differ', `step ${thousands(printed.step)}: ${printed.other.toFixed(4)} in place of ${printed.right.toFixed(4)}`]);
@@ -103,7 +103,7 @@ export class Beside {
     if (step === 0) return told;
     const means = [others, losses].map((all) => runningMean(all, step)).map((mean) => (Number.isFinite(mean) ? mean.toFixed(4) : 'not a number'));
     told.push([`mean loss, step ${thousands(step)}`, `${means[0]} in place of ${means[1]}`]);
-    told.push([`parameters, step ${thousands(step)}`, this.far(distances[step - 1])]);
+    if (distance !== null) told.push([`parameters, step ${thousands(step)}`, this.far(distance)]);
     if (farthest && farthest.right !== farthest.other) told.push(['farthest apart', element('code', '', farthest.name), ': ', ...pair(farthest.right, farthest.other)]);
     return told;
   }
@@ -115,7 +115,7 @@ export class Beside {
 
   draw() {
     if (this.report === null) return;
-    const { losses, others, distances, steps, step, parted } = this.report;
+    const { losses, others, distances, distance, steps, step, parted } = this.report;
     const mean = (all) => Array.from({ length: step }, (_, i) => runningMean(all, i + 1));
     const mark = parted ? parted.step : null;
     const [right, other] = [mean(losses), mean(others)];
@@ -130,6 +130,6 @@ export class Beside {
       steps, mark, range: [NEAR, 10], ticks: [1e-16, 1e-12, 1e-8, 1e-4, 1], logarithmic: true, label: (tick) => (tick === 1 ? '1' : `1e\u2212${-Math.log10(tick)}`),
     });
     this.charts.loss.setAttribute('aria-label', `Mean of the last 50 losses by step, of both runs: at step ${step} ${other.at(-1)?.toFixed(3)} beside ${right.at(-1)?.toFixed(3)}`);
-    this.charts.apart.setAttribute('aria-label', `Distance between the parameters of both runs by step, as a share of their size: at step ${step} ${distances[step - 1]}`);
+    this.charts.apart.setAttribute('aria-label', `Distance between the parameters of both runs by step, as a share of their size: at step ${step} ${distance}`);
   }
 }

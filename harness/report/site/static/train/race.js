@@ -1,6 +1,7 @@
 /** Another training beside the engine's, step by step: where they part, which quantity is the first, and how far they get apart. */
 
 const KINDS = ['gradients', 'm', 'v', 'parameters'];
+const SELDOM = 25; // steps between two distances from a rival whose parameters must be fetched
 const CALLED = { gradients: 'the gradient of ', m: 'm of ', v: 'v of ', parameters: '' };
 
 function differsAt(a, b) {
@@ -26,6 +27,7 @@ export class Race {
     this.rival = rival;
     this.steps = settings.steps;
     for (const name of ['losses', 'others', 'distances']) this[name] = new Float64Array(this.steps).fill(NaN);
+    this.distance = null; // the last of the distances
     this.printed = null; // the first step that prints another loss
     this.parted = null; // the first number that is another
     this.matrices = this.right.tensors().map(({ name, rows, columns }) => ({ name, rows, columns }));
@@ -34,25 +36,28 @@ export class Race {
   }
 
   /** As many steps as `milliseconds` allow, at least one. */
-  async goOn(milliseconds) {
+  goOn(milliseconds) {
     const end = performance.now() + milliseconds;
-    do await this.take(); while (this.right.step < this.steps && performance.now() < end);
+    do this.take(); while (this.right.step < this.steps && performance.now() < end);
     if (this.right.step === this.steps) this.measure();
   }
 
-  async take() {
+  take() {
     const { right, rival, probe } = this;
     if (this.parted === null) probe.parameters.set(right.parameters);
     const step = right.step + 1;
     const loss = right.advance(1, false);
-    const other = await rival.advance();
+    const other = rival.advance();
     [this.losses[step - 1], this.others[step - 1]] = [loss, other];
     if (this.printed === null && loss.toFixed(4) !== other.toFixed(4)) this.printed = { step, right: loss, other };
     if (rival.isOpen && this.parted === null) {
       if (!Object.is(loss, other)) this.parted = this.firstVector(step) ?? { step, name: 'loss', right: loss, other };
       else this.compare(KINDS, step);
     }
-    this.distances[step - 1] = apart(right.parameters, rival.parameters);
+    if (rival.isOpen || step % SELDOM === 0 || step === this.steps) {
+      this.distance = apart(right.parameters, rival.parameters);
+      this.distances[step - 1] = this.distance;
+    }
   }
 
   /** The first quantity of the forward pass that differs, in the contract's order; null if none does. */
@@ -97,7 +102,7 @@ export class Race {
   }
 
   report() {
-    const { steps, losses, others, distances, printed, parted, farthest } = this;
-    return { step: this.right.step, steps, losses, others, distances, printed, parted, farthest, isOpen: this.rival.isOpen };
+    const { steps, losses, others, distances, distance, printed, parted, farthest } = this;
+    return { step: this.right.step, steps, losses, others, distances, distance, printed, parted, farthest, isOpen: this.rival.isOpen, by: this.rival.by };
   }
 }

@@ -1,5 +1,6 @@
 /** The worker: holds a training, or two that race, and answers the page, one message for one. */
 
+import { GpuTraining } from './gpu.js';
 import { Landscape } from './landscape.js';
 import { modelFile } from './model.js';
 import { PortTraining } from './port.js';
@@ -50,13 +51,14 @@ const answers = {
   model() {
     return { model: modelFile(run.training, run.steps, source) };
   },
-  async race({ text, steps }) {
+  async race({ text, steps, rival }) {
     const engine = await Engine.load();
-    race = new Race(engine, { preset: 'classic', text, steps }, new PortTraining({ text, steps }));
+    const settings = { preset: 'classic', text, steps };
+    race = new Race(engine, settings, rival === 'gpu' ? new GpuTraining(engine.training(settings), steps) : new PortTraining(settings));
     return answers.raceOn({ milliseconds: BEGINS });
   },
-  async raceOn({ milliseconds }) {
-    await race.goOn(milliseconds);
+  raceOn({ milliseconds }) {
+    race.goOn(milliseconds);
     return { race: race.report() };
   },
 };
