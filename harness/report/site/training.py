@@ -21,7 +21,7 @@ PORT = ("exact", "microgpt")  # the JavaScript port's own modules
 WORKER = (*("run", "port", "race", "sha256", "model"), *("record", "landscape", "gpu", "work"))
 PAGE = (
     *("doubles", "heat", "frame", "loss", "names", "player", "parameters", "attention", "product"),
-    *("workers", "mistakes", "chart", "beside", "own", "edges", "graph", "plane", "page"),
+    *("workers", "mistakes", "chart", "beside", "own", "edges", "fan", "graph", "plane", "page"),
 )
 MISTAKES = (
     *("no-bias-correction", "rate-and-correction-one-step-on", "betas-of-libraries"),

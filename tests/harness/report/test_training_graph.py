@@ -72,6 +72,9 @@ def test_what_a_number_is_made_from_is_shown_and_leads_on(site: Path, open_page:
     made = rows(page, "made-from")
     assert [row[0] for row in made[:2]] == ["lm_head[0][0]", "pos2.mlp_residual[0]"] and len(made) == 32
     assert made[0][1] == made[1][2] and made[1][1] == made[0][2], "a factor's local gradient is the other"
+    assert page.locator("#node-fan path").count() == 8 + 1, (
+        "eight of what it is made from, one that it goes into"
+    )
     page.locator("#made-from button").nth(1).press("Enter")
     assert page.inner_text("#node") == "pos2.mlp_residual[0]"
     assert len(rows(page, "used-by")) == 27

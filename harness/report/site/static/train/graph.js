@@ -2,6 +2,7 @@
 
 import { decimal, element, hex, thousands } from './doubles.js';
 import { Edges } from './edges.js';
+import { fan } from './fan.js';
 import { spoken } from './frame.js';
 import { Heat } from './heat.js';
 
@@ -15,6 +16,7 @@ const BOXES = [ // rows of [label, what makes it]; a matrix is named by its last
   [['mlp_fc2', ''], ['mlp_out', 'mlp_fc2 · activated'], ['mlp_residual', 'mlp_out + attn_residual']],
   [['lm_head', ''], ['logits', 'lm_head · mlp_residual'], ['probabilities', 'softmax'], ['loss', '−log of the right one']],
 ];
+const FLIPPED = new Set(['mlp_fc1', 'lm_head']); // drawn as they lie in all other maps
 const SIGNS = { leaf: 'a constant', add: 'a sum', mul: 'a product', log: 'a logarithm', relu: 'a relu', pow: 'a power', exp: 'an exp', sum: 'a long sum', dot: 'a dot product' };
 
 export class Graph {
@@ -85,6 +87,7 @@ export class Graph {
   box(label, how) {
     const [nodes, columns] = this.nodes(label);
     const map = new Heat(label, Math.ceil(nodes.length / columns), columns, {
+      flipped: FLIPPED.has(label),
       label: `${label}: arrow keys walk from number to number`,
       onCell: (row, column) => this.choose(nodes[Math.min(nodes.length - 1, row * columns + column)]),
     });
@@ -106,7 +109,20 @@ export class Graph {
     this.scrub.setAttribute('aria-valuetext', `${thousands(this.done)} of ${thousands(edges.length)} edges`);
     this.flowed.textContent = this.said();
     this.here.textContent = `gradient so far ${decimal(edges.soFar[chosen])}`;
+    this.picture();
     this.usedBy.querySelectorAll('tr').forEach((row, i) => { row.dataset.state = this.users[i].k < this.done ? 'flowed' : ''; });
+  }
+
+  picture() {
+    const { edges, chosen, done, users } = this;
+    const { grad } = edges;
+    const short = (node) => this.nameOf(node).replace(/ \(node \d+\)$/, '');
+    const flowed = users.length === 0 || users.at(-1).k < done; // only then anything is sent on
+    fan(
+      this.fan, short(chosen),
+      edges.outOf(chosen).map(({ to, local }) => ({ name: short(to), sent: local * grad[chosen], has: flowed })),
+      users.map(({ k, from, local }) => ({ name: short(from), sent: local * grad[from], has: k < done })),
+    );
   }
 
   /** The last edge that has flowed, spelled out. */

@@ -87,7 +87,7 @@ const player = new Player(startWorker(), {
 
 const graph = new Graph({
   form: byId('graph-form'), holder: byId('graph'), scrub: byId('edge'), play: byId('flow'), back: byId('edge-back'), forward: byId('edge-forward'),
-  next: byId('edge-here'), flowed: byId('flowed'), title: byId('node'), value: byId('node-value'), here: byId('node-so-far'), how: byId('node-how'),
+  next: byId('edge-here'), flowed: byId('flowed'), title: byId('node'), value: byId('node-value'), here: byId('node-so-far'), how: byId('node-how'), fan: byId('node-fan'),
   madeFrom: byId('made-from').tBodies[0], usedBy: byId('used-by').tBodies[0], verdict: byId('node-verdict'), interval: calm ? CALM_INTERVAL : 0,
 });
 let graphLater = null;
