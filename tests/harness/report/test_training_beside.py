@@ -39,6 +39,9 @@ def test_the_port_is_a_second_witness_of_every_bit(base: str, open_page: Opener)
     assert beside(page, "") == "1,000 of 1,000 steps: the same bits to the end"
     assert fact(page, "parameters") == "not apart at all"
     assert not page.locator("#beside-lines").is_visible()
+    page.locator("#witness").press("Enter")
+    page.locator("#beside-go", has_text="Stop").wait_for()
+    page.locator("#beside-verdict", has_text="the same bits to the end").wait_for(timeout=PATIENCE)
 
 
 FIRST = {

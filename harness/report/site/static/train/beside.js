@@ -35,6 +35,15 @@ export class Beside {
     ]));
   }
 
+  /** The port as it is, from anywhere on the page. */
+  witness() {
+    this.stop();
+    this.form.elements.mistake.value = '';
+    this.choose();
+    this.start('');
+    this.go.focus();
+  }
+
   start(name) {
     const rival = name === 'float32' ? 'gpu' : 'port';
     this.worker = startWorker(MISTAKES[name] ?? []);
@@ -120,10 +129,10 @@ export class Beside {
     const mark = parted ? parted.step : null;
     const [right, other] = [mean(losses), mean(others)];
     const high = Math.max(4, Math.ceil(Math.max(0, ...right, ...other.filter(Number.isFinite))));
-    const range = [1, Math.min(high, 40)];
+    const range = [Math.min(...right, ...other) < 1 ? 0 : 1, Math.min(high, 40)];
     draw(this.charts.loss, {
       series: [{ values: right, color: 'muted', width: 4 }, { values: other, color: 'bar' }],
-      steps, mark, range, ticks: high <= 6 ? [1, 2, 3, 4, 5, 6].filter((tick) => tick <= high) : [1, range[1]],
+      steps, mark, range, ticks: high <= 6 ? [0, 1, 2, 3, 4, 5, 6].filter((tick) => tick >= range[0] && tick <= high) : range,
     });
     draw(this.charts.apart, {
       series: [{ values: distances.subarray(0, step).map((distance) => (distance > 0 ? distance : NaN)), color: 'bar' }],

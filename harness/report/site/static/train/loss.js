@@ -56,14 +56,15 @@ export class LossCurve {
     const bottom = height - 22;
     const x = (at) => left + (at / losses.length) * (width - left - this.rightMargin);
     const { highest } = this;
-    const y = (loss) => 8 + ((highest - Math.min(highest, Math.max(LOWEST, loss))) / (highest - LOWEST)) * (bottom - 8);
+    const lowest = losses.some((loss) => loss < LOWEST) ? 0 : LOWEST;
+    const y = (loss) => 8 + ((highest - Math.min(highest, Math.max(lowest, loss))) / (highest - lowest)) * (bottom - 8);
 
     pen.strokeStyle = color('line');
     pen.fillStyle = color('muted');
     pen.lineWidth = 1;
     pen.textAlign = 'right';
     pen.textBaseline = 'middle';
-    for (let loss = LOWEST; loss <= highest; loss++) {
+    for (let loss = lowest; loss <= highest; loss++) {
       this.line(pen, left, y(loss), width - this.rightMargin, y(loss));
       pen.fillText(String(loss), left - 8, y(loss));
     }

@@ -186,6 +186,7 @@ function draw() {
   if (graph.edges) graph.paint();
 }
 
+byId('witness').addEventListener('click', () => beside.witness());
 byId('play').addEventListener('click', () => (player.playing ? player.pause() : player.play()));
 byId('back').addEventListener('click', () => leap(player.step - 1));
 byId('forward').addEventListener('click', () => leap(player.step + 1));
