@@ -51,8 +51,9 @@ export class Race {
     [this.losses[step - 1], this.others[step - 1]] = [loss, other];
     if (this.printed === null && loss.toFixed(4) !== other.toFixed(4)) this.printed = { step, right: loss, other };
     if (rival.isOpen && this.parted === null) {
-      if (!Object.is(loss, other)) this.parted = this.firstVector(step) ?? { step, name: 'loss', right: loss, other };
+      if (!Object.is(loss, other)) this.parted = { step, name: 'loss', right: loss, other };
       else this.compare(KINDS, step);
+      if (this.parted !== null) this.parted = this.firstVector(step) ?? this.parted;
     }
     if (rival.isOpen || step % SELDOM === 0 || step === this.steps) {
       this.distance = apart(right.parameters, rival.parameters);
