@@ -89,7 +89,9 @@ def test_float32_on_the_graphics_processor_stays_near(site: Path, open_page: Ope
 
 
 def test_where_no_webgl_2_is_the_page_says_so_and_goes_on(site: Path, chromium: Any) -> None:
-    without = chromium.browser_type.launch(executable_path=EXECUTABLE, args=[*ARGUMENTS, "--disable-3d-apis"])
+    without = chromium.browser_type.launch(
+        executable_path=EXECUTABLE, args=[*ARGUMENTS, "--disable-software-rasterizer"]
+    )
     try:
         page = without.new_context(reduced_motion="reduce").new_page()
         page.goto(f"{site.as_uri()}/train.html")
