@@ -1,5 +1,5 @@
 /* d3-contour 4.0.2 with d3-array 3.2.5 and internmap 2.0.3, of which only `contours` is here: `export { contours } from 'd3-contour'`,
-   bundled by esbuild --bundle --format=iife --global-name=d3 --minify. https://d3js.org/d3-contour
+   bundled by esbuild --bundle --format=iife --global-name=d3 --minify.
 
    Copyright 2012-2023 Mike Bostock
 
