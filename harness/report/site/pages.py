@@ -308,6 +308,7 @@ def train_page() -> Page:
             "steps": len(training.golden_steps().splitlines()),
             "every": training.DRAWS_EVERY,
             "products": training.PRODUCTS,
+            "mistakes": training.mistakes(),
         },
     )
 

@@ -11,14 +11,27 @@ from importlib.resources import files
 from pathlib import Path
 
 from harness import paths
+from harness.explain.mutants import replays
 from harness.report.site import browser, engine
+from reference import microgpt
 
 STEM = "train"
-WORKER = ("run", "work")  # in the order in which they import each other
+PORT = ("exact", "microgpt")  # the JavaScript port's own modules
+# What a module imports stands before it.
+WORKER = (*("run", "port", "race", "sha256", "model"), *("record", "landscape", "gpu", "work"))
 PAGE = (
-    *("doubles", "heat", "frame", "loss", "names", "player"),
-    *("parameters", "attention", "product", "page"),
+    *("doubles", "heat", "frame", "loss", "names", "player", "parameters", "attention", "product"),
+    *("workers", "mistakes", "chart", "beside", "own", "edges", "fan", "graph", "plane", "page"),
 )
+MISTAKES = (
+    *("no-bias-correction", "rate-and-correction-one-step-on", "betas-of-libraries"),
+    *("adam-eps-inside-the-root", "schedule-constant", "gradients-not-reset", "pow-slope-without-exponent"),
+    *("keys-and-values-without-history", "scale-missing", "norm-without-division-by-n"),
+    *("attention-residual-missing", "feed-forward-residual-missing", "position-missing"),
+    *("activation-of-another-version", "summed-loss", "target-is-the-current-token"),
+    *("sigma-of-another-version", "float32-parameters"),
+)
+"""What static/train/mistakes.js makes of the JavaScript port, in the order in which it is offered."""
 PRODUCTS = (
     "q = wq · x",
     "k = wk · x",
@@ -38,10 +51,12 @@ def worker_script() -> str:
     """The worker's whole program as the function `trainWorker`, whose text is what the worker runs."""
     return "".join(
         [
-            "/* Made from engine.js and from run.js and work.js of static/train. A worker is started\n",
+            "/* Made from engine.js, the JavaScript port and modules of static/train. Workers are started\n",
             "   from the text of this function. */\nfunction trainWorker() {\n",
             "'use strict';\nconst modules = {};\n",
             engine.script(),
+            (_OWN / "d3-contour.js").read_text(encoding="utf-8"),
+            *map(_ported, PORT),
             *map(_module, WORKER),
             "}\n",
         ]
@@ -50,14 +65,13 @@ def worker_script() -> str:
 
 def page_script() -> str:
     """The page's program, its modules as functions: a page from a file may load none."""
-    exact = (paths.ports_dir() / browser.PORT / "exact.js").read_text(encoding="utf-8")
     return "".join(
         [
             "/* The page that trains: made from static/train and the JavaScript port's exact.js. */\n",
             "'use strict';\nconst packedData = new Map();\n",
             "function golden(name, text) { packedData.set(name, text); }\n",
             "(() => {\nconst modules = {};\n",
-            browser.module("exact.js", exact),
+            _ported("exact"),
             *map(_module, PAGE),
             "})();\n",
         ]
@@ -79,8 +93,19 @@ def golden_steps() -> str:
     return "\n".join(lines)
 
 
+def mistakes() -> list[tuple[str, str]]:
+    """Each of MISTAKES with the words for it."""
+    known = replays.stored("classic", len(microgpt.documents_of(_reference("garden/names.txt").splitlines())))
+    return [(name, known[name]["what"]) for name in MISTAKES]
+
+
 def _reference(name: str) -> str:
     return files("reference").joinpath(name).read_text(encoding="utf-8")
+
+
+def _ported(name: str) -> str:
+    source = (paths.ports_dir() / browser.PORT / f"{name}.js").read_text(encoding="utf-8")
+    return browser.module(f"{name}.js", source)
 
 
 def _module(name: str) -> str:

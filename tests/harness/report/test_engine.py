@@ -12,6 +12,7 @@ import pytest
 from conformance.doubles import double_of
 from harness.judge.check import goldens
 from harness.report.site import engine
+from reference import microgpt
 from reference.app import dataset
 
 pytestmark = [
@@ -112,6 +113,32 @@ def test_the_results_of_the_last_step_can_be_read(tmp_path: Path):
     vocabulary = 12  # eleven letters and BOS
     shapes = [["wte", vocabulary, 16], ["wpe", 16, 16], ["lm_head", vocabulary, 16]]
     assert got["matrices"] == [*shapes, ["layer0.attn_wq", 16, 16]]
+
+
+def test_a_loss_without_tensors_has_the_same_bits_and_moves_nothing(tmp_path: Path):
+    program = f"""
+        const training = engine.training({{ preset: 'classic', text: {NAMES!r}, steps: 20 }});
+        training.advance(3);
+        const before = ['m', 'v', 'parameters'].map((kind) => training.checksum(kind)).join();
+        const losses = [training.loss(3), training.loss(0), training.look(training.document(0))];
+        const after = ['m', 'v', 'parameters'].map((kind) => training.checksum(kind)).join();
+        return [before === after, losses.map(hex), hex(training.advance(1, false))];
+        """
+    same, (coming, first, looked_at), loss = node(tmp_path, program)
+    assert same and coming == loss and first == looked_at != coming
+
+
+def test_the_stream_of_random_numbers_is_pythons(tmp_path: Path):
+    program = f"""
+        const training = engine.training({{ preset: 'classic', text: {NAMES!r}, steps: 1 }});
+        const {{ words, index, kept }} = training.generator;
+        return {{ words: [...words], index, kept: kept === null ? null : hex(kept) }};
+        """
+    got = node(tmp_path, program)
+    run = microgpt.Run(microgpt.PRESETS["classic"], NAMES.splitlines())
+    _, state, kept = run.generator.getstate()
+    assert (*got["words"], got["index"]) == state
+    assert kept is None and got["kept"] is None, "an even number of normal numbers was drawn"
 
 
 def test_a_state_can_be_saved_and_restored_also_into_another_training(tmp_path: Path):

@@ -4,46 +4,19 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from in_chromium import PHONE, violations
+from training_page import Opener, at, opened, scrub
 
 from harness.report.site import browser, training
 from reference import microgpt
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
-Opener = Callable[..., Any]
-PATIENCE = 60_000  # milliseconds for a whole training, on a machine that others use
 WITNESS = Path(microgpt.__file__).parent / "witness"
-SCRUB = """(step) => {
-  const scrub = document.getElementById('scrub');
-  scrub.value = step;
-  scrub.dispatchEvent(new Event('input'));
-}"""
-CALM = {"reduced_motion": "reduce"}
-"""With reduced motion nothing starts by itself, so that a test begins at step 0."""
 MOST_BYTES = 250_000
-
-
-def opened(open_page: Opener, base: str, **options: Any) -> Any:
-    page = open_page(base, "train", **{**CALM, **options})
-    page.locator("#train").wait_for(state="visible")
-    return page
-
-
-def at(page: Any, step: int) -> str:
-    """What the ticker says of this step, once it is reached."""
-    said = page.locator("#ticker", has_text=re.compile(rf"^step {step:,}:"))
-    said.wait_for(timeout=PATIENCE)
-    return str(said.inner_text())
-
-
-def scrub(page: Any, step: int) -> str:
-    page.evaluate(SCRUB, step)
-    return at(page, step)
 
 
 def bits(page: Any) -> list[str]:

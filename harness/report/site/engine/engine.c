@@ -239,6 +239,14 @@ double EXPORT(training_look)(Training *t, const int32_t *tokens, int32_t count) 
     return loss;
 }
 
+double EXPORT(training_loss)(Training *t, int32_t step) {
+    if (setjmp(failed) != 0) return leave(), NAN;
+    enter(t);
+    double loss = gradients(t->model, t->dataset.document[t->order.item[step % t->dataset.count]]);
+    leave();
+    return loss;
+}
+
 int32_t EXPORT(training_sample)(Training *t, double temperature, const int32_t **tokens) {
     if (setjmp(failed) != 0) return leave(), -1;
     enter(t);
@@ -289,6 +297,10 @@ int32_t EXPORT(training_document)(const Training *t, int32_t step, const int32_t
 }
 
 /* ---------------------------------------------------------------- its state */
+
+const uint32_t *EXPORT(training_words)(const Training *t) { return t->generator.word; }
+int32_t EXPORT(training_index)(const Training *t) { return t->generator.index; }
+double EXPORT(training_kept)(const Training *t) { return t->generator.has_kept ? t->generator.kept : NAN; }
 
 /* Copies each part of the state between the training and `state`, and returns the state's size; only that if `copy` is NULL. */
 static size_t each_part(Training *t, char *state, void (*copy)(char *state, void *part, size_t bytes)) {

@@ -48,6 +48,11 @@ const double *training_losses(const Training *training);  /* one for each step t
  */
 double training_look(Training *training, const int32_t *tokens, int32_t count);
 
+/* The loss of the document of a step, with the parameters as they are: fast, and without tensors or an update. Overwrites the
+ * gradients, which the next step computes again.
+ */
+double training_loss(Training *training, int32_t step);
+
 /* Parameters, their gradients in the last step, and Adam's moments: training_parameters of them, matrix after matrix. */
 int32_t training_parameters(const Training *training);
 double *training_values(Training *training);
@@ -78,6 +83,13 @@ int32_t training_document(const Training *training, int32_t step, const int32_t 
  * first after the last step is the reference's "sample  1". To sample earlier and leave that as it is, save and restore.
  */
 int32_t training_sample(Training *training, double temperature, const int32_t **tokens);
+
+/* The stream of random numbers: the 624 words of the twister, the index of the next one (624: make new ones), and the second
+ * normal number of a pair, a NaN if there is none.
+ */
+const uint32_t *training_words(const Training *training);
+int32_t training_index(const Training *training);
+double training_kept(const Training *training);
 
 /* The whole state: parameters, moments, losses, step, random numbers. It fits any training of the same settings and documents. */
 size_t state_bytes(const Training *training);

@@ -123,6 +123,9 @@ class Training {
     return loss;
   }
 
+  /* The loss of the document of a step, with the parameters as they are; fast, since no tensors are kept. */
+  loss(step) { return this.exports.training_loss(this.pointer, step); }
+
   /* All tensors there are now: the matrices, then the results of what was looked at last. */
   tensors() {
     return Array.from({ length: this.exports.training_tensors(this.pointer) }, (_, i) => this.tensorAt(i));
@@ -151,6 +154,17 @@ class Training {
   /* A text drawn from the model as it is now. */
   sample(temperature = 0.5) {
     return this.text(this.list((out) => this.exports.training_sample(this.pointer, temperature, out)));
+  }
+
+  /* The stream of random numbers, as Python's getstate has it: { words, index, kept }, of which kept is a number or null. */
+  get generator() {
+    const { exports, pointer } = this;
+    const kept = exports.training_kept(pointer);
+    return {
+      words: new Uint32Array(exports.memory.buffer, exports.training_words(pointer), 624),
+      index: exports.training_index(pointer),
+      kept: Number.isNaN(kept) ? null : kept,
+    };
   }
 
   /* A copy of the whole state, and back to it; also from another training of the same settings and documents. */

@@ -3,7 +3,7 @@
 import { thousands } from './doubles.js';
 
 const MEAN_OVER = 50; // steps
-const [LOWEST, HIGHEST] = [1, 4.5]; // of the axis
+const [LOWEST, HIGHEST] = [1, 4.5]; // of the axis, which goes higher where there are more tokens
 
 /** The mean of the last MEAN_OVER losses up to step `step`, or of as many as there are. */
 export function runningMean(losses, step) {
@@ -14,10 +14,8 @@ export function runningMean(losses, step) {
 }
 
 export class LossCurve {
-  constructor(canvas, vocabulary, onStep) {
+  constructor(canvas, onStep) {
     this.canvas = canvas;
-    this.vocabulary = vocabulary;
-    this.chance = Math.log(vocabulary);
     const point = (event) => {
       const box = canvas.getBoundingClientRect();
       const share = (event.clientX - box.left - this.left) / (box.width - this.left - this.rightMargin);
@@ -32,6 +30,13 @@ export class LossCurve {
     });
     this.left = 34;
     this.rightMargin = 12;
+  }
+
+  /** How many tokens there are to choose from. */
+  set vocabulary(tokens) {
+    this.tokens = tokens;
+    this.chance = Math.log(tokens);
+    this.highest = Math.max(HIGHEST, Math.ceil(this.chance) + 0.5);
   }
 
   /** Draws `losses` (NaN where not known) with the mark at `step`. */
@@ -50,19 +55,23 @@ export class LossCurve {
     pen.font = `12px ${color('sans')}`;
     const bottom = height - 22;
     const x = (at) => left + (at / losses.length) * (width - left - this.rightMargin);
-    const y = (loss) => 8 + ((HIGHEST - Math.min(HIGHEST, Math.max(LOWEST, loss))) / (HIGHEST - LOWEST)) * (bottom - 8);
+    const { highest } = this;
+    const lowest = losses.some((loss) => loss < LOWEST) ? 0 : LOWEST;
+    const y = (loss) => 8 + ((highest - Math.min(highest, Math.max(lowest, loss))) / (highest - lowest)) * (bottom - 8);
 
     pen.strokeStyle = color('line');
     pen.fillStyle = color('muted');
     pen.lineWidth = 1;
     pen.textAlign = 'right';
     pen.textBaseline = 'middle';
-    for (let loss = LOWEST; loss <= HIGHEST; loss++) {
+    for (let loss = lowest; loss <= highest; loss++) {
       this.line(pen, left, y(loss), width - this.rightMargin, y(loss));
       pen.fillText(String(loss), left - 8, y(loss));
     }
     pen.textBaseline = 'alphabetic';
-    for (let at = 0; at <= losses.length; at += width < 500 ? 250 : 100) {
+    const parts = width < 500 ? 4 : 10;
+    for (let part = 0; part <= parts; part++) {
+      const at = Math.round((part / parts) * losses.length);
       pen.textAlign = at === losses.length ? 'right' : 'center';
       pen.fillText(thousands(at), at === losses.length ? width - 2 : x(at), height - 4);
     }
@@ -82,7 +91,7 @@ export class LossCurve {
     pen.setLineDash([]);
     pen.fillStyle = color('bad');
     pen.textAlign = 'right';
-    pen.fillText(`log ${this.vocabulary} = ${this.chance.toFixed(3)}: knowing nothing`, width - this.rightMargin, y(this.chance) - 7);
+    pen.fillText(`log ${this.tokens} = ${this.chance.toFixed(3)}: knowing nothing`, width - this.rightMargin, y(this.chance) - 7);
 
     pen.strokeStyle = color('ink');
     pen.lineWidth = 2.25;

@@ -10,6 +10,13 @@ export class Names {
     this.columns = new Map();
   }
 
+  /** Forgets all columns. */
+  clear() {
+    this.columns.clear();
+    this.list.replaceChildren();
+    this.current = undefined;
+  }
+
   /** Shows the columns that are new, and marks the last one at or before `step`. */
   draw(samples, step) {
     for (const [at, names] of samples.sort(([a], [b]) => a - b)) {

@@ -28,6 +28,8 @@ export class ParameterMaps {
 
   make(frame, about) {
     this.about = about;
+    this.chosen = { matrix: 0, row: 0, column: 0 };
+    this.holder.replaceChildren();
     this.maps = frame.matrices.map((matrix, index) => {
       const map = new Heat(matrix.name, matrix.rows, matrix.columns, {
         flipped: FLIPPED.has(matrix.name),

@@ -19,8 +19,6 @@ export class Player {
     });
   }
 
-  start(data) { this.send({ kind: 'start', ...data }); }
-
   ask(request) {
     if (this.busy) this.wanted.set(request.kind, request);
     else this.send(request);
@@ -35,7 +33,7 @@ export class Player {
     this.busy = false;
     if (data.error !== undefined) {
       this.pause();
-      this.onFail(data.error);
+      this.onFail(data.error, data.kind);
       return;
     }
     if (data.about) this.steps = data.about.steps;

@@ -1,7 +1,7 @@
 /** A training that stands at any of its steps, forwards and backwards, always with the same bits. Runs in the worker. */
 
 export const KINDS = ['gradients', 'm', 'v', 'parameters'];
-const EVERY = 20; // steps between two snapshots
+const EVERY = 20; // steps between two snapshots, if there are up to a thousand
 const DRAWS_EVERY = 50; // steps between two sets of samples
 const DRAWS = 10;
 
@@ -19,13 +19,14 @@ function bitsOf(x) {
 }
 
 export class Run {
-  /** `golden` has a row for every step; `settings` are those of Engine.training. */
+  /** `golden` has a row for every step, or is null; `settings` are those of Engine.training. */
   constructor(engine, settings, golden) {
     this.engine = engine;
     this.golden = golden;
-    this.steps = golden.length;
-    this.training = engine.training({ ...settings, steps: this.steps });
-    this.drawing = engine.training({ ...settings, steps: this.steps }); // draws samples from copies of the state
+    this.steps = settings.steps;
+    this.every = Math.max(EVERY, Math.ceil(this.steps / 50));
+    this.training = engine.training(settings);
+    this.drawing = engine.training(settings); // draws samples from copies of the state
     this.known = new Set(settings.text.split('\n').map((line) => line.trim()));
     this.losses = new Float64Array(this.steps).fill(NaN);
     this.before = this.training.parameters.slice(); // the parameters that the last step started from
@@ -61,8 +62,8 @@ export class Run {
     const loss = training.advance(1, observed);
     const done = this.step;
     this.losses[done - 1] = loss;
-    this.check(done - 1, loss);
-    if (done % EVERY === 0 && !this.snapshots.has(done)) this.snapshots.set(done, training.save());
+    if (this.golden) this.check(done - 1, loss);
+    if (done % this.every === 0 && !this.snapshots.has(done)) this.snapshots.set(done, training.save());
     if (done % DRAWS_EVERY === 0 && !this.samples.has(done)) this.draw();
   }
 
