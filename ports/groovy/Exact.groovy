@@ -2,7 +2,10 @@ import groovy.transform.CompileStatic
 import groovy.transform.Memoized
 import java.math.RoundingMode
 
-/** Correctly rounded functions (SPEC, sections 2 and 15), by integers alone. */
+/**
+ * Correctly rounded functions (SPEC, sections 2 and 15), by integers alone. Here as elsewhere no doubles are compared by
+ * {@code >}: compiled statically, it says that NaN is greater than any number.
+ */
 @CompileStatic
 class Exact {
     static final int HALVINGS = 12
@@ -10,7 +13,7 @@ class Exact {
     static double exp(double x) {
         if (Double.isNaN(x)) return x
         if (Math.abs(x) < 1e-17d) return 1.0d
-        if (Math.abs(x) > 800.0d) return x > 0.0d ? Double.POSITIVE_INFINITY : 0.0d
+        if (800.0d < Math.abs(x)) return 0.0d < x ? Double.POSITIVE_INFINITY : 0.0d
         int k = (int) Math.round(x / 0.6931471805599453d)
         nearest(k) { int bits ->
             BigInteger r = (fixed(x, bits) - (k as BigInteger) * ln2(bits)).shiftRight(HALVINGS)
@@ -54,7 +57,7 @@ class Exact {
         boolean isWhole = y == Math.floor(y)
         boolean isOdd = Math.abs(y % 2.0d) == 1.0d
         if (x == 0.0d || Double.isInfinite(x)) {
-            double size = (x == 0.0d) == (y > 0.0d) ? 0.0d : Double.POSITIVE_INFINITY
+            double size = (x == 0.0d) == (0.0d < y) ? 0.0d : Double.POSITIVE_INFINITY
             return isOdd ? Math.copySign(size, x) : size
         }
         if (x < 0.0d) return !isWhole ? Double.NaN : isOdd ? -pow(-x, y) : pow(-x, y)

@@ -31,7 +31,7 @@ class Node {
 
     Unary power(double c) { new Unary(Exact.pow(value, c), this, c * Exact.pow(value, c - 1.0d)) }
     Node log() { new Unary(Exact.log(value), this, 1.0d / value) }
-    Node relu() { value > 0.0d ? new Unary(value, this, 1.0d) : new Unary(0.0d, this, 0.0d) }
+    Node relu() { 0.0d < value ? new Unary(value, this, 1.0d) : new Unary(0.0d, this, 0.0d) }
 
     Node exp() {
         double y = Exact.exp(value)

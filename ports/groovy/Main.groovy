@@ -45,7 +45,7 @@ class Main {
                 for (int i = 0; i < x.length; i += 2) product += x[i] * x[i + 1]
                 return [product]
             case 'decimals 1':
-                if (!Double.isInfinite(x[0]) && Math.abs(x[0]) > 9007199254740992.0d) break
+                if (!Double.isInfinite(x[0]) && 9007199254740992.0d < Math.abs(x[0])) break
                 return points(Exact.fourDecimals(x[0]))
         }
         throw new Refusal('expected an operation with its operands')
@@ -70,7 +70,7 @@ class Main {
     }
 
     static double angle(double x) {
-        if (Math.abs(x) > 8.0d) throw new Refusal('expected an angle up to 8')
+        if (8.0d < Math.abs(x)) throw new Refusal('expected an angle up to 8')
         x
     }
 

@@ -84,7 +84,7 @@ class Twister {
         double[] cumulative = weights as double[]
         for (int i = 1; i < cumulative.length; i++) cumulative[i] = cumulative[i - 1] + cumulative[i]
         double total = cumulative[cumulative.length - 1] + 0.0d
-        if (!(total > 0.0d && total < Double.POSITIVE_INFINITY)) {
+        if (!(0.0d < total && total < Double.POSITIVE_INFINITY)) {
             throw new Refusal('expected weights that add up to a finite number above 0')
         }
         double u = random() * total
@@ -243,7 +243,7 @@ class Model {
 
     private static List<Node> softmax(List<Node> x) {
         double top = x[0].value
-        for (a in x) if (a.value > top) top = a.value
+        for (a in x) if (top < a.value) top = a.value
         List<Node> exps = x.collect { (it - top).exp() }
         Unary inverse = Node.sum(exps).power(-1.0d)
         exps.collect { it * inverse.twin() }
