@@ -4,7 +4,8 @@ What a step computes stands in `microgpt.py`, what is saved in `modelfile.py`.
 """
 
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from math import isfinite
 from pathlib import Path
@@ -115,22 +116,27 @@ class Interruption:
             signal.signal(number, handler)
 
 
+Display = Callable[[Model, Engine], AbstractContextManager[watching.Show]]
+
+
 def train(
     run: microgpt.Run,
     model: Model,
     path: Path,
     checkpoint_every: int,
     engine: Engine | None = None,
+    display: Display = watching.display,
 ) -> int:
     """Train to the end or until a signal comes, and save. The result is the number of that signal, or 0.
 
     `model` describes `run`: both have the same training and the same generator. It is saved each time that
     `checkpoint_every` more steps are done, or only when training stops if that is 0. `engine` computes, and
-    with the same bits whichever it is. Raises Refusal if the loss is no number, or the model cannot be saved.
+    with the same bits whichever it is; `display` is told each loss. Raises Refusal if the loss is no number,
+    or the model cannot be saved.
     """
     engine = engine or Engine()
     saved = model.training.step
-    with Interruption() as interruption, watching.display(model, engine) as show:
+    with Interruption() as interruption, display(model, engine) as show:
         while not model.finished:
             first = model.training.step
             for step, loss in enumerate(engine.advance(run), start=first + 1):

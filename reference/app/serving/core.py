@@ -19,6 +19,7 @@ from reference.app.modelfile import Model
 from reference.app.refusal import Refusal
 from reference.app.serving import messages
 from reference.app.serving.messages import NAME
+from reference.app.watching import Show
 
 MODELS_IN_MEMORY = 16
 CHECKPOINT_EVERY = 100  # steps; what a training that is ended from outside loses at most
@@ -129,7 +130,7 @@ def train(folder: Path, request: messages.Train, report: Report) -> messages.Tra
         run, model = trainer.start(data, preset, request.steps, "exact", request.seed, sizes)
 
     @contextmanager
-    def display(model: Model) -> Iterator[trainer.Show]:
+    def display(model: Model, engine: Engine) -> Iterator[Show]:
         step, last = model.training.step, 0.0
 
         def show(loss: float) -> None:
