@@ -10,7 +10,7 @@ DEV := .venv/.dev
 # What a user gives is text, and never make's or the shell's: PORT='$$(shell id)' and PORT='$$(id)' are odd names and
 # run nothing. Recipes take these from the environment; where several words are meant, `set -f` keeps * what it is.
 # ARGS alone is a piece of a command line.
-GIVEN := AFTER ARCH CASE COUNT FORCE KEEP KIND LEVEL LONG MATH NAME NEW OLD OUT PEERS_DIR PORT RECORDS RUNNER RUNS SCHEDULER SEED \
+GIVEN := AFTER ARCH BY CASE COUNT FORCE KEEP KIND LEVEL LONG MATH NAME NEW OLD OUT PEERS_DIR PORT RECORDS RUNNER RUNS SCHEDULER SEED \
 	SHARDS SINCE TIME VERB
 text = $(if $(filter $(2),$(origin $(1))),$(eval override $(1) := $$(value $(1))))
 $(foreach name,$(GIVEN),$(call text,$(name),command environment))
@@ -136,8 +136,8 @@ lint: $(DEV)  ## style and types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-golden: $(READY)  ## write requests and golden traces again (some minutes)
-	@$(BIN)/python -m conformance.golden
+golden: $(READY)  ## write requests and golden traces again (some minutes; BY="program" lets a port compute them)
+	@$(BIN)/python -m conformance.golden $${BY:+--by "$$BY"}
 
 golden-check: $(READY)  ## fail if 'make golden' would change anything
 	@$(BIN)/python -m conformance.golden --check

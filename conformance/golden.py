@@ -4,6 +4,7 @@
     python -m conformance.golden --check    write nothing; exit with 1 if anything would change
     python -m conformance.golden --level 9  only one level (the long cases of level 12 take minutes)
     python -m conformance.golden --sums     the sums alone, of the files as they lie there: after a merge
+    python -m conformance.golden --by PROGRAM    a port computes, and the reference confirms one case in eight
 
 The requests come from `conformance/cases/`: those of a level go to `levels/`, those that test nothing but the
 protocol to `robust/`; of large ones, only hashes are stored, in `large.json`. `command_line/` comes with
@@ -16,9 +17,12 @@ import hashlib
 import io
 import json
 import re
+import shlex
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 from conformance import sums
@@ -36,14 +40,33 @@ LARGE_FILE = HERE / "large.json"
 SUMS_FILE = HERE / sums.NAME
 SPEC = HERE / "SPEC.md"
 EXAMPLE = re.compile(r"<!-- example (\w+) -->\n(?:\n```text\n.*?```\n<!-- end of example -->\n)?", re.DOTALL)
+CONFIRMED = 8  # one reply of so many
 SHOWN = 20  # names of changed files
 CHECKSUM_EXAMPLE = (0.0, -0.0, 1.0, 0.1)
 
 
-def reply_to(case: Case) -> bytes:
+def reply_to(request: bytes, by: str = "") -> bytes:
+    """The reply of the reference; or of the program `by`, where it is no error and nothing of its own.
+
+    The reference confirms one reply in eight, chosen by the request's hash; SystemExit where it does not.
+    """
+    came = b"" if not by or request.startswith(b"hello ") else reply_of(by, request)
+    is_reply = came.startswith(b"ok ")  # reasons of errors are each program's own
+    if is_reply and hashlib.sha256(request).digest()[0] % CONFIRMED:
+        return came
     reply = io.BytesIO()
-    replies.answer_all(io.BytesIO(case.request()), reply)
+    replies.answer_all(io.BytesIO(request), reply)
+    if is_reply and came != reply.getvalue():
+        name = request.partition(b"\n")[0].decode(errors="replace")
+        raise SystemExit(f"error: {by} does not conform: it answers '{name}' otherwise than the reference")
     return reply.getvalue()
+
+
+def reply_of(program: str, request: bytes) -> bytes:
+    try:
+        return subprocess.run(shlex.split(program), input=request, capture_output=True, check=False).stdout
+    except (OSError, ValueError) as problem:
+        raise SystemExit(f"error: --by '{program}' does not start: {problem}") from None
 
 
 def chosen_cases(levels: Sequence[LevelCases]) -> Iterator[tuple[str, Case]]:
@@ -56,11 +79,11 @@ def chosen_cases(levels: Sequence[LevelCases]) -> Iterator[tuple[str, Case]]:
     yield from sorted(found, key=lambda pair: not pair[1].name.startswith("long-"))
 
 
-def golden_files(levels: Sequence[LevelCases]) -> Iterator[tuple[Path, bytes]]:
+def golden_files(levels: Sequence[LevelCases], by: str = "") -> Iterator[tuple[Path, bytes]]:
     """Every file of these levels with its content."""
     found = list(chosen_cases(levels))
     with ProcessPoolExecutor() as pool:
-        replies = pool.map(reply_to, [case for _, case in found])
+        replies = pool.map(partial(reply_to, by=by), [case.request() for _, case in found])
         for (folder, case), reply in zip(found, replies, strict=True):
             stem = (ROBUST_FOLDER / folder[3:] if case.robust else LEVELS_FOLDER / folder) / case.name
             yield stem.with_suffix(".request"), case.request()
@@ -71,18 +94,18 @@ def hash_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def hashes_of(name: str) -> tuple[str, dict[str, str]]:
-    case = large.RULES[name]()
-    return name, {"request": hash_of(case.request()), "golden": hash_of(reply_to(case))}
+def hashes_of(name: str, by: str = "") -> tuple[str, dict[str, str]]:
+    request = large.RULES[name]().request()
+    return name, {"request": hash_of(request), "golden": hash_of(reply_to(request, by))}
 
 
-def large_file(levels: Sequence[LevelCases], path: Path = LARGE_FILE) -> bytes:
+def large_file(levels: Sequence[LevelCases], path: Path = LARGE_FILE, by: str = "") -> bytes:
     """The hashes of large cases: those of these levels computed, the others as they are in the file."""
     verbs = [level.verb.name for level in levels]
     asked = [name for name in large.RULES if name.partition("/")[0] in verbs]
     kept: dict[str, dict[str, str]] = json.loads(path.read_bytes()) if path.exists() else {}
     with ProcessPoolExecutor() as pool:
-        kept |= dict(pool.map(hashes_of, asked))
+        kept |= dict(pool.map(partial(hashes_of, by=by), asked))
     return (json.dumps({name: kept[name] for name in large.RULES if name in kept}, indent=1) + "\n").encode()
 
 
@@ -138,6 +161,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Write the requests and golden traces of the ladder.")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if anything would change")
     parser.add_argument("--level", type=int, choices=range(1, 13), metavar="N", help="this level only")
+    parser.add_argument(
+        "--by", default="", metavar="PROGRAM", help="a port that conforms, to compute them faster"
+    )
     parser.add_argument("--sums", action="store_true", help="write suite.sha256 alone, after a merge")
     arguments = parser.parse_args()
     if arguments.sums:
@@ -146,7 +172,7 @@ def main() -> int:
 
     levels = [level for level in LEVELS if arguments.level in (None, level.verb.number)]
     wanted: dict[Path, bytes] = {}
-    for path, content in golden_files(levels):
+    for path, content in golden_files(levels, arguments.by):
         wanted[path] = content
         if sys.stderr.isatty():
             print(f"\r{len(wanted)} files", end="", file=sys.stderr)
@@ -161,7 +187,7 @@ def main() -> int:
     others = {path: path.read_bytes() for path in LEVELS_FOLDER.glob("*/example.*") if path not in wanted}
     spec = SPEC.read_text(encoding="utf-8")
     files = wanted | found | {SPEC: spec_with_examples(spec, wanted | others).encode()}
-    files[LARGE_FILE] = large_file(levels)
+    files[LARGE_FILE] = large_file(levels, by=arguments.by)
     files[SUMS_FILE] = sums_file(files, stale)
     changed = [path for path, content in files.items() if not is_same(path, content)]
     differing = sorted({*stale, *changed})

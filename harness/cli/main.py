@@ -7,11 +7,13 @@ it, or something happened that nobody foresaw.
 from __future__ import annotations
 
 import sys
+from functools import wraps
 from typing import Any, NoReturn
 
 import click
 
 from conformance.ladder import BrokenSuite, UnknownCase
+from harness import paths
 from harness.cli.accuracy import accuracy
 from harness.cli.archaeology import archaeology
 from harness.cli.base import get_base
@@ -89,10 +91,30 @@ def main() -> None:
     """
 
 
+def _of_the_repository(command: click.Command) -> click.Command:
+    """A command that works on ports/ and results/, which an installed package does not hold."""
+    work = command.callback
+    assert work is not None
+
+    @wraps(work)
+    def checked(*args: Any, **options: Any) -> Any:
+        if not paths.ports_dir().is_dir():
+            raise ManifestError(
+                f"conform {command.name} works on the project's repository, and this is a package without it",
+                hint="clone the repository, and run it there; 'conform check' works anywhere",
+            )
+        return work(*args, **options)
+
+    command.callback = checked
+    return command
+
+
 COMMANDS = (
-    *(run, check, begin, try_case, shell, new_port, judge_all, list_ports, list_cases, show_dockerfile),
-    *(fuzz, mutants, accuracy, check_math, measure, render, publish, diff, history, plan, site),
-    *(laws, archaeology, original, get_base, examine),
+    *(run, check, begin, try_case, shell, new_port, list_cases, show_dockerfile),
+    *(fuzz, mutants, check_math, diff, laws, archaeology, original, get_base, examine),
+    *map(
+        _of_the_repository, (judge_all, list_ports, accuracy, measure, render, publish, history, plan, site)
+    ),
 )
 for _command in COMMANDS:
     main.add_command(_command)

@@ -105,6 +105,8 @@ def compare(
         return Comparison(1, 1 if first else 0, 0, first)
     if request.verb == "hello":
         return _compare_hello(golden, reply, port_name)
+    if reply.lines == golden.lines:  # nearly always, and then no line needs a name
+        return Comparison(sum(map(_values, golden.lines)), 0, 0, None)
     return _compare_lines(request, golden, reply, allow)
 
 
@@ -205,7 +207,7 @@ def _lines(request: Request, golden: Reply, reply: Reply) -> Iterator[tuple[str,
         got = reply.lines[number] if number < len(reply.lines) else "end"
         name, asked = names.of(expected)
         if expected == got:
-            yield name, max(1, expected.count(" ")), ()
+            yield name, _values(expected), ()
             continue
         wanted_words, got_words = expected.split(" "), got.split(" ")
         if wanted_words[0] == got_words[0] and wanted_words[0] in _TEXT:
@@ -223,6 +225,11 @@ def _lines(request: Request, golden: Reply, reply: Reply) -> Iterator[tuple[str,
                 place = name + names.place(column, len(wanted_words) - 1)
                 differences.append(Difference(kind, place, wanted, came, ulps, number + 2, asked))
         yield name, len(wanted_words) - 1, differences
+
+
+def _values(line: str) -> int:
+    """How many values a line holds; a line without any counts as one."""
+    return max(1, line.count(" "))
 
 
 def _difference(wanted: str, came: str) -> tuple[Kind, int | None] | None:

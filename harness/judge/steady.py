@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 
 from conformance.messages import Reply
@@ -23,6 +24,7 @@ from harness.run.process import Process
 from harness.run.session import Session
 
 STEADY_SECONDS = 20.0  # of a port's own time: what is asked again; a slow port is asked the quick cases alone
+PER_PROCESS = 64  # requests: a container takes a third of a second to start
 AT_ONCE, AT_ONCE_BYTES = 16, 60 * KIB  # requests in one write: what a pipe takes
 PATIENCE = 10  # times what the same requests took before
 Launch = Callable[[Sequence[str], Circumstances], Process]
@@ -70,40 +72,38 @@ def steady(asker: Asker, found: Sequence[LevelResult], seed: int) -> Tally:
 
 
 def _again(asker: Asker, other: Circumstances, chosen: Sequence[CaseResult]) -> Iterator[CaseResult]:
-    at_once = AT_ONCE
+    per_process = PER_PROCESS
     while chosen:
-        some = _group(chosen, at_once)
-        chosen = chosen[len(some) :]
-        requests = [asker.usual.translate(before.case.request) for before in some]
-        process = asker.launch((), other)
+        some, chosen = chosen[:per_process], chosen[per_process:]
+        writes = [[asker.usual.translate(before.case.request) for before in group] for group in _groups(some)]
         wait = asker.usual.limits.start + PATIENCE * sum(before.seconds for before in some)
-        replies = together.ask(process, requests, asker.usual.limits, wait)
-        for before in some:
-            try:
-                reply = next(replies, None)  # none after a fault: those who come later are asked alone
-            except ConformError as fault:
-                if fault.outcome not in FAULTS:
-                    raise
-                reply = None
-            if _digest(reply) == before.digest:
-                yield _same(before)
-                continue
-            at_once = 1  # nobody waits for the same fault again and again
-            yield _changed(asker, other, before)
+        with closing(together.ask(asker.launch((), other), writes, asker.usual.limits, wait)) as replies:
+            for index, before in enumerate(some, start=1):
+                try:
+                    reply = next(replies)
+                except ConformError as fault:
+                    if fault.outcome not in FAULTS:
+                        raise
+                    yield _changed(asker, other, before)
+                    # Those behind it are asked one by one: nobody waits for the same fault again and again.
+                    chosen, per_process = [*some[index:], *chosen], 1
+                    break
+                yield _same(before) if _digest(reply) == before.digest else _changed(asker, other, before)
 
 
-def _group(chosen: Sequence[CaseResult], at_once: int) -> Sequence[CaseResult]:
+def _groups(chosen: Sequence[CaseResult]) -> Iterator[Sequence[CaseResult]]:
     """What is sent in one write: some requests, or a large one."""
-    size = 0
-    for count, before in enumerate(chosen):
+    begin = size = 0
+    for end, before in enumerate(chosen):
         size += len(before.case.request.data())
-        if count and (count == at_once or size > AT_ONCE_BYTES):
-            return chosen[:count]
-    return chosen
+        if end > begin and (end - begin == AT_ONCE or size > AT_ONCE_BYTES):
+            yield chosen[begin:end]
+            begin, size = end, len(before.case.request.data())
+    yield chosen[begin:]
 
 
-def _digest(reply: Reply | None) -> str:
-    return hashlib.sha256(reply.text().encode()).hexdigest() if reply is not None else ""
+def _digest(reply: Reply) -> str:
+    return hashlib.sha256(reply.text().encode()).hexdigest()
 
 
 def _same(before: CaseResult) -> CaseResult:

@@ -121,3 +121,15 @@ def test_usage_is_still_explained() -> None:
     assert result.exit_code == 2 and "name one port" in result.stderr
     assert run("nonsense").exit_code == 2 and run("--help").exit_code == 0
     assert isinstance(matrix_command.judge_all, click.Command)
+
+
+@pytest.mark.parametrize(
+    "command", ["site", "matrix", "list", "render", "publish", "plan", "bench", "accuracy"]
+)
+def test_a_package_without_the_repository_says_so(
+    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(paths, "ports_dir", lambda: tmp_path / "none")
+    result = run(command)
+    assert result.exit_code == 2
+    assert f"conform {command} works on the project's repository" in text(result) and "clone" in text(result)
