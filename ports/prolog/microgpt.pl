@@ -373,7 +373,7 @@ answer_lines(complete, Name, Lines) :-
 header(Line, Verb, Id) :-
     string_length(Line, Length),
     Length =< 65536,
-    split_string(Line, " ", "", [VerbWord, IdWord]),
+    catch(split_words(Line, [VerbWord, IdWord]), refused(_), fail),
     string_codes(VerbWord, [V|Vs]),
     forall(member(C, [V|Vs]), between(0'!, 0'~, C)),
     string_codes(IdWord, [I|Is]),

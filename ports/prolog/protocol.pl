@@ -1,4 +1,4 @@
-:- module(protocol, [key//2, one//3, many//3, each//1, each//3, next//2, finish//0, math//0, tensor//4, tensors//3,
+:- module(protocol, [key//2, one//3, many//3, each//1, each//3, next//2, split_words/2, finish//0, math//0, tensor//4, tensors//3,
                      integer_in/4, double/2, exponent/3, code_point/2, choice/3, increasing/4,
                      put/2, put_doubles/2, put_tensor/4, put_tensors/3, put_checksum/2]).
 
@@ -17,7 +17,12 @@ read for good: a line that does not fit is refused. Replies are written to the c
 words(Line, Key, Words) :-
     string_length(Line, Length),
     ( Length > 65536 -> refuse("a line is longer than 65536 bytes") ; true ),
-    split_string(Line, " ", "", [Key|Words]).
+    split_words(Line, [Key|Words]).
+
+%   split_string takes a NUL for a character of its empty padding, and drops it.
+split_words(Line, Words) :-
+    ( sub_string(Line, _, _, _, "\x0\") -> refuse("a line has a NUL") ; true ),
+    split_string(Line, " ", "", Words).
 
 next(Key, Words) --> [Line], !, { words(Line, Key, Words) }.
 next(_, _) --> { refuse("the request ends too early") }.
