@@ -342,8 +342,20 @@ known_preset(Name, Preset) :- ( preset(Name, Preset) -> true ; refuse("the prese
 
 % The session: lines are collected up to "end"; an answer is written when it is known.
 
+%   The next line and what ends it. read_string takes a NUL for one of its separators.
+next_line(Separator, Line) :-
+    read_string(user_input, "\n", "", Found, Part),
+    (   Found == 0
+    ->  next_line(Separator, Rest),
+        string_codes(Rest, Codes),
+        string_codes(End, [0|Codes]),
+        string_concat(Part, End, Line)
+    ;   Separator = Found,
+        Line = Part
+    ).
+
 serve(Before) :-
-    read_string(user_input, "\n", "", Separator, Line),
+    next_line(Separator, Line),
     (   Separator == -1, Line == ""
     ->  ( Before == [] -> true ; send(Before, unfinished) )
     ;   Line == "end"
@@ -392,7 +404,7 @@ command(Name) :-
     run(Preset, 20, Lines, print_line, _, _).
 
 read_lines(Lines) :-
-    read_string(user_input, "\n", "", Separator, Line),
+    next_line(Separator, Line),
     (   Separator == -1, Line == ""
     ->  Lines = []
     ;   string_codes(Line, Bytes),
