@@ -342,21 +342,18 @@ known_preset(Name, Preset) :- ( preset(Name, Preset) -> true ; refuse("the prese
 
 % The session: lines are collected up to "end"; an answer is written when it is known.
 
-%   The next line and what ends it. read_string takes a NUL for one of its separators.
-next_line(Separator, Line) :-
-    read_string(user_input, "\n", "", Found, Part),
-    (   Found == 0
-    ->  next_line(Separator, Rest),
-        string_codes(Rest, Codes),
-        string_codes(End, [0|Codes]),
-        string_concat(Part, End, Line)
-    ;   Separator = Found,
-        Line = Part
+%   The next line without its LF, or end_of_file.
+next_line(Line) :-
+    read_line_to_codes(user_input, Codes, []),
+    (   Codes == []
+    ->  Line = end_of_file
+    ;   ( append(Bytes, `\n`, Codes) -> true ; Bytes = Codes ),
+        string_codes(Line, Bytes)
     ).
 
 serve(Before) :-
-    next_line(Separator, Line),
-    (   Separator == -1, Line == ""
+    next_line(Line),
+    (   Line == end_of_file
     ->  ( Before == [] -> true ; send(Before, unfinished) )
     ;   Line == "end"
     ->  send(Before, complete),
@@ -404,8 +401,8 @@ command(Name) :-
     run(Preset, 20, Lines, print_line, _, _).
 
 read_lines(Lines) :-
-    next_line(Separator, Line),
-    (   Separator == -1, Line == ""
+    next_line(Line),
+    (   Line == end_of_file
     ->  Lines = []
     ;   string_codes(Line, Bytes),
         ( phrase(utf8(Points), Bytes) -> true ; refuse("the input is not UTF-8") ),
