@@ -114,7 +114,21 @@ def _of_the_repository(command: click.Command) -> click.Command:
 
 COMMANDS = (
     *(run, check, begin, try_case, shell, new_port, list_cases, show_dockerfile),
-    *(fuzz, mutants, check_math, diff, laws, archaeology, original, get_base, examine),
+    *(
+        render,
+        publish,
+        diff,
+        history,
+        plan,
+        fuzz,
+        mutants,
+        check_math,
+        laws,
+        archaeology,
+        original,
+        get_base,
+        examine,
+    ),
     *map(
         _of_the_repository, (judge_all, list_ports, accuracy, measure, render, publish, history, plan, site)
     ),

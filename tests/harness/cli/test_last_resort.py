@@ -124,7 +124,7 @@ def test_usage_is_still_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["site", "matrix", "list", "render", "publish", "plan", "bench", "accuracy"]
+    "command", ["site", "matrix", "list", "bench", "accuracy", "garden"]
 )
 def test_a_package_without_the_repository_says_so(
     command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
