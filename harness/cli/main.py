@@ -113,26 +113,11 @@ def _of_the_repository(command: click.Command) -> click.Command:
 
 
 COMMANDS = (
-    *(run, check, begin, try_case, shell, new_port, list_cases, show_dockerfile),
-    *(
-        render,
-        publish,
-        diff,
-        history,
-        plan,
-        fuzz,
-        mutants,
-        check_math,
-        laws,
-        archaeology,
-        original,
-        get_base,
-        examine,
-    ),
+    *(run, check, begin, try_case, shell, new_port, list_cases, show_dockerfile, fuzz, mutants, check_math),
+    *(render, publish, diff, history, plan, laws, archaeology, original, get_base, examine),
     *map(
-        _of_the_repository, (judge_all, list_ports, accuracy, measure, render, publish, history, plan, site)
+        _of_the_repository, (judge_all, list_ports, accuracy, measure, site, garden, hexagons, seed_quality)
     ),
-    *map(_of_the_repository, (garden, hexagons, seed_quality)),
 )
 for _command in COMMANDS:
     main.add_command(_command)
