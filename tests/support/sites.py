@@ -58,6 +58,20 @@ def results_in(folder: Path) -> Path:
     (folder / "bench.json").write_text(json.dumps(_bench(speeds)))
     measured = accuracy.load()
     (folder / "accuracy.json").write_text(json.dumps({"schema": 1, "ports": measured}))
+    sizes = ((16, 16, 1), (32, 16, 1), (16, 32, 1), (16, 16, 2))
+    points = [
+        {
+            "embedding": e,
+            "block": b,
+            "layers": n,
+            "parameters": 9,
+            "operations": 8e5,
+            "seconds": 1e-6 * e * b * n,
+        }
+        for e, b, n in sizes
+    ]
+    scale = {"schema": 1, "finished": "2026-01-02T00:00:00+00:00", "processor": "A <Processor>", "peak": 1e11}
+    (folder / "scale.json").write_text(json.dumps(scale | {"ports": {"c-fast": points}}))
     (folder / "history").mkdir(exist_ok=True)
     states = [
         trend.line_of(records.made(), speed) | {"build": name} for name, speed in (("a", 5e3), ("b", 4206.0))

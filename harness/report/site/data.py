@@ -36,6 +36,7 @@ class Results:
     history: dict[str, list[Json]]
     accuracy: dict[str, Json]
     bench: Json | None
+    scale: Json | None
     mutants: Json | None
     laws: Json | None
     garden: Json | None
@@ -63,6 +64,7 @@ def read(folder: Path, example: Example) -> Results:
             entry["port"]: entry for entry in accuracy.load(folder / "accuracy.json") if entry["functions"]
         },
         bench=_json(folder / "bench.json"),
+        scale=_json(folder / "scale.json"),
         mutants=_json(folder / "mutants.json"),
         laws=_json(folder.parent / "science" / "laws.json"),
         garden=_json(folder.parent / "science" / "garden.json"),

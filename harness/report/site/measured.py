@@ -58,6 +58,39 @@ def by_library(found: dict[str, Json]) -> dict[str, list[Histogram]]:
     return {", ".join(names): made[counts] for counts, names in named.items()}
 
 
+SIZES = ("embedding", "block", "layers")
+
+
+@dataclass(frozen=True)
+class Growing:
+    """How the time of a port's step grows with one size of the model, the others at their least."""
+
+    port: str
+    size: str
+    plot: Markup | None
+
+
+def scales(found: Json) -> list[Growing]:
+    """A plot for each port and size, from what `bench --scale` measured; all have their own scale."""
+    made = []
+    for port, points in found["ports"].items():
+        least = {size: min(point[size] for point in points) for size in SIZES}
+        for size in SIZES:
+            alone = [p for p in points if all(p[other] == least[other] for other in SIZES if other != size)]
+            bars = [
+                plots.Bar(
+                    f"{point[size]}",
+                    1e6 * point["seconds"],
+                    f"{1e6 * point['seconds']:,.1f} µs, "
+                    f"{100 * point['operations'] / point['seconds'] / found['peak']:.0f} % of the peak",
+                )
+                for point in sorted(alone, key=lambda point: int(point[size]))
+            ]
+            plot = plots.log_bars(f"{port}: microseconds a step by {size}", bars, plots.duration)
+            made.append(Growing(port, size, plot))
+    return made
+
+
 def bin_name(one: Json) -> str:
     least, most = one["least"], one["most"]
     if most is None:

@@ -341,6 +341,8 @@ def measurements(results: Results) -> Page:
             "bench": results.bench,
             "speeds": speeds,
             "speed_plot": plots.log_bars("Microseconds for one step, by port", bars, plots.duration),
+            "scale": results.scale,
+            "scales": measured.scales(results.scale) if results.scale else [],
             "accuracies": measured.by_library(results.accuracy),
             "tolerance": results.tolerance,
             "spreads": spreads,

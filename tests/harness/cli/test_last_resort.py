@@ -123,9 +123,7 @@ def test_usage_is_still_explained() -> None:
     assert isinstance(matrix_command.judge_all, click.Command)
 
 
-@pytest.mark.parametrize(
-    "command", ["site", "matrix", "list", "bench", "accuracy", "garden"]
-)
+@pytest.mark.parametrize("command", ["site", "matrix", "list", "bench", "accuracy", "garden"])
 def test_a_package_without_the_repository_says_so(
     command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -222,7 +222,7 @@ def test_what_was_not_measured_is_said_with_the_command_that_measures_it(tmp_pat
     made = {page.path: page for page in pages.all_pages(found, browser.golden_scripts())}
     assert made["measurements.html"].values["speed_plot"] is None
     written = dict(build.site(found))
-    for command in ("make bench", "make accuracy"):
+    for command in ("make bench", "make bench SCALE=1", "make accuracy"):
         assert f"<code>{command}</code>" in written["measurements.html"]
     assert "<code>make mutants</code>" in written["mistakes.html"]
     assert "<code>conform laws --mutants</code>" in written["laws.html"]
@@ -466,3 +466,11 @@ def test_the_command_says_what_to_open(tmp_path: Path, monkeypatch: pytest.Monke
     assert found.exit_code == 0, found.output
     assert "open results/site/index.html" in found.output
     assert "bit-exact 12/12" in text(parsed(tmp_path / "results" / "site" / "index.html"))
+
+
+def test_each_size_of_larger_models_has_a_plot_of_its_own(site: Path):
+    document = parsed(site / "measurements.html")
+    shown = [text(figure) for figure in document.iter("figure")]
+    for size, told in (("embedding", "512.0 µs"), ("block", "512.0 µs"), ("layers", "512.0 µs")):
+        [one] = [words for words in shown if words.startswith(f"c-fast, {size}")]
+        assert "256.0 µs, 3 % of the peak" in one and told in one
