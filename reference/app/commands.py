@@ -216,10 +216,11 @@ def serve(options: Any) -> int:
     from reference.app.serving import web
 
     host = f"[{options.host}]" if ":" in options.host else options.host
-    tell(f"the models of {options.models} at http://{host}:{options.port}/ until Ctrl-C")
+    listening = web.listen(options.host, options.port)
+    tell(f"serving the models in {options.models} at http://{host}:{options.port}/ until Ctrl-C")
     if not web.is_loopback(options.host):
         tell("other machines may reach this address, and whoever does can train models here")
-    web.serve(desk, options.host, options.port)
+    web.serve(desk, options.host, listening)
     return 0
 
 
