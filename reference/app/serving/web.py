@@ -191,7 +191,7 @@ async def _body(request: Request) -> Any:
     try:
         return msgspec.json.decode(data)
     except msgspec.DecodeError as problem:
-        raise Bad(400, f"the body is no JSON: {problem}") from None
+        raise Bad(400, f"the body is not JSON: {problem}") from None
 
 
 async def _unless_gone(request: Request, desk: Desk, tool: Tool, came: Any) -> msgspec.Struct:

@@ -84,8 +84,8 @@ def test_the_examples_on_the_page_are_right(name: str) -> None:
 @pytest.mark.parametrize(
     ("body", "kind", "status", "reason"),
     [
-        (b"{", "application/json", 400, "the body is no JSON"),
-        (b'{"model": NaN}', "application/json", 400, "the body is no JSON"),
+        (b"{", "application/json", 400, "the body is not JSON"),
+        (b'{"model": NaN}', "application/json", 400, "the body is not JSON"),
         (b"[]", "application/json", 422, "expected object, got array"),
         (b"{}", "text/plain", 415, "Content-Type should be application/json"),
         (b" " * web.MOST_BYTES + b"{}", "application/json", 413, "more than 16384 bytes"),
@@ -295,7 +295,7 @@ def test_missing_packages_and_folders_are_said(
 ) -> None:
     from command_line import refusal as refused
 
-    assert "is no directory" in refused(["serve", "--models", str(tmp_path / "none")], capsys)
+    assert "is not a directory" in refused(["serve", "--models", str(tmp_path / "none")], capsys)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "uvicorn" else True)
     assert "needs the package uvicorn: pip install 'microgpt-conformance[serve]'" in refused(
         ["serve"], capsys
