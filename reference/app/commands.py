@@ -122,14 +122,15 @@ def train(options: Any) -> int:
         whole, model = trainer.start(data, **chosen)
     signal = trainer.train(whole, model, path, options.checkpoint_every)
     losses = model.last_losses
-    report = f"mean of the last {len(losses)} losses {sum(losses) / len(losses):.4f}, saved as {path}"
+    of = f"mean of the last {len(losses)} losses" if len(losses) > 1 else "loss"
+    report = f"{of} {sum(losses) / len(losses):.4f}, saved as {path}"
     if signal:
         again = ["microgpt", "train", "--resume", "--save", str(path)]
         again += ["--dataset", str(options.dataset)] if options.dataset else []
         step = f"interrupted after step {model.training.step} of {model.steps}"
         tell(f"{step}, {report}; go on with: {shlex.join(again)}")
         return 128 + signal
-    tell(f"trained {model.steps} steps, {report}")
+    tell(f"trained {model.steps} step{'' if model.steps == 1 else 's'}, {report}")
     return 0
 
 
@@ -216,10 +217,11 @@ def serve(options: Any) -> int:
     from reference.app.serving import web
 
     host = f"[{options.host}]" if ":" in options.host else options.host
-    tell(f"the models of {options.models} at http://{host}:{options.port}/ until Ctrl-C")
+    listening = web.listen(options.host, options.port)
+    tell(f"serving the models in {options.models} at http://{host}:{options.port}/ until Ctrl-C")
     if not web.is_loopback(options.host):
         tell("other machines may reach this address, and whoever does can train models here")
-    web.serve(desk, options.host, options.port)
+    web.serve(desk, options.host, listening)
     return 0
 
 
@@ -235,7 +237,9 @@ def desk_of(options: Any, extra: str) -> "Desk":
     from reference.app.serving.desk import Desk, Limits
 
     if not options.models.is_dir():
-        raise Refusal(f"--models {options.models} is no directory: make it, or name the one with your models")
+        raise Refusal(
+            f"--models {options.models} is not a directory: make it, or name the one with your models"
+        )
     limits = Limits(
         answers=options.answers, seconds=options.seconds, training_seconds=options.training_seconds
     )

@@ -121,7 +121,7 @@ class _Reading:
         result: Number = 0.0
         for statement in statements:
             result = self.statement(statement)
-        if not isinstance(result, Value):
+        if not isinstance(result, Value) or not any(node in self.inputs for node in post_order(result)):
             raise Refusal(
                 "the result has no name in it, so nothing can change: write one, as in 'a = 3; a*2 + 1'"
             )
@@ -215,7 +215,7 @@ class _Reading:
 
     def call(self, node: ast.Call, name: str, parts: Sequence[ast.expr]) -> Number:
         if name not in FUNCTIONS:
-            raise self.fail(node, f"'{name}' is no function here: there are {LISTED}")
+            raise self.fail(node, f"'{name}' is not a function here: there are {LISTED}")
         if not parts or len(parts) > FUNCTIONS[name]:
             wanted = "one value" if FUNCTIONS[name] == 1 else "one value or more"
             raise self.fail(node, f"{name} takes {wanted}, not {len(parts)}")

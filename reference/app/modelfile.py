@@ -268,7 +268,7 @@ def load(path: Path) -> Model:
     """Raises Refusal if there is no such file, or it is not a whole and sound model of this version."""
     content = read_json(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise Refusal(f'{path} is no model of microgpt: a model has the member "format": "{FORMAT}"')
+        raise Refusal(f'{path} is not a model of microgpt: a model has the member "format": "{FORMAT}"')
     top = Members(f"{path}: ", content)
     version = shown(top.get("version"))
     if version != str(VERSION):
@@ -307,16 +307,16 @@ def read_json(path: Path) -> Any:
     except OSError as problem:
         raise Refusal(f"the model {path} cannot be read: {problem.strerror}") from None
     except UnicodeDecodeError as problem:
-        raise Refusal(f"{path} is no model: it is not text (byte {problem.start} is not UTF-8)") from None
+        raise Refusal(f"{path} is not a model: it is not text (byte {problem.start} is not UTF-8)") from None
     try:
         return json.loads(text)
     except json.JSONDecodeError as problem:
         cut = problem.pos >= len(text.rstrip()) or problem.msg.startswith("Unterminated")
         if cut and text.lstrip().startswith("{"):
             raise Refusal(f"{path} is truncated: it ends in the middle of line {problem.lineno}") from None
-        raise Refusal(f"{path} is no model: line {problem.lineno} is not JSON ({problem.msg})") from None
+        raise Refusal(f"{path} is not a model: line {problem.lineno} is not JSON ({problem.msg})") from None
     except (ValueError, RecursionError):
-        raise Refusal(f"{path} is no model: its numbers are too long or its lists too deep") from None
+        raise Refusal(f"{path} is not a model: its numbers are too long or its lists too deep") from None
 
 
 def flat(matrices: dict[str, list[list[float]]]) -> list[float]:

@@ -160,6 +160,8 @@ class Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **options)
 
     def error(self, message: str) -> NoReturn:
+        if message.endswith("required: EXPRESSION"):
+            message += "; an expression that begins with - goes after --, as in: microgpt graph -- '-a'"
         raise Refusal(f"{message.removeprefix('argument ')} (see '{self.prog} --help')")
 
 

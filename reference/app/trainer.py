@@ -35,7 +35,7 @@ def preset_of(name: str, steps: int | None, sizes: Mapping[str, int | None] = NO
     config = replace(preset.config, **given)
     if config.embedding % config.heads:
         raise Refusal(
-            f"--embedding {config.embedding} should be a multiple of the {config.heads} heads: give --heads"
+            f"--embedding {config.embedding} should be a multiple of the {config.heads} heads: change either"
         )
     if config.block != preset.config.block:
         config = replace(config, attention=microgpt.causal(config.block))
@@ -76,7 +76,7 @@ def resume(path: Path, data: Dataset, options: dict[str, str | int | None]) -> t
     if data.sha256 != model.trained_on.sha256:
         raise Refusal(
             f"{path} was trained on {model.trained_on.file}, and {data.name} is not the same text: "
-            "give the same file with --dataset"
+            "give the one that it was trained on, or start again with another --save"
         )
     microgpt.use_math(model.math)
     sizes = {size: getattr(config, size) for size in SIZES}

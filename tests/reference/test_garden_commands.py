@@ -231,6 +231,13 @@ def test_resuming_with_another_size_is_refused(model_file: Path, capsys: pytest.
     assert "was started with --embedding 4" in refusal(train, capsys)
 
 
+def test_resuming_on_another_dataset_names_no_option_that_garden_has_not(
+    model_file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = refusal(["garden", "train", "sums", "--save", str(model_file), "--resume"], capsys)
+    assert "was trained on timezones of the garden" in said and "--dataset" not in said
+
+
 def test_list_and_show_name_licence_and_origin(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["garden", "list"]) == 0 and main(["garden", "show", "towns"]) == 0
     printed = capsys.readouterr().out

@@ -169,6 +169,8 @@ def sentence(problem: str, kind: type[Request], came: Any) -> str:
     if place is None:
         fields = ", ".join(field.name for field in msgspec.structs.fields(kind)) or "none"
         return f"{said}; the fields are: {fields}"
+    if "matching regex" in said:  # only names have a pattern
+        said = "expected up to 64 of A-Z a-z 0-9 _ -, the first a letter or a digit"
     if ", got " in said:
         return f"{place[1]}: {said}"
     value = repr(came[place[1]]) if isinstance(came, dict) else ""

@@ -12,7 +12,7 @@ from reference.app.serving.desk import Limits
 from reference.app.serving.tools import TOOLS, Tool
 
 ERRORS = {
-    "400": "The body is no JSON.",
+    "400": "The body is not JSON.",
     "404": "There is no such model.",
     "408": "The body did not come in time.",
     "413": "The body is too large.",

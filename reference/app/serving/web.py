@@ -7,6 +7,7 @@ and only under a host name of this machine, which stops names that are pointed a
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reference.app.refusal import Refusal
 from reference.app.serving import messages, openapi
@@ -29,6 +31,8 @@ from reference.app.serving.tools import TOOLS, Tool
 
 MOST_BYTES = 16 * 1024  # of a body
 BODY_SECONDS = 10.0  # until all of it is there
+STOP_SECONDS = 3.0  # that requests under way have after Ctrl-C
+STOPPED = "the server was stopped; with resume a training goes on from its last checkpoint"
 MOST_CONNECTIONS = 64
 LINES = "application/x-ndjson"
 STATUSES = {Unknown: 404, Busy: 503, TookTooLong: 504, Broken: 500}
@@ -73,18 +77,86 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def serve(desk: Desk, host: str, port: int) -> None:
-    """Until Ctrl-C. Requests under way are given a few seconds to end."""
+class Closing:
+    """An application whose requests under way are ended, with a sentence each, once `event` is set."""
+
+    def __init__(self, inner: ASGIApp, event: anyio.Event) -> None:
+        self._inner, self._event = inner, event
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return await self._inner(scope, receive, send)
+        last: Message = {}
+
+        async def noting(message: Message) -> None:
+            nonlocal last
+            await send(message)
+            last = message
+
+        problem: Exception | None = None
+        async with anyio.create_task_group() as group:
+
+            async def stop() -> None:
+                await self._event.wait()
+                group.cancel_scope.cancel()
+
+            group.start_soon(stop)
+            try:
+                await self._inner(scope, receive, noting)
+            except Exception as fault:  # not out of the group, which would wrap it
+                problem = fault
+            group.cancel_scope.cancel()
+        if problem:
+            raise problem
+        reply = _json({"error": STOPPED}, 503)
+        if not last:
+            await reply(scope, receive, send)
+        elif last["type"] == "http.response.start" or last.get("more_body"):  # the lines of a training
+            await send({"type": "http.response.body", "body": bytes(reply.body) + b"\n"})
+
+
+class Server(uvicorn.Server):
+    """Gives requests under way a few seconds to end, then ends them."""
+
+    def __init__(self, config: uvicorn.Config, closing: anyio.Event) -> None:
+        super().__init__(config)
+        self._closing = closing
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        async def hurry() -> None:
+            await anyio.sleep(STOP_SECONDS)
+            self._closing.set()
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(hurry)
+            await super().shutdown(sockets)
+            group.cancel_scope.cancel()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections. Raises Refusal if the address is taken or not of this machine."""
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, UnicodeError) as problem:
+        reason = (getattr(problem, "strerror", None) or str(problem)).partition(" (while")[
+            0
+        ]  # Python adds it
+        raise Refusal(
+            f"cannot listen at {host}, port {port}: {reason}: give another --host or --port"
+        ) from None
+
+
+def serve(desk: Desk, host: str, listening: socket.socket) -> None:
+    """Until Ctrl-C."""
+    closing = anyio.Event()
     config = uvicorn.Config(
-        application(desk, host),
-        host=host,
-        port=port,
+        Closing(application(desk, host), closing),
         log_level="warning",
         limit_concurrency=MOST_CONNECTIONS,
-        timeout_graceful_shutdown=3,
+        timeout_graceful_shutdown=2 * round(STOP_SECONDS),
         server_header=False,
     )
-    uvicorn.Server(config).run()
+    Server(config, closing).run(sockets=[listening])
 
 
 def _answering(desk: Desk, tool: Tool) -> Any:
@@ -119,7 +191,7 @@ async def _body(request: Request) -> Any:
     try:
         return msgspec.json.decode(data)
     except msgspec.DecodeError as problem:
-        raise Bad(400, f"the body is no JSON: {problem}") from None
+        raise Bad(400, f"the body is not JSON: {problem}") from None
 
 
 async def _unless_gone(request: Request, desk: Desk, tool: Tool, came: Any) -> msgspec.Struct:

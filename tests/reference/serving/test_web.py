@@ -84,8 +84,8 @@ def test_the_examples_on_the_page_are_right(name: str) -> None:
 @pytest.mark.parametrize(
     ("body", "kind", "status", "reason"),
     [
-        (b"{", "application/json", 400, "the body is no JSON"),
-        (b'{"model": NaN}', "application/json", 400, "the body is no JSON"),
+        (b"{", "application/json", 400, "the body is not JSON"),
+        (b'{"model": NaN}', "application/json", 400, "the body is not JSON"),
         (b"[]", "application/json", 422, "expected object, got array"),
         (b"{}", "text/plain", 415, "Content-Type should be application/json"),
         (b" " * web.MOST_BYTES + b"{}", "application/json", 413, "more than 16384 bytes"),
@@ -180,14 +180,14 @@ def test_training_sends_a_line_for_each_report_and_the_reply(tmp_path: Path) -> 
 # ---------------------------------------------------------------- over a real socket
 
 
-@pytest.fixture
-def address(models: Path) -> Iterator[str]:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    process = child(
-        "serve", "--models", str(models), "--port", str(port), "--answers", "1", "--seconds", "20"
-    )
+        return int(probe.getsockname()[1])
+
+
+def up(process: Any, port: int) -> None:
+    """Wait until it answers."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline and process.poll() is None:
         try:
@@ -195,6 +195,15 @@ def address(models: Path) -> Iterator[str]:
             break
         except OSError:
             time.sleep(0.1)
+
+
+@pytest.fixture
+def address(models: Path) -> Iterator[str]:
+    port = free_port()
+    process = child(
+        "serve", "--models", str(models), "--port", str(port), "--answers", "1", "--seconds", "20"
+    )
+    up(process, port)
     yield f"127.0.0.1:{port}"
     process.send_signal(signal.SIGINT)
     printed, said = process.communicate(timeout=60)
@@ -240,12 +249,53 @@ def test_who_goes_away_frees_the_place(address: str) -> None:
     assert status == 200
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("accept", ["application/json", web.LINES])
+def test_who_waits_when_the_server_is_stopped_is_told(tmp_path: Path, accept: str) -> None:
+    """A training that would take long; nothing of Python's is logged."""
+    port = free_port()
+    process = child("serve", "--models", str(tmp_path), "--port", str(port))
+    up(process, port)
+    heard: list[bytes] = []
+    headers = {"Content-Type": "application/json", "Accept": accept}
+    body = {"name": "new", "dataset": "words", "steps": 2000, "embedding": 64, "layers": 2, "block": 64}
+
+    def ask() -> None:
+        request = urllib.request.Request(f"http://127.0.0.1:{port}/train", json.dumps(body).encode(), headers)
+        try:
+            heard.append(urllib.request.urlopen(request, timeout=60).read())
+        except urllib.error.HTTPError as problem:
+            heard.append(problem.read())
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    asking.join()
+    assert json.loads(heard[0].splitlines()[-1]) == {"error": web.STOPPED}
+    assert said.count(b"\n") == 1 and said.startswith(b"microgpt: serving the models in"), said
+
+
+def test_an_address_that_is_taken_is_said_before_anything_is_promised(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from command_line import refusal as refused
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        sentence = refused(["serve", "--models", str(tmp_path), "--port", str(port)], capsys)
+    assert sentence.strip().endswith(
+        f"cannot listen at 127.0.0.1, port {port}: Address already in use: give another --host or --port"
+    )
+
+
 def test_missing_packages_and_folders_are_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from command_line import refusal as refused
 
-    assert "is no directory" in refused(["serve", "--models", str(tmp_path / "none")], capsys)
+    assert "is not a directory" in refused(["serve", "--models", str(tmp_path / "none")], capsys)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "uvicorn" else True)
     assert "needs the package uvicorn: pip install 'microgpt-conformance[serve]'" in refused(
         ["serve"], capsys
