@@ -206,7 +206,7 @@ WRONG = {
     "a +": "Character 4: a name, a number or a parenthesis should stand here, before the end.",
     "a * / b": "Character 5: a name, a number or a parenthesis should stand here, before “/”.",
     "exp a": "Character 1: exp is a function and needs parentheses, as in exp(a).",
-    "sin(a)": "Character 1: “sin” is no function here; there are exp, log, relu, tanh, sum and max.",
+    "sin(a)": "Character 1: “sin” is not a function here; there are exp, log, relu, tanh, sum and max.",
     "exp(a, b)": "Character 1: exp takes one value, not 2.",
     "1,5 * a": "Character 2: a comma only stands between the values of sum",
     "a**b": "Character 2: the exponent has to be a plain number.",

@@ -71,7 +71,7 @@ export function parse(text) {
     fail(token, `${shown(token)} follows without an operator: write + - * / or ** before it.`);
   }
   function call(token) {
-    if (!FUNCTIONS.includes(token.text)) fail(token, `“${token.text}” is no function here; there are ${LISTED}. For a product write ${token.text} * (…).`);
+    if (!FUNCTIONS.includes(token.text)) fail(token, `“${token.text}” is not a function here; there are ${LISTED}. For a product write ${token.text} * (…).`);
     const opened = list[next - 1];
     const parts = [sum()];
     while (accept(',')) parts.push(sum());
