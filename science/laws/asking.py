@@ -237,7 +237,7 @@ def words(values: Iterable[float]) -> str:
 
 def doubles(found: Iterable[str]) -> list[float]:
     """Raises NoAnswer for what is no double: 16 lower-case hex digits."""
-    read = []
+    read: list[float] = []
     for word in found:
         if not DOUBLE.fullmatch(word):
             raise NoAnswer(f"{word[:60]!r} is no double: 16 lower-case hex digits")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from harness.explain.mutants.mutant import Edit, Mutant
 
 SEEDED = '    generator = microgpt.Generator(fields.integer("seed", 0, 2**32 - 1))\n'
-FRESH = "    generator = microgpt.Generator(0)\n    generator.setstate("
+DRAWS = '    for key in fields.remaining_keys(("words", "random", "gauss", "shuffle", "choices", "state")):\n'
 STALE = 'GENERATOR = microgpt.Generator(0)\nMATH = ("exact", "native")\n'
 
 PLANTED = (
@@ -27,10 +27,8 @@ PLANTED = (
         (
             Edit(
                 "replies",
-                '    for key in fields.remaining_keys(("words", "random", "gauss", "shuffle", "choices", "state")):\n',
-                "    first = generator.getstate()\n"
-                '    for key in fields.remaining_keys(("words", "random", "gauss", "shuffle", "choices", "state")):\n'
-                "        generator.setstate(first)\n",
+                DRAWS,
+                f"    first = generator.getstate()\n{DRAWS}        generator.setstate(first)\n",
             ),
         ),
     ),
@@ -53,7 +51,7 @@ PLANTED = (
         (
             Edit(
                 "replies",
-                "        generator.shuffle(items)\n".replace("        ", "            "),
+                "            generator.shuffle(items)\n",
                 "            items = [generator._randbelow(len(items)) for _ in items]\n",
             ),
         ),

@@ -197,8 +197,10 @@ def negative_powers_are_reciprocal(ask: Asker) -> Iterator[Assertion]:
         for y in (0.5, 1.0, 1.5, 2.0, 3.0):
             power, found = powers(ask, x, y), powers(ask, x, -y)
             right = 1.0 / power if power else math.inf
-            close = found == right or abs(found - right) <= 4 * EPSILON * right
-            yield true(f"pow {x!r} {-y}", close, f"{found!r} is not near {right!r}")
+            if math.isinf(right):
+                yield same(f"pow {x!r} {-y}", found, right)
+            else:
+                yield near(f"pow {x!r} {-y}", found, right, 4 * EPSILON * right)
     for x in (*BASES, *(-x for x in BASES), math.nan):
         yield same(f"pow {x!r} 0", powers(ask, x, 0.0), 1.0)
 
