@@ -84,11 +84,6 @@ def _hunt() -> None:
         found = hunt.hunt(lambda done: status.update(f"{done} mistakes planted"))
     hunt.save(found)
     caught, asked = hunt.share_caught(found)
-    idle = [
-        one["name"]
-        for one in found["laws"]
-        if not any(one["name"] in row for row in found["mutants"].values())
-    ]
     OUT.print(f"{caught} of {asked} mistakes that are not about rounding break a law")
-    if idle:
+    if idle := hunt.unbroken(found):
         OUT.print(f"laws that no mistake breaks: {', '.join(idle)}")

@@ -6,6 +6,7 @@ NoAnswer, which breaks the law that asked.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from reference.protocol.wire import hexadecimal
 
 Answer = Callable[[Request], Reply]
 CHECKSUMS: tuple[str, ...] = ("gradients", "m", "v", "parameters")
+DOUBLE = re.compile(r"[0-9a-f]{16}")
 Rows = list[list[float]]
 Tensors = dict[str, Rows]
 
@@ -62,6 +64,15 @@ class Sample:
     probabilities: Rows
 
 
+@dataclass(frozen=True)
+class Run:
+    """What `run` says: the printed lines, the checksums at the end, and the generator's next word."""
+
+    printed: list[str]
+    checksums: dict[str, str]
+    word: int
+
+
 @dataclass
 class Asker:
     """One program under question. math: `exact` or `native`. requests: how many were asked.
@@ -88,6 +99,14 @@ class Asker:
             raise NoAnswer(f"{verb} was refused: {reply.reason}")
         return [line.split(" ") for line in reply.lines]
 
+    def refused(self, verb: str, lines: Iterable[str]) -> bool:
+        """Whether the request gets an error for its answer."""
+        try:
+            self.ask(verb, lines)
+        except NoAnswer:
+            return True
+        return False
+
     def values(self, verb: str, lines: Sequence[str], *, math: bool = False) -> list[list[float]]:
         """The doubles of each line of the reply."""
         head = [f"math {self.math}"] if math else []
@@ -97,6 +116,11 @@ class Asker:
         lines = [f"{name} {words(each)}" for each in arguments]
         return [value for [value] in self.values("math", lines, math=True)]
 
+    def arithmetic(self, operation: str, arguments: Iterable[Sequence[float]]) -> list[float]:
+        return [
+            value for [value] in self.values("arith", [f"{operation} {words(each)}" for each in arguments])
+        ]
+
     def draws(self, seed: int, *lines: str) -> list[list[str]]:
         """The words of each line of `random`, its key left out."""
         return [line[1:] for line in self.ask("random", [f"math {self.math}", f"seed {seed}", *lines])]
@@ -104,7 +128,7 @@ class Asker:
     def tokens(self, documents: Sequence[str]) -> dict[str, list[list[int]]]:
         """Every line of the reply of `tokens`, by key."""
         found: dict[str, list[list[int]]] = {}
-        for line in self.ask("tokens", [" ".join(["line", *map(str, map(ord, one))]) for one in documents]):
+        for line in self.ask("tokens", text_lines(documents)):
             found.setdefault(line[0], []).append(integers(line[1:]))
         return found
 
@@ -115,15 +139,16 @@ class Asker:
         return values[: len(expressions)], values[len(expressions) :]
 
     def forward(self, model: Model, document: Sequence[int]) -> Tensors:
-        return tensors(self.ask("forward", self._model_request(model, document)))
+        return tensors(self.ask("forward", self.model_request(model, document)))
 
     def loss(self, model: Model, document: Sequence[int]) -> float:
         return self.forward(model, document)["loss"][0][0]
 
     def backward(self, model: Model, document: Sequence[int]) -> Tensors:
-        return tensors(self.ask("backward", self._model_request(model, document)))
+        return tensors(self.ask("backward", self.model_request(model, document)))
 
-    def _model_request(self, model: Model, document: Sequence[int]) -> list[str]:
+    def model_request(self, model: Model, document: Sequence[int]) -> list[str]:
+        """The lines of `forward` and of `backward`."""
         return [*model.lines(self.math), f"tokens {' '.join(map(str, document))}", *written(model.tensors)]
 
     def adam(self, settings: Sequence[str], given: Tensors) -> Tensors:
@@ -160,6 +185,14 @@ class Asker:
                 [word] = integers(line[1:])
         return found, word
 
+    def run(self, preset: str, steps: int, samples: int, documents: Sequence[str]) -> Run:
+        settings = [f"math {self.math}", f"preset {preset}", f"steps {steps}", f"samples {samples}"]
+        found = self.ask("run", [*settings, *text_lines(documents)])
+        printed = ["".join(map(chr, integers(line[1:]))) for line in found if line[0] == "print"]
+        plain = {line[0]: line[1:] for line in found if line[0] != "print"}
+        sums = {name: " ".join(plain[name]) for name in CHECKSUMS if name in plain}
+        return Run(printed, sums, integers(plain["word"])[0])
+
     def state(self, seed: int, *before: str) -> list[str]:
         """The lines `state` and `kept` of a generator."""
         *_, state, kept = self.ask("random", [f"math {self.math}", f"seed {seed}", *before, "state"])
@@ -194,16 +227,22 @@ def written(given: Tensors) -> list[str]:
     return lines
 
 
+def text_lines(documents: Iterable[str]) -> list[str]:
+    return [" ".join(["line", *map(str, map(ord, one))]) for one in documents]
+
+
 def words(values: Iterable[float]) -> str:
     return " ".join(map(hexadecimal, values))
 
 
 def doubles(found: Iterable[str]) -> list[float]:
-    """Raises NoAnswer for what is no double."""
-    try:
-        return [struct.unpack(">d", bytes.fromhex(word))[0] for word in found]
-    except (ValueError, struct.error):
-        raise NoAnswer(f"{' '.join(found)[:60]!r} is no list of doubles") from None
+    """Raises NoAnswer for what is no double: 16 lower-case hex digits."""
+    read: list[float] = []
+    for word in found:
+        if not DOUBLE.fullmatch(word):
+            raise NoAnswer(f"{word[:60]!r} is no double: 16 lower-case hex digits")
+        read += struct.unpack(">d", bytes.fromhex(word))
+    return read
 
 
 def integers(found: Iterable[str]) -> list[int]:

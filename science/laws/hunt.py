@@ -1,7 +1,7 @@
 """Which laws break for which known mistake: the ledger's proof that no law is trivially true.
 
 `results/science/laws.json` holds the ledger with what the reference asserted, and for each mutant the laws
-that it breaks. `conform laws --mutants` writes it.
+that it breaks; likewise for the mistakes of `planted.py`. `conform laws --mutants` writes it.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from harness.files import write_whole
 from science.laws import flows, models
 from science.laws.asking import Asker
 from science.laws.ledger import LAWS, Outcome, judge
+from science.laws.planted import PLANTED
 
 FILE = "laws.json"
 
@@ -41,7 +42,7 @@ def judge_all(asker: Asker, names: Iterable[str] | None = None) -> Iterable[Outc
 def broken_by(name: str) -> tuple[str, list[str]]:
     """A mutant's name, and the names of the laws that it breaks with one document of each model."""
     models.DOCUMENTS = 1
-    [found] = [one for one in MUTANTS if one.name == name]
+    [found] = [one for one in (*MUTANTS, *PLANTED) if one.name == name]
     asker = Asker(mutants.load(found.changes))
     return name, [one.name for one in LAWS if judge(one, asker, first=True).broken]
 
@@ -52,12 +53,15 @@ def hunt(told: Callable[[int], None] = lambda done: None) -> dict[str, Any]:
     Mutants by rounding are left out: a law allows for rounding.
     """
     broken: dict[str, list[str]] = {}
-    names = [one.name for one in MUTANTS if not one.rounding]
+    names = [one.name for one in (*MUTANTS, *PLANTED) if not one.rounding]
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for name, laws in pool.map(broken_by, names):
             broken[name] = laws
             told(len(broken))
-    return {"flows": list(flows.FLOWS), "laws": ledger(), "mutants": broken}
+    planted = [
+        {"name": one.name, "what": one.what, "why": one.why, "laws": broken.pop(one.name)} for one in PLANTED
+    ]
+    return {"flows": list(flows.FLOWS), "laws": ledger(), "mutants": broken, "planted": planted}
 
 
 def ledger() -> list[dict[str, Any]]:
@@ -84,3 +88,10 @@ def save(found: dict[str, Any]) -> None:
 def share_caught(found: dict[str, Any]) -> tuple[int, int]:
     """How many mutants break a law, and how many there are."""
     return sum(map(bool, found["mutants"].values())), len(found["mutants"])
+
+
+def unbroken(found: dict[str, Any]) -> list[str]:
+    """The laws that no mistake breaks, planted ones included."""
+    rows = [*found["mutants"].values(), *(one["laws"] for one in found["planted"])]
+    broken = {name for row in rows for name in row}
+    return [one["name"] for one in found["laws"] if one["name"] not in broken]

@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import reference
+from reference.protocol.wire import hexadecimal
 from science.laws.asking import Asker, NoAnswer
 
 EPSILON = 2.0**-52
@@ -100,6 +101,11 @@ def same(name: str, got: float, right: float) -> Assertion:
     if got == right or (math.isnan(got) and math.isnan(right)):
         return Assertion(name)
     return Assertion(name, f"{got!r} is not {right!r}")
+
+
+def identical(name: str, got: float, right: float) -> Assertion:
+    """Equal bit for bit, the sign of a zero included."""
+    return true(name, hexadecimal(got) == hexadecimal(right), f"{got!r} is not {right!r}")
 
 
 def near(name: str, got: float, right: float, within: float) -> Assertion:

@@ -89,6 +89,7 @@ def results_in(folder: Path) -> Path:
         "flows": ["loss"],
         "laws": [law | {"code": "return total / count", "assertions": 64}],
         "mutants": {"eps": ["mean"], **{name: [] for name in sorted(named)}},
+        "planted": [{"name": "off", "what": "it is off", "why": "So it goes.", "laws": ["mean"]}],
     }
     science = folder.parent / "science"
     science.mkdir(exist_ok=True)

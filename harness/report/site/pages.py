@@ -372,9 +372,10 @@ def mistakes(results: Results) -> Page:
 
 def laws(results: Results) -> Page:
     """The ledger: flow by flow, each law with the line of code and the mistakes that break it."""
-    found = results.laws or {"flows": [], "laws": [], "mutants": {}}
+    found = results.laws or {"flows": [], "laws": [], "mutants": {}, "planted": []}
+    planted = {one["name"]: one["laws"] for one in found["planted"]}
     broken_by: dict[str, list[str]] = {}
-    for mutant, names in found["mutants"].items():
+    for mutant, names in {**found["mutants"], **planted}.items():
         for name in names:
             broken_by.setdefault(name, []).append(mutant)
     return Page(
@@ -384,6 +385,7 @@ def laws(results: Results) -> Page:
             "flows": {flow: [law for law in found["laws"] if law["flow"] == flow] for flow in found["flows"]},
             "assertions": sum(law["assertions"] for law in found["laws"]),
             "broken_by": broken_by,
+            "planted": found["planted"],
             "asked": len(found["mutants"]),
             "caught": sum(map(bool, found["mutants"].values())),
             "missed": [mutant for mutant, broken in found["mutants"].items() if not broken],

@@ -6,9 +6,12 @@ from science.laws.flows import (  # noqa: F401  (importing them enters their law
     backward,
     chance,
     embedding,
+    numbers,
     output,
     sampling,
     text,
+    training,
+    whole,
 )
 
 FLOWS = (

@@ -190,16 +190,22 @@ def a_score_for_each_listed_position(ask: Asker) -> Iterator[Assertion]:
                 yield true(f"{name}: window {width}, pos{t}", number == len(table[t]), f"{number}")
 
 
-@law(ATTENTION, "What is not listed is not seen.", "keys = [cache.keys[p][part] for p in positions]")
+@law(
+    ATTENTION,
+    "What is not listed is not seen, and what is listed is.",
+    "keys = [cache.keys[p][part] for p in positions]",
+)
 def what_is_not_listed_is_not_seen(ask: Asker) -> Iterator[Assertion]:
     for name, model, document in cases():
         last = model.block - 1
         table = (*(tuple(range(t + 1)) for t in range(last)), (0, last))
-        narrow = replace(model, layers=model.layers, attention=table)
-        other = [*document]
-        other[1] = (other[1] + 1) % model.vocabulary
+        narrow = replace(model, attention=table)
         key = f"pos{last}.layer0.attn_out"
-        yield true(name, ask.forward(narrow, document)[key] == ask.forward(narrow, other)[key])
+        for t in range(model.block):
+            other = [*document]
+            other[t] = (other[t] + 1) % model.vocabulary
+            unmoved = ask.forward(narrow, document)[key] == ask.forward(narrow, other)[key]
+            yield true(f"{name}: token {t}", unmoved == (t not in table[last]))
 
 
 @law(ATTENTION, "Without wo, attention adds nothing.", RESIDUAL)

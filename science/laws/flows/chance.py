@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from reference.protocol.wire import hexadecimal
 from science.laws.asking import Asker, doubles, integers
-from science.laws.ledger import Assertion, each_near, each_same, law, near, true
+from science.laws.ledger import Assertion, each_near, each_same, law, near, same, true
 
 SEEDING, NORMAL, ORDER = "seeding and words", "uniform to normal", "shuffle and choice"
 SEEDS = (0, 1, 42, 2**31, 2**32 - 1)
@@ -168,6 +168,17 @@ def sigma_scales(ask: Asker) -> Iterator[Assertion]:
             yield from each_same(f"seed {seed}, sigma {sigma}", normals(ask, seed, 10, sigma), scaled)
 
 
+@law(NORMAL, "What is kept waits for the sigma of its own call.", "return mu + z * sigma")
+def what_is_kept_waits_for_its_sigma(ask: Asker) -> Iterator[Assertion]:
+    for seed in SEEDS:
+        _, second = normals(ask, seed, 2)
+        for before in (0.0, 1.0, 8.0):
+            for sigma in (0.25, 1.0, 4.0):
+                lines = (f"gauss 1 {hexadecimal(before)}", f"gauss 1 {hexadecimal(sigma)}")
+                [found] = doubles(ask.draws(seed, *lines)[1])
+                yield same(f"seed {seed}, {before} then {sigma}", found, second * sigma)
+
+
 @law(NORMAL, "The second of a pair is kept for the next call, and only that.", "self.gauss_next = maths.sin")
 def the_second_of_a_pair_is_kept(ask: Asker) -> Iterator[Assertion]:
     one = hexadecimal(1.0)
@@ -203,6 +214,30 @@ def a_shuffle_is_a_permutation(ask: Asker) -> Iterator[Assertion]:
             yield true(f"{number} items, seed {seed}", sorted(found) == list(range(number)))
 
 
+def below(drawn: Iterator[int], number: int) -> int:
+    """An integer in 0..number-1: the top bits of a word, as many as number has, until they are below it."""
+    bits = number.bit_length()
+    return next(found for word in drawn if (found := word >> (32 - bits)) < number)
+
+
+@law(
+    ORDER,
+    "From the last item down, a shuffle swaps each with one that is not behind it, and takes no other word.",
+    "self.generator.shuffle(self.documents)",
+)
+def a_shuffle_follows_its_words(ask: Asker) -> Iterator[Assertion]:
+    for number in (0, 1, 2, 3, 4, 8, 16, 17, 33):
+        for seed in SEEDS:
+            found, after = ask.draws(seed, f"shuffle {number}", "words 1")
+            drawn = iter(integers(ask.draws(seed, "words 200")[0]))
+            right = [*range(number)]
+            for last in range(number - 1, 0, -1):
+                chosen = below(drawn, last + 1)
+                right[last], right[chosen] = right[chosen], right[last]
+            yield true(f"{number} items, seed {seed}", integers(found) == right, f"{found}")
+            yield true(f"{number} items, seed {seed}: next word", integers(after) == [next(drawn)])
+
+
 def chi_square(counts: Sequence[int], expected: Sequence[float]) -> float:
     return sum((count - right) ** 2 / right for count, right in zip(counts, expected, strict=True))
 
@@ -228,6 +263,9 @@ def a_shuffle_is_uniform(ask: Asker) -> Iterator[Assertion]:
         yield true(f"place {place}", found < 36.0, f"chi-square {found:.1f}")
 
 
+LEAST = 2.0**-1074
+TINY_WEIGHTS = ((LEAST, LEAST, LEAST), (0.0, LEAST), (LEAST,))
+"""So small that the product of total and number is rounded to whole multiples of the least double."""
 WEIGHTS = ((1.0, 2.0, 3.0, 4.0), (0.5, 0.0, 0.25, 0.25, 7.0), (1e-3, 1.0), (5.0,))
 
 
@@ -242,12 +280,20 @@ def choices(ask: Asker, seed: int, number: int, weights: Sequence[float]) -> lis
     "generator.choices(",
 )
 def a_choice_is_where_the_number_falls(ask: Asker) -> Iterator[Assertion]:
-    for weights in WEIGHTS:
+    for weights in WEIGHTS + TINY_WEIGHTS:
         uniform, found = doubles(ask.draws(9, "random 40")[0]), choices(ask, 9, 40, weights)
         sums = [math.fsum(weights[: index + 1]) for index in range(len(weights))]
         for k, (u, index) in enumerate(zip(uniform, found, strict=True)):
             right = sum(u * sums[-1] >= edge for edge in sums[:-1])
-            yield true(f"{len(weights)} weights, draw {k}", index == right, f"{index} is not {right}")
+            yield true(f"weights {weights}, draw {k}", index == right, f"{index} is not {right}")
+
+
+@law(ORDER, "A number that meets a running sum exactly belongs to the next weight.", "generator.choices(")
+def a_number_on_the_edge_goes_on(ask: Asker) -> Iterator[Assertion]:
+    for seed in range(40):
+        [u] = doubles(ask.draws(seed, "random 1")[0])
+        found = choices(ask, seed, 1, (u, 1.0 - u))  # the sums are u and 1: the number drawn is u
+        yield true(f"seed {seed}", found == [1], f"{found}")
 
 
 @law(ORDER, "A weight of 0 is never chosen, and every choice is one of the weights.", "generator.choices(")

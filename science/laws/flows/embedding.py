@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from science.laws.asking import Asker, Model
+from science.laws.asking import Asker, Model, written
 from science.laws.ledger import EPSILON, Assertion, each_near, each_same, law, near, true
 from science.laws.models import cases, scaled, with_tensor, with_tensors, zeros
 
@@ -73,6 +73,14 @@ def names_of_tokens_do_not_matter(ask: Asker) -> Iterator[Assertion]:
         for t in range(model.block):
             right = [found[f"pos{t}.logits"][0][old] for old in order]
             yield from each_same(f"{name}: pos{t}.logits", turned[f"pos{t}.logits"][0], right)
+
+
+@law(EMBEDDING, "A model has its matrices and no other: one more is refused.", 'shapes = [("wte"')
+def one_matrix_more_is_refused(ask: Asker) -> Iterator[Assertion]:
+    for name, model, document in cases():
+        for more in ("lm_head", f"layer{model.layers}.attn_wq", "bias"):
+            lines = [*ask.model_request(model, document), *written({more: [[1.0]]})]
+            yield true(f"{name}: {more}", ask.refused("forward", lines), "it was answered")
 
 
 # ---------------------------------------------------------------- rmsnorm

@@ -9,7 +9,8 @@ from science.laws.asking import Asker
 from science.laws.ledger import Assertion, law, true
 
 FLOW = "text to tokens"
-LETTERS = "abcxyz é日𝄞-'"
+LETTERS = "abcxyzABZ é日ﬀ𝄞\u00a0\u3000-'"
+"""Upper and lower case, one beyond the surrogates on either side, and white space of Unicode, which stays."""
 SPACE = " \t\n\v\f\r"
 
 
