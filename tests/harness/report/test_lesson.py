@@ -109,6 +109,7 @@ def test_each_example_ends_with_the_references_gradients(
         assert float(grad.replace("−", "-")) == pytest.approx(node.grad, rel=1e-4)
     assert steps(page) == sum(bool(node.children) for node in read.nodes) + 1 + len([*graph.products(read)])
     page.locator("#all summary").click()
+    page.locator("#steps li").nth(steps(page)).wait_for()
     assert page.locator("#steps li").count() == steps(page) + 1
 
 

@@ -133,8 +133,14 @@ def die(folder: Path, request: messages.Request) -> None:
 
 
 @pytest.mark.slow
-def test_a_process_that_dies_is_told_and_the_next_one_answers(models: Path) -> None:
+def test_a_process_that_dies_is_told_and_the_next_one_answers(
+    models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from dataclasses import replace
+
+    monkeypatch.setenv(
+        "PYTHONPATH", str(Path(__file__).parents[3])
+    )  # the process looks for `die` in this file
 
     async def work() -> None:
         desk = Desk(models, Limits(answers=1))
