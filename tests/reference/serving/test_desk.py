@@ -138,9 +138,7 @@ def test_a_process_that_dies_is_told_and_the_next_one_answers(
 ) -> None:
     from dataclasses import replace
 
-    monkeypatch.setenv(
-        "PYTHONPATH", str(Path(__file__).parents[3])
-    )  # the process looks for `die` in this file
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[3]))  # the process looks for `die` in this file
 
     async def work() -> None:
         desk = Desk(models, Limits(answers=1))
