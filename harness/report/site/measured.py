@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from conformance.bounds import Bounds
 from harness.report.site import plots
-from harness.report.site.data import Json
+from harness.report.site.data import Json, Results
 
 
 @dataclass(frozen=True)
@@ -197,3 +197,28 @@ def growths(bounds: Bounds) -> list[Growth]:
         )
         for case, losses in trainings
     ]
+
+
+def values(results: Results) -> dict[str, object]:
+    """What the page of measurements shows."""
+    speeds: list[Json] = []
+    if results.bench:
+        speeds = sorted(results.bench["ports"], key=lambda row: float(row["step_microseconds"]))
+    bars = [
+        plots.Bar(row["port"], row["step_microseconds"], f"{row['step_microseconds']:,.0f} µs", row["port"])
+        for row in speeds
+    ]
+    moved = spreads(results.tolerance)
+    ranges = [plots.Range(spread.verb, spread.low, spread.middle, spread.high) for spread in moved]
+    return {
+        "bench": results.bench,
+        "speeds": speeds,
+        "speed_plot": plots.log_bars("Microseconds for one step, by port", bars, plots.duration),
+        "scale": results.scale,
+        "scales": scales(results.scale) if results.scale else [],
+        "accuracies": by_library(results.accuracy),
+        "tolerance": results.tolerance,
+        "spreads": moved,
+        "growths": growths(results.tolerance),
+        "spread_plot": plots.log_ranges("How far the quantities of each level move", ranges),
+    }

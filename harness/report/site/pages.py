@@ -24,7 +24,6 @@ from harness.report.site import (
     lattices,
     lesson,
     measured,
-    plots,
     strata,
     training,
 )
@@ -322,36 +321,6 @@ def suite_name() -> str:
     return ladder.content_hash(ladder.levels())[:12]
 
 
-def measurements(results: Results) -> Page:
-    speeds = (
-        sorted(results.bench["ports"], key=lambda row: float(row["step_microseconds"]))
-        if results.bench
-        else []
-    )
-    bars = [
-        plots.Bar(row["port"], row["step_microseconds"], f"{row['step_microseconds']:,.0f} µs", row["port"])
-        for row in speeds
-    ]
-    spreads = measured.spreads(results.tolerance)
-    ranges = [plots.Range(spread.verb, spread.low, spread.middle, spread.high) for spread in spreads]
-    return Page(
-        "measurements.html",
-        "measurements.html",
-        {
-            "bench": results.bench,
-            "speeds": speeds,
-            "speed_plot": plots.log_bars("Microseconds for one step, by port", bars, plots.duration),
-            "scale": results.scale,
-            "scales": measured.scales(results.scale) if results.scale else [],
-            "accuracies": measured.by_library(results.accuracy),
-            "tolerance": results.tolerance,
-            "spreads": spreads,
-            "growths": measured.growths(results.tolerance),
-            "spread_plot": plots.log_ranges("How far the quantities of each level move", ranges),
-        },
-    )
-
-
 def mistakes(results: Results) -> Page:
     """The catalogue of known mistakes, area by area."""
     areas: dict[str, list[Json]] = {}
@@ -401,7 +370,7 @@ def all_pages(results: Results, goldens: Sequence[browser.Golden]) -> list[Page]
         train_page(),
         lesson_page(),
         browser_page(goldens),
-        measurements(results),
+        Page("measurements.html", "measurements.html", measured.values(results)),
         mistakes(results),
         laws(results),
         Page("garden.html", "garden.html", garden.values(results.garden)),

@@ -1,5 +1,6 @@
 /** The loss curve: every step, a running mean, and the line of knowing nothing. */
 
+import { prepared } from './chart.js';
 import { thousands } from './doubles.js';
 
 const MEAN_OVER = 50; // steps
@@ -42,17 +43,8 @@ export class LossCurve {
   /** Draws `losses` (NaN where not known) with the mark at `step`. */
   draw(losses, step) {
     this.losses = losses;
-    const { canvas, left } = this;
-    const [width, height] = [canvas.clientWidth, canvas.clientHeight];
-    const scale = window.devicePixelRatio || 1;
-    if (canvas.width !== Math.round(width * scale)) canvas.width = Math.round(width * scale);
-    if (canvas.height !== Math.round(height * scale)) canvas.height = Math.round(height * scale);
-    const style = getComputedStyle(canvas);
-    const color = (name) => style.getPropertyValue(`--${name}`).trim();
-    const pen = canvas.getContext('2d');
-    pen.setTransform(scale, 0, 0, scale, 0, 0);
-    pen.clearRect(0, 0, width, height);
-    pen.font = `12px ${color('sans')}`;
+    const { left } = this;
+    const { pen, width, height, color } = prepared(this.canvas);
     const bottom = height - 22;
     const x = (at) => left + (at / losses.length) * (width - left - this.rightMargin);
     const { highest } = this;
