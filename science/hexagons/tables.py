@@ -175,7 +175,8 @@ def hops(table: Table) -> list[list[int | None]]:
         best: list[int | None] = [None] * t + [0]
         for through in attended[:-1]:
             for s, count in enumerate(rows[through]):
-                if count is not None and (best[s] is None or count + 1 < best[s]):  # type: ignore[operator]
+                known = best[s]
+                if count is not None and (known is None or count + 1 < known):
                     best[s] = count + 1
         rows.append(best)
     return rows

@@ -11,15 +11,15 @@ import pytest
 
 pytest.importorskip("mcp")
 
-import agent_session  # noqa: E402
-import anyio  # noqa: E402
-import jsonschema  # noqa: E402
-from command_line import ROOT  # noqa: E402
-from mcp import Client, MCPError, StdioServerParameters  # noqa: E402
-from mcp.client.stdio import stdio_client  # noqa: E402
-from serving import SMALL  # noqa: E402
+import agent_session
+import anyio
+import jsonschema
+from command_line import ROOT
+from mcp import Client, MCPError, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from serving import SMALL
 
-from reference.app.serving.tools import TOOLS  # noqa: E402
+from reference.app.serving.tools import TOOLS
 
 pytestmark = pytest.mark.slow
 

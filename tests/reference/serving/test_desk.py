@@ -9,13 +9,13 @@ import pytest
 
 anyio = pytest.importorskip("anyio")
 
-from serving import SMALL  # noqa: E402
+from serving import SMALL
 
-from reference.app.refusal import Refusal  # noqa: E402
-from reference.app.serving import desk as desks  # noqa: E402
-from reference.app.serving import messages  # noqa: E402
-from reference.app.serving.desk import Busy, Desk, Limits, TookTooLong  # noqa: E402
-from reference.app.serving.tools import TOOLS  # noqa: E402
+from reference.app.refusal import Refusal
+from reference.app.serving import desk as desks
+from reference.app.serving import messages
+from reference.app.serving.desk import Busy, Desk, Limits, TookTooLong
+from reference.app.serving.tools import TOOLS
 
 SCORE = {"model": "small", "text": "Asia"}
 LONG = {"name": "long", "dataset": "timezones", "steps": 2000, "embedding": 16}

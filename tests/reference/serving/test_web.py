@@ -16,16 +16,16 @@ import pytest
 pytest.importorskip("starlette")
 pytest.importorskip("uvicorn")
 
-import anyio  # noqa: E402
-import jsonschema  # noqa: E402
-import msgspec  # noqa: E402
-from command_line import child  # noqa: E402
-from serving import SMALL  # noqa: E402
-from starlette.testclient import TestClient  # noqa: E402
+import anyio
+import jsonschema
+import msgspec
+from command_line import child
+from serving import SMALL
+from starlette.testclient import TestClient
 
-from reference.app.serving import messages, openapi, web  # noqa: E402
-from reference.app.serving.desk import Broken, Busy, Desk, Limits, TookTooLong  # noqa: E402
-from reference.app.serving.tools import TOOLS, Tool  # noqa: E402
+from reference.app.serving import messages, openapi, web
+from reference.app.serving.desk import Broken, Busy, Desk, Limits, TookTooLong
+from reference.app.serving.tools import TOOLS, Tool
 
 SCORE = {"model": "small", "text": "Asia"}
 
