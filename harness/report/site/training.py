@@ -20,8 +20,8 @@ PORT = ("exact", "microgpt")  # the JavaScript port's own modules
 # What a module imports stands before it.
 WORKER = (*("run", "port", "race", "sha256", "model"), *("record", "landscape", "gpu", "work"))
 PAGE = (
-    *("doubles", "heat", "frame", "loss", "names", "player", "parameters", "attention", "product"),
-    *("workers", "mistakes", "chart", "beside", "own", "edges", "fan", "graph", "plane", "page"),
+    *("doubles", "heat", "frame", "chart", "loss", "names", "player", "parameters", "attention", "product"),
+    *("workers", "mistakes", "beside", "own", "edges", "fan", "graph", "plane", "page"),
 )
 MISTAKES = (
     *("no-bias-correction", "rate-and-correction-one-step-on", "betas-of-libraries"),
