@@ -3,8 +3,10 @@
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from conformance import ladder
 from harness import paths
@@ -67,6 +69,23 @@ def test_a_port_that_fails_in_any_way_costs_the_others_nothing(ports: Path):
     outcomes = [row.record.outcome if row.record else row.fault.code for row in rows]
     assert outcomes == ["conforms", "crashed", "limit", "build failed", "manifest"]
     assert [row.conforms for row in rows] == [True, False, False, False, False]
+
+
+def test_the_matrix_says_below_what_went_wrong_first(ports: Path, capsys: pytest.CaptureFixture[str]):
+    add(ports, "exits", "env false")
+    add(ports, "knows", REFERENCE)
+    rows = judged(ports, "exits", "knows", choice=Choice("local", level=1))
+    seen = rows[1].record
+    assert seen is not None
+    missed = record.CaseRecord("graph/fresh-5", "disagrees", 1, 1, 1)
+    marks = msgspec.structs.replace(seen.marks, fresh=record.Mark(43, 42, (missed,), seed=2003))
+    rows[1] = matrix.Row("knows", msgspec.structs.replace(seen, marks=marks, outcome="fails fresh questions"))
+    matrix.show(rows, Console())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "exits: 0 of " in said
+    assert "First divergence" in said
+    assert "knows: fresh 42/43 (seed 2003) unseen requests answered rightly" in said
+    assert "the first that is not: graph/fresh-5" in said
 
 
 def test_an_unchanged_port_is_answered_from_its_record_and_a_changed_one_is_not(ports: Path):
