@@ -1,6 +1,6 @@
-/** The JavaScript port behind the engine's face (engine.js), for a browser without WebAssembly: the same bits, more slowly. In the worker. */
+/** The JavaScript port with the engine's face (engine.js), where there is no WebAssembly. Runs in the worker. */
 
-import { adam } from './microgpt.js';
+import { adam, codePoints } from './microgpt.js';
 import { PortTraining } from './port.js';
 
 const PRIME = 4294967291;
@@ -13,8 +13,8 @@ export class PortEngine {
 class Standing extends PortTraining {
   constructor(settings) {
     super(settings);
-    this.characters = this.tokenizer.characters.map((point) => String.fromCodePoint(point));
-    this.vocabulary = this.characters.join('');
+    this.vocabulary = this.tokenizer.decode([...this.tokenizer.characters.keys()]);
+    this.characters = Array.from(this.vocabulary);
     this.documents = this.lines.length;
     this.count = this.parameters.length;
     this.matrices = this.model.matrices.length;
@@ -26,46 +26,34 @@ class Standing extends PortTraining {
 
   document(step = this.step) { return String.fromCodePoint(...this.lines[step % this.documents]); }
 
-  tokens(text = this.document()) {
-    return this.tokenizer.encode(Array.from(text, (character) => character.codePointAt(0)));
-  }
+  tokens(text) { return this.tokenizer.encode(codePoints(text)); }
 
-  advance(count, observed) {
-    const loss = observed ? this.observe() : super.advance();
-    this.all[this.step - 1] = loss;
-    return loss;
-  }
-
-  observe() {
-    const { model: { parameters, maths }, preset, step } = this;
+  advance() {
+    const { model: { parameters, maths }, preset, m, v } = this;
     const loss = this.look(this.document());
-    adam(preset, step, { parameters, gradients: this.gradients, m: this.m, v: this.v }, maths);
-    this.step += 1;
+    adam(preset, this.step, { parameters, gradients: this.gradients, m, v }, maths);
+    this.all[this.step++] = loss;
     return loss;
   }
 
   look(text) {
     const { model, model: { tape } } = this;
-    const places = [];
-    const loss = model.loss(this.tokens(text), (name, first, length) => places.push([name, first, length]));
+    const seen = [];
+    const loss = model.loss(this.tokens(text), (name, first, columns) => seen.push({ name, first, columns }));
     tape.backward(loss);
-    this.seen = places.map(([name, first, length]) => ({
-      name, rows: 1, columns: length, values: tape.data.slice(first, first + length), gradients: tape.grad.slice(first, first + length),
-    }));
+    this.seen = seen.map(({ name, first, columns }) => {
+      const of = (numbers) => numbers.slice(first, first + columns);
+      return { name, rows: 1, columns, values: of(tape.data), gradients: of(tape.grad) };
+    });
     return tape.data[loss];
   }
 
-  loss(step) {
-    const node = this.model.loss(this.tokens(this.document(step)));
-    return this.model.tape.data[node];
-  }
+  loss(step) { return this.model.tape.data[this.model.loss(this.tokens(this.document(step)))]; }
 
   tensors() {
-    const of = (numbers, { start, end }) => numbers.subarray(start, end);
-    const matrices = this.model.matrices.map((matrix) => (
-      { ...matrix, values: of(this.parameters, matrix), gradients: of(this.gradients, matrix) }
-    ));
-    return [...matrices, ...this.seen];
+    const { parameters, gradients, model: { matrices } } = this;
+    const of = ({ start, end, ...matrix }) => ({ ...matrix, values: parameters.subarray(start, end), gradients: gradients.subarray(start, end) });
+    return [...matrices.map(of), ...this.seen];
   }
 
   sample(temperature = 0.5) {
@@ -92,7 +80,7 @@ class Standing extends PortTraining {
     const halves = new Uint32Array(Float64Array.from(this[of]).buffer);
     let [a, b] = [1, 0];
     for (let i = 0; i < halves.length; i++) {
-      a = (a + halves[i ^ 1]) % PRIME; // the upper half is the second one
+      a = (a + halves[i ^ 1]) % PRIME; // upper halves come second here
       b = (b + a) % PRIME;
     }
     return (BigInt(a) << 32n) | BigInt(b);

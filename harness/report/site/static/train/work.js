@@ -58,7 +58,7 @@ const answers = {
   },
   async race({ text, steps, rival }) {
     if (!hasWebAssembly && rival !== 'gpu') {
-      throw new Error('a second training beside the first needs WebAssembly, which this browser does not have');
+      throw new Error('a second training beside the first needs WebAssembly');
     }
     const engine = await loadEngine();
     const settings = { preset: 'classic', text, steps };
