@@ -12,7 +12,7 @@ from conformance import ladder
 from harness import paths
 from harness.cli import main as cli
 from harness.fleet import matrix
-from harness.fleet.conform import Choice, Listener
+from harness.fleet.conform import Choice, Listener, build_warnings
 from harness.report import record, store
 from harness.run.limits import Limits
 
@@ -206,3 +206,12 @@ def test_every_case_can_be_named(ports: Path):
     listed = conform("cases").output.split()
     assert len(listed) == sum(len(level.cases) for level in ladder.levels())
     assert ladder.find_case(listed[-1]).id == listed[-1]
+
+
+def test_warnings_of_the_compiler_are_counted_and_those_of_packages_are_not(ports: Path):
+    log = paths.logs_dir() / "tiny-build.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("update-alternatives: warning: skip creation of /usr/share/man/man1/php.1.gz\n")
+    assert build_warnings("tiny") == []
+    log.write_text(log.read_text() + "x.c:2:21: warning: unused variable\n")
+    assert [said.split(":")[0] for said in build_warnings("tiny")] == ["the build gave 1 warning"]
