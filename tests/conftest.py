@@ -25,8 +25,15 @@ if (
 
 NAMES = "ab\n ba \n\nc\n"
 __all__ = [
-    *("base", "bounded", "chromium", "client", "open_page", "pytest_runtest_setup", "server"),
-    *("shared_folder", "site"),
+    "base",
+    "bounded",
+    "chromium",
+    "client",
+    "open_page",
+    "pytest_runtest_setup",
+    "server",
+    "shared_folder",
+    "site",
 ]
 
 

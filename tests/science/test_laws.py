@@ -16,7 +16,6 @@ from science.laws.asking import Asker
 from science.laws.ledger import LAWS, Outcome, judge
 from science.laws.planted import PLANTED
 
-
 pytestmark = pytest.mark.xdist_group("laws")  # they share what the reference answers
 
 
@@ -59,9 +58,7 @@ def test_a_law_s_assertions_have_names_of_their_own(outcomes: list[Outcome]):
         ("samples-go-on", "each-sample-begins-afresh"),
     ],
 )
-def test_a_known_mistake_breaks_its_law_and_no_other(
-    mistake: str, law: str, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_known_mistake_breaks_its_law_and_no_other(mistake: str, law: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(models, "DOCUMENTS", 1)
     monkeypatch.setattr(hunt, "LAWS", [one for one in LAWS if one.name in (law, "weights-sum-to-one")])
     assert hunt.broken_by(mistake) == (mistake, [law])

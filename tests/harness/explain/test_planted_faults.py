@@ -1,7 +1,7 @@
 """One line of each port is changed, and the ladder must first fail at the right level and quantity.
 
-Every fault is of another kind, and one that people make. The ports are built in containers, as for users, and climb
-from the first level to the one that is to fail. What stands beside the ladder has tests of its own.
+Every fault is of another kind, and one that people make. The ports are built in containers, as for users, and
+climb from the first level to the one that is to fail. What stands beside the ladder has tests of its own.
 """
 
 import re
