@@ -177,7 +177,7 @@ def test_an_unknown_language_gets_an_outline_when_enough_is_said_of_it(tmp_path:
     assert "this language is not in the table" in "\n".join(next_steps(begun))
 
 
-def test_the_farewell_says_what_was_written_and_what_to_type(tmp_path: Path) -> None:
+def test_the_last_words_say_what_was_written_and_what_to_type(tmp_path: Path) -> None:
     said = "\n".join(next_steps(begin("perl", Overrides(), tmp_path)))
     for words in (
         "perl/port.yaml",
