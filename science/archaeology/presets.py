@@ -1,4 +1,4 @@
-"""What each difference of the two presets does to loss and samples: one is switched at a time, from both ends.
+"""What each difference of the two presets does to loss and samples: switched one at a time, from both ends.
 
 Paired: a seed shuffles and draws the same for both sides of a difference (but for the block, which changes
 how many numbers are drawn). The runs are asked of the fastest engine at hand, whose bits are the reference's,
@@ -6,7 +6,8 @@ and the intervals are bootstrapped over all resamples of the seeds, which takes 
 figure comes out the same again, to the last bit.
 
 A loss is the mean over the positions of a document that the block has room for. So with another block it is
-another quantity: that difference says what is measured, not which model is better. Samples end with the block, too.
+another quantity: that difference says what is measured, not which model is better. Samples end with the block,
+too.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ SEEDS = (42, 43, 44, 45, 46)
 STEPS, END = 500, 100
 SAMPLES, SHOWN = 200, 8  # drawn of every run at the presets' temperature; kept of the first seed's
 OF_SAMPLES = ("new", "different", "length")
-"""Of a run's samples: the share that no name of the training is, the share of different texts, and letters."""
+"""Of a run's samples: the share that is no name of the training, that of different texts, mean length."""
 CONFIRMED = 10  # steps of each end's first run that the reference computes too
 ENDS = ("classic", "seed")
 SWITCHES: Mapping[str, tuple[str, ...]] = {
@@ -54,7 +55,9 @@ class Trial:
         """With the same number of steps for both, along which the schedule falls."""
         other = values_of(next(name for name in ENDS if name != self.start))
         chosen = sum(SWITCHES.values(), ()) if self.switched == "all" else SWITCHES.get(self.switched, ())
-        return override(self.start, {name: other[name] for name in chosen} | {"steps": STEPS, "samples": SAMPLES})
+        return override(
+            self.start, {name: other[name] for name in chosen} | {"steps": STEPS, "samples": SAMPLES}
+        )
 
 
 def values_of(name: str) -> Json:
@@ -87,7 +90,7 @@ def run(engine: Engine, preset: microgpt.Preset, seed: int) -> Harvest:
 
 def of_samples(samples: Sequence[str]) -> dict[str, float]:
     """The figures of OF_SAMPLES."""
-    names = set(goldens.of_garden().lines)
+    names = set(microgpt.documents_of(goldens.of_garden().lines))
     values = (
         sum(text not in names for text in samples) / len(samples),
         len(set(samples)) / len(samples),
@@ -119,7 +122,7 @@ def answer(engine: Engine, request: Request) -> Reply:
 
 
 def measure(told: Callable[[str], None]) -> Json:
-    """Loss at the end and samples of every trial and seed, and the paired differences with their intervals."""
+    """Loss at the end and samples of every trial and seed, and the paired differences."""
     with fastest(("c-fast", *FASTEST)) as engine:
         told(f"confirming {engine.name} by the reference")
         confirm(engine)
@@ -140,7 +143,7 @@ def measure(told: Callable[[str], None]) -> Json:
 
 
 def row(trial: Trial, harvests: Sequence[Harvest], plain: Sequence[Harvest]) -> Json:
-    """A trial's figures, and how they differ, seed by seed, from those of the same end with nothing switched."""
+    """A trial's figures, and how they differ, seed by seed, from `plain`: the same end, nothing switched."""
     losses = [end_of(one.losses) for one in harvests]
     mine, others = ([of_samples(one.samples) for one in runs] for runs in (harvests, plain))
     return {
