@@ -6,8 +6,8 @@ and the intervals are bootstrapped over all resamples of the seeds, which takes 
 figure comes out the same again, to the last bit.
 
 A loss is the mean over the positions of a document that the block has room for. So with another block it is
-another quantity: that difference says what is measured, not which model is better. Samples end with the block,
-too.
+another quantity: that difference says what is measured, not which model is better. Samples end with the
+block, too.
 """
 
 from __future__ import annotations
