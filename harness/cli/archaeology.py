@@ -32,8 +32,8 @@ def archaeology(folder: Path | None, fetch: bool, check: bool) -> None:
 
     \b
     conform archaeology --fetch --folder ~/clones     clone first, about 100 MB
-    conform archaeology --folder ~/clones             about a minute
-    conform archaeology                               the presets alone
+    conform archaeology --folder ~/clones             about a minute of one core
+    conform archaeology                               the presets alone, about half a minute
     """
     if fetch and folder is None:
         raise click.UsageError("--fetch needs the folder to clone into: --folder DIR")

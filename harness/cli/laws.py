@@ -31,7 +31,8 @@ def laws(port: str, runner: str, chosen: tuple[str, ...], math: str, mutants: bo
     """Judge PORT, or the reference, by laws alone: statements that hold for any right GPT.
 
     No golden value is used: softmax sums to one, the gradient is the derivative, a later token changes no
-    earlier logit. Exits with 1 if a law is broken.
+    earlier logit. Exits with 1 if a law is broken. With --mutants, which takes about 40 minutes of one core,
+    the ledger in results/science/laws.json is made again.
     """
     if mutants:
         _hunt()
