@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from harness import paths
+from harness.cli.progress import telling
 from harness.cli.shared import ERR, OUT, note
 from science.archaeology import clones, dig, presets
 
@@ -21,37 +22,32 @@ from science.archaeology import clones, dig, presets
     help="The folder of clones, each named like its repository. Without it, only the presets are compared.",
 )
 @click.option("--fetch", is_flag=True, help="Clone what is missing there from GitHub first.")
-@click.option(
-    "--original",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help="A copy of the original microgpt, measured beside the reference.",
-)
 @click.option("--check", is_flag=True, help="Write nothing; fail if the figures are not those that are kept.")
-def archaeology(folder: Path | None, fetch: bool, original: Path | None, check: bool) -> None:
+def archaeology(folder: Path | None, fetch: bool, check: bool) -> None:
     """Measure micrograd, minGPT, makemore, nanoGPT, minbpe, llm.c, nanochat and microgpt at pinned commits.
 
-    Sizes, dependencies, distances, where each has which of some fifty concepts, and what every difference of
-    the two presets of microgpt does to the loss. The figures are kept in results/science/archaeology.json.
+    Sizes, dependencies, distances, where each has which of some fifty concepts, the versions of microgpt's
+    gist, and what every difference of its two presets does to loss and samples. The figures are kept in
+    results/science/archaeology.json.
 
     \b
     conform archaeology --fetch --folder ~/clones     clone first, about 100 MB
-    conform archaeology --folder ~/clones             about a minute
-    conform archaeology                               the presets alone
+    conform archaeology --folder ~/clones             about a minute of one core
+    conform archaeology                               the presets alone, about half a minute
     """
     if fetch and folder is None:
         raise click.UsageError("--fetch needs the folder to clone into: --folder DIR")
-    if original is not None and folder is None:
-        raise click.UsageError("--original is measured beside the clones: --folder DIR names them")
     kept = dig.load()
     found = dict(kept)
-    with ERR.status("starting") as status:
+    with telling(ERR) as told:
         if folder is not None:
             if fetch:
-                clones.fetch(folder, status.update)
-            found |= dig.dig(folder, status.update, original)
-        found["presets"] = presets.measure(status.update)
+                dig.fetch(folder, told)
+            found |= dig.dig(folder, told)
+        found["presets"] = presets.measure(told)
     if "repositories" in found:
         _sizes(found)
+        _gist(found["gist"])
         _steps(found)
         _concepts(found)
     _presets(found["presets"])
@@ -85,6 +81,7 @@ def _sizes(found: dict[str, Any]) -> None:
         "comments",
         "tokens",
         "names",
+        "defs",
         "needs",
         "KB",
         "xz KB",
@@ -99,9 +96,25 @@ def _sizes(found: dict[str, Any]) -> None:
             "" if row["commits"] is None else f"{row['commits']:,}",
             *(f"{source[key]:,}" for key in ("files", "code", "comments", "tokens")),
             f"{row['identifiers']:,}",
+            f"{row['definitions']:,}",
             f"{len(row['dependencies'])}",
             f"{row['bytes'] / 1000:,.1f}",
             f"{row['compressed'] / 1000:,.1f}",
+        )
+    OUT.print(table)
+
+
+def _gist(versions: list[dict[str, Any]]) -> None:
+    heads = ("day", "lines", "code", "tokens", "names", "defs", "bytes", "xz", "new text")
+    table = _table("\nVersions of microgpt's gist", "version", *heads)
+    for row in versions:
+        table.add_row(
+            escape(row["name"]),
+            row["day"],
+            *(f"{row['lines']}", f"{row['source']['code']}", f"{row['source']['tokens']:,}"),
+            *(f"{row['identifiers']}", f"{row['definitions']}"),
+            *(f"{row['bytes']:,}", f"{row['compressed']:,}"),
+            "" if row["new_text"] is None else f"{row['new_text']:.0%}",
         )
     OUT.print(table)
 
@@ -134,14 +147,23 @@ def _concepts(found: dict[str, Any]) -> None:
 def _presets(found: dict[str, Any]) -> None:
     title = f"\nmicrogpt's presets: mean loss of the last {found['end']} of {found['steps']} steps"
     table = _table(title, "from", "switched", "loss", "difference", "95 %", "loss is")
+    title = f"\nOf {found['drawn']} samples a seed; after a comma, what may be claimed of the difference"
+    samples = _table(title, "from", "switched", *presets.OF_SAMPLES)
     for row in found["trials"]:
         is_start = not row["switched"]
+        names = (row["start"], row["switched"] or "nothing")
         table.add_row(
-            row["start"],
-            row["switched"] or "nothing",
+            *names,
             f"{row['mean']:.4f}",
             "" if is_start else f"{row['difference']:+.4f}",
             "" if is_start else f"{row['low']:+.4f}..{row['high']:+.4f}",
             "" if is_start else row["verdict"],
         )
+        samples.add_row(*names, *(_claimed(one) for one in row["of_samples"].values()))
     OUT.print(table)
+    OUT.print(samples)
+
+
+def _claimed(one: dict[str, Any]) -> str:
+    text = f"{one['mean']:.3f}"
+    return text if one["verdict"] == "no claim" else f"{text}, {one['verdict']}"

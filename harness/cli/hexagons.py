@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from harness import paths
+from harness.cli.progress import counting
 from harness.cli.shared import ERR, OUT, note
 from harness.errors import ConformError
 from science.hexagons import figures, running, tables
@@ -40,7 +38,7 @@ def hexagons(quick: bool, fresh: bool, so_far: bool, check: bool) -> None:
     if so_far and (quick or fresh):
         raise click.UsageError("--so-far trains nothing: --quick and --fresh do not go with it")
     kept = figures.load() if check else {}
-    with _progress() as told:
+    with counting(ERR) as told:
         if quick:
             with TemporaryDirectory() as folder:
                 found = running.run(QUICK, told, Path(folder) / "journal")
@@ -60,21 +58,6 @@ def hexagons(quick: bool, fresh: bool, so_far: bool, check: bool) -> None:
         note(f"the same figures as in {paths.shown(figures.file())}, times apart")
     elif not quick:
         note(f"kept in {paths.shown(figures.save(found))}")
-
-
-@contextmanager
-def _progress() -> Iterator[running.Told]:
-    """A bar on a terminal; elsewhere a line for every twentieth part."""
-    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, TimeElapsedColumn(), console=ERR, transient=True) as bars:
-        task = bars.add_task("starting", total=None)
-
-        def told(done: int, total: int, doing: str) -> None:
-            bars.update(task, completed=done, total=total, description=doing)
-            if not ERR.is_terminal and (done % max(1, total // 20) == 0 or done == total):
-                note(f"{done:,} of {total:,}: {doing}")
-
-        yield told
 
 
 def _table(title: str, *heads: str) -> Table:

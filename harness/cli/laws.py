@@ -10,13 +10,13 @@ from rich.table import Table
 
 from conformance.messages import golden_of
 from harness.build import manifest, runners
-from harness.cli.progress import progress
+from harness.cli.progress import counting, progress
 from harness.cli.shared import ERR, OUT, runner_option
 from harness.run.limits import Limits
 from harness.run.session import Session
 from science.laws import flows, hunt
 from science.laws.asking import Asker
-from science.laws.ledger import Outcome
+from science.laws.ledger import LAWS, Outcome
 
 SHOWN = 3  # broken assertions of a law
 
@@ -31,13 +31,14 @@ def laws(port: str, runner: str, chosen: tuple[str, ...], math: str, mutants: bo
     """Judge PORT, or the reference, by laws alone: statements that hold for any right GPT.
 
     No golden value is used: softmax sums to one, the gradient is the derivative, a later token changes no
-    earlier logit. Exits with 1 if a law is broken.
+    earlier logit. Exits with 1 if a law is broken. With --mutants, which takes about 40 minutes of one core,
+    the ledger in results/science/laws.json is made again.
     """
     if mutants:
         _hunt()
         return
     if port == "reference":
-        found = list(hunt.judge_all(Asker(golden_of, math), chosen))
+        found = _judged(Asker(golden_of, math), chosen)
     else:
         loaded = manifest.load(port)
         limits = loaded.limits(Limits())
@@ -45,9 +46,19 @@ def laws(port: str, runner: str, chosen: tuple[str, ...], math: str, mutants: bo
         with progress(ERR, 1) as listener_for:
             where.prepare(loaded, listener_for(port).building)
         with Session(where.launch, limits) as session:
-            found = list(hunt.judge_all(Asker(session.ask, math), chosen))
+            found = _judged(Asker(session.ask, math), chosen)
     _show(port, found)
     sys.exit(1 if any(outcome.broken for outcome in found) else 0)
+
+
+def _judged(asker: Asker, chosen: tuple[str, ...]) -> list[Outcome]:
+    total = sum(one.flow in (chosen or flows.FLOWS) for one in LAWS)
+    found = []
+    with counting(ERR) as told:
+        for outcome in hunt.judge_all(asker, chosen):
+            found.append(outcome)
+            told(len(found), total, f"laws judged, {outcome.law.flow}")
+    return found
 
 
 def _show(port: str, found: list[Outcome]) -> None:
@@ -80,8 +91,8 @@ def _show(port: str, found: list[Outcome]) -> None:
 
 
 def _hunt() -> None:
-    with ERR.status("planting mistakes") as status:
-        found = hunt.hunt(lambda done: status.update(f"{done} mistakes planted"))
+    with counting(ERR) as told:
+        found = hunt.hunt(lambda done, total: told(done, total, "mistakes planted"))
     hunt.save(found)
     caught, asked = hunt.share_caught(found)
     OUT.print(f"{caught} of {asked} mistakes that are not about rounding break a law")

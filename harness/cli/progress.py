@@ -1,18 +1,32 @@
-"""Shows progress on a terminal while a port is built and judged; in a pipe it says nothing."""
+"""Shows progress: bars on a terminal; in a pipe nothing of ports, and of counted work a line now and then."""
 
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from harness.build.runners import Prepared
+from harness.cli.shared import note
 from harness.fleet.conform import Listener
 from harness.judge.climb import CaseResult
 from harness.run.process import printable
+
+SPOKEN = 20.0
+"""Seconds between two words on progress where there is no terminal."""
+Counted = Callable[[int, int, str], None]
+"""Hears how many of how many are done, and of what."""
 
 
 class _Estimate:
@@ -92,3 +106,43 @@ def progress(
     with Progress(*columns, console=console, transient=True) as bars:
         estimate = _Estimate(bars, expected) if expected else None
         yield lambda name: _Bar(bars, name, total, estimate)
+
+
+@contextmanager
+def counting(console: Console) -> Iterator[Counted]:
+    """Counted work: a bar on a terminal; elsewhere a line every SPOKEN seconds and a last one."""
+    if console.is_terminal:
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        times = (TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn())
+        with Progress(*columns, *times, console=console, transient=True) as bars:
+            task = bars.add_task("starting", total=None)
+            yield lambda done, total, what: bars.update(task, completed=done, total=total, description=what)
+        return
+    began = spoken = time.monotonic()
+
+    def say(done: int, total: int, what: str) -> None:
+        nonlocal spoken
+        now = time.monotonic()
+        if now - spoken >= SPOKEN or (done == total and spoken > began):
+            spoken = now
+            note(f"{done:,} of {total:,}: {what}")
+
+    yield say
+
+
+@contextmanager
+def telling(console: Console) -> Iterator[Callable[[str], None]]:
+    """Work whose end is not known: what it does now, on a terminal; elsewhere a line every SPOKEN seconds."""
+    if console.is_terminal:
+        with console.status("starting") as status:
+            yield status.update
+        return
+    spoken = time.monotonic()
+
+    def say(what: str) -> None:
+        nonlocal spoken
+        if time.monotonic() - spoken >= SPOKEN:
+            spoken = time.monotonic()
+            note(what)
+
+    yield say

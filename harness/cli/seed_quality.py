@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import click
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from harness import paths
+from harness.cli.progress import counting
 from harness.cli.shared import ERR, OUT, note
 from harness.errors import ManifestError
 from science.seed_quality import study
@@ -21,7 +19,6 @@ from science.seed_quality.trial import Json
 
 SHOWN = {"bits": "bits", **{name: f"{name} at 0.5" for name in ("validity", "distinctness", "harvest")}}
 CORES = os.cpu_count() or 1
-SPOKEN = 30.0  # seconds between two words on progress where there is no terminal
 
 
 @click.command("seed-quality")
@@ -48,7 +45,12 @@ def seed_quality(quick: bool, fresh: bool, check: bool, seed: int, jobs: int) ->
         store.forget()
     began = time.monotonic()
     try:
-        with _progress() as done:
+        with counting(ERR) as told:
+
+            def done(one: Trial, number: int, total: int) -> None:
+                where = f"{one.set}, {one.spoiling.way}, {one.learner}"
+                told(number, total, f"{where:<30}" if ERR.is_terminal else where)
+
             found = study.carry_out(plan, jobs, store, done)
     except KeyboardInterrupt:
         note(f"{len(store.rows):,} finished trials are kept, and the same command goes on from there")
@@ -66,37 +68,6 @@ def seed_quality(quick: bool, fresh: bool, check: bool, seed: int, jobs: int) ->
         note(f"the same figures as in {paths.shown(study.file())}")
         return
     note(f"kept in {paths.shown(study.save(found))}")
-
-
-@contextmanager
-def _progress() -> Iterator[study.Done]:
-    """A bar on a terminal, a line every half minute elsewhere."""
-    if not ERR.is_terminal:
-        spoken = time.monotonic()
-
-        def say(one: Trial, done: int, total: int) -> None:
-            nonlocal spoken
-            if time.monotonic() - spoken > SPOKEN or done == total:
-                spoken = time.monotonic()
-                note(f"{done:,} of {total:,} trials")
-
-        yield say
-        return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("left"),
-    )
-    with Progress(*columns, console=ERR, transient=True) as bars:
-        task = bars.add_task("starting", total=None)
-
-        def show(one: Trial, done: int, total: int) -> None:
-            where = f"{one.set}, {one.spoiling.way}, {one.learner}"
-            bars.update(task, description=f"{where:<30}", completed=done, total=total)
-
-        yield show
 
 
 def _table(title: str, words: tuple[str, ...], numbers: tuple[str, ...]) -> Table:

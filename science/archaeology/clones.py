@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -114,40 +114,42 @@ class Clone:
         return int(git(self.folder, "rev-list", "--count", self.site.commit))
 
 
-def find(site: Site, folder: Path) -> Clone:
-    """The clone of a repository, in a folder of clones named like the repositories, with or without `.git`.
-
-    Raises DigError if it is not there or lacks the pinned commit.
-    """
-    for name in (site.name, f"{site.name}.git"):
-        if (folder / name).is_dir():
-            clone = Clone(site, folder / name)
-            try:
-                git(clone.folder, "cat-file", "-e", f"{site.commit}^{{commit}}")
-            except DigError:
-                raise DigError(
-                    f"{folder / name} has no commit {site.commit[:12]}, which {site.name} is pinned to",
-                    hint=f"git -C {folder / name} fetch {ADDRESS.format(name=site.name)} {site.commit}",
-                ) from None
-            return clone
+def place_of(name: str, folder: Path) -> Path:
+    """The clone of this name in a folder of clones, with or without `.git`. Raises DigError."""
+    for one in (folder / name, folder / f"{name}.git"):
+        if one.is_dir():
+            return one
     raise DigError(
-        f"{folder} has no clone of {site.name}: a folder {site.name} or {site.name}.git was expected",
+        f"{folder} has no clone of {name}: a folder {name} or {name}.git was expected",
         hint=f"conform archaeology --fetch --folder {folder}",
     )
 
 
-def fetch(folder: Path, told: Callable[[str], None]) -> None:
-    """Clone what is missing in `folder` from GitHub. Raises MachineFault if that cannot be done."""
+def find(site: Site, folder: Path) -> Clone:
+    """The clone of a repository. Raises DigError if it is not there or lacks the pinned commit."""
+    clone = Clone(site, place_of(site.name, folder))
+    try:
+        git(clone.folder, "cat-file", "-e", f"{site.commit}^{{commit}}")
+    except DigError:
+        raise DigError(
+            f"{clone.folder} has no commit {site.commit[:12]}, which {site.name} is pinned to",
+            hint=f"git -C {clone.folder} fetch {ADDRESS.format(name=site.name)} {site.commit}",
+        ) from None
+    return clone
+
+
+def fetch(folder: Path, addresses: Mapping[str, str], told: Callable[[str], None]) -> None:
+    """Clone what is missing in `folder`; `addresses` by name. Raises MachineFault if that cannot be done."""
     folder.mkdir(parents=True, exist_ok=True)
-    for site in sites():
-        if site.own or any((folder / name).is_dir() for name in (site.name, f"{site.name}.git")):
+    for name, address in addresses.items():
+        if any((folder / one).is_dir() for one in (name, f"{name}.git")):
             continue
-        told(f"cloning {site.name}")
+        told(f"cloning {name}")
         try:
-            git(folder, "clone", "--quiet", "--bare", ADDRESS.format(name=site.name), f"{site.name}.git")
+            git(folder, "clone", "--quiet", "--bare", address, f"{name}.git")
         except DigError as error:
             raise MachineFault(
-                f"{site.name} cannot be cloned: {error}",
+                f"{name} cannot be cloned: {error}",
                 hint="where GitHub is out of reach, name a folder with clones: --folder DIR",
             ) from None
 

@@ -14,12 +14,11 @@ from typing import Any
 
 from harness import paths
 from harness.files import write_whole
-from science.archaeology import concepts, sizes
-from science.archaeology.clones import Clone, DigError, Site, find, own_files, sites
+from science.archaeology import clones, concepts, gist, sizes
+from science.archaeology.clones import Clone, DigError, Site, own_files, sites
 
 FILE = "archaeology.json"
 MOMENTS = 20  # of a repository's history
-ORIGINAL = "the original"
 Json = dict[str, Any]
 Told = Callable[[str], None]
 Files = Mapping[str, bytes]
@@ -56,30 +55,36 @@ def load() -> Json:
     return found
 
 
-def dig(folder: Path, told: Told, original: Path | None = None) -> Json:
-    """Measure the clones in `folder`, and a copy of the original microgpt beside them if there is one.
+def fetch(folder: Path, told: Told) -> None:
+    """Clone what is missing in `folder` from GitHub, the gist included. Raises MachineFault."""
+    addresses = {site.name: clones.ADDRESS.format(name=site.name) for site in sites() if not site.own}
+    clones.fetch(folder, addresses | {gist.NAME: gist.ADDRESS}, told)
 
-    Raises DigError if a clone, a commit or a name of the concept table is not there.
+
+def dig(folder: Path, told: Told) -> Json:
+    """Measure the clones in `folder`.
+
+    Raises DigError if a clone, a commit, a version of the gist or a name of the concept table is not there.
     """
     known = sites()
-    clones = {site.name: find(site, folder) for site in known if not site.own}
-    files = {site.name: own_files(site) if site.own else clones[site.name].files() for site in known}
+    found = {site.name: clones.find(site, folder) for site in known if not site.own}
+    files = {site.name: own_files(site) if site.own else found[site.name].files() for site in known}
+    versions = gist.versions()
+    stations = stations_of(versions, gist.contents(versions, folder))
     table = concepts.table()
     told("looking for the concepts")
     concepts.check(table, files)
-    if original is not None:
-        files[ORIGINAL] = {original.name: original.read_bytes()}
     sources: dict[str, Source] = {}
     rows = []
-    for name, content in files.items():
-        told(f"measuring {name}")
-        site = next((one for one in known if one.name == name), Site(name, "the program itself"))
-        row, sources[name] = measure(content)
-        rows.append(about(site, clones.get(name), told) | row)
+    for site in known:
+        told(f"measuring {site.name}")
+        row, sources[site.name] = measure(files[site.name])
+        rows.append(about(site, found.get(site.name), told) | row)
     told("compressing pairs")
     order = [site.name for site in known]
     return {
         "repositories": rows,
+        "gist": stations,
         "distances": distances(sources),
         "concepts": [
             {"name": one.name, "lives": one.lives, "places": {w: asdict(p) for w, p in one.places.items()}}
@@ -89,6 +94,19 @@ def dig(folder: Path, told: Told, original: Path | None = None) -> Json:
         "descent": [step(*pair, sources, table) for pair in descent(known, table)],
         "heirlooms": concepts.heirlooms(table),
     }
+
+
+def stations_of(versions: Sequence[gist.Version], contents: Sequence[bytes]) -> list[Json]:
+    """The sizes of each version of the gist, and how much of its code is new to who has the one before."""
+    rows: list[Json] = []
+    before = None
+    for version, content in zip(versions, contents, strict=True):
+        row, source = measure({"microgpt.py": content})
+        share = None if before is None else round(sizes.new_share(before, source.code), 4)
+        about = asdict(version) | {"values": version.values, "lines": len(content.splitlines())}
+        rows.append(about | row | {"new_text": share})
+        before = source.code
+    return rows
 
 
 def about(site: Site, clone: Clone | None, told: Told) -> Json:
@@ -112,12 +130,14 @@ def measure(files: Files) -> tuple[Json, Source]:
     names: set[str] = set()
     source: dict[str, bytes] = {}
     code = []
+    definitions = 0
     for path, content in files.items():
         kind, text = sizes.kind_of(path), sizes.read(path, content)
         kinds.setdefault(kind, sizes.Size()).add(text.size)
         if kind in sizes.SOURCE:
             source[path] = content
             names |= text.identifiers
+            definitions += sizes.definitions(kind, sizes.text_of(content))
             code.append(text.code)
     program = sizes.Size()
     for kind in sizes.SOURCE:
@@ -127,6 +147,7 @@ def measure(files: Files) -> tuple[Json, Source]:
         "kinds": {kind: asdict(size) for kind, size in sorted(kinds.items())},
         "source": asdict(program),
         "identifiers": len(names),
+        "definitions": definitions,
         "dependencies": sizes.dependencies(source),
         "bytes": len(alone),
         "compressed": sizes.compressed(alone),

@@ -11,7 +11,7 @@ import json
 import lzma
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
@@ -46,6 +46,10 @@ STANDARD_HEADERS = re.compile(
     r"|type_traits|unordered_map|utility|vector|bitset|filesystem|fstream|sstream|thread|mutex|numeric|bit|limits)"
 )
 """Headers of ISO C, ISO C++ and POSIX."""
+
+BODY = re.compile(r"\)[\w\s]*$")
+OUTER = re.compile(r"(extern\s*\"C\"|namespace\s*\w*)\s*$")
+"""What ends the words before the body of a function; and before braces that only enclose."""
 
 
 @dataclass
@@ -136,6 +140,40 @@ def lexed(text: str, lexer: Lexer) -> Text:
     size.blank = lines - size.code - size.comments
     code = (piece.rstrip() for piece in "".join(kept).split("\n"))
     return Text(size, names, "".join(f"{piece}\n" for piece in code if piece))
+
+
+def definitions(kind: str, text: str) -> int:
+    """The functions, methods and classes that a text defines; none if Python 3 cannot read it.
+
+    C and CUDA: the bodies of functions, at the top or in `extern "C"` and namespaces.
+    """
+    if kind == "Python":
+        try:
+            tree = ast.parse(text)
+        except SyntaxError:
+            return 0
+        kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+        return sum(isinstance(node, kinds) for node in ast.walk(tree))
+    return sum(bool(BODY.search(head)) for head in heads(text))
+
+
+def heads(text: str) -> Iterator[str]:
+    """What stands before each brace that opens at the top of a text in C."""
+    head, depth = "", 0
+    for kind, value in LEXERS["C and CUDA"]().get_tokens(text):
+        if within(kind, Comment):
+            continue
+        for piece in (value,) if within(kind, String) else value:
+            if piece == "{" and (depth or not OUTER.search(head)):
+                if not depth:
+                    yield head
+                depth += 1
+            elif piece == "}":
+                depth, head = max(0, depth - 1), ""
+            elif piece in ";{":
+                head = ""
+            elif not depth:
+                head += piece
 
 
 def dependencies(files: Mapping[str, bytes]) -> list[str]:

@@ -47,8 +47,8 @@ def broken_by(name: str) -> tuple[str, list[str]]:
     return name, [one.name for one in LAWS if judge(one, asker, first=True).broken]
 
 
-def hunt(told: Callable[[int], None] = lambda done: None) -> dict[str, Any]:
-    """The content of laws.json. told: hears how many mutants are done.
+def hunt(told: Callable[[int, int], None] = lambda done, total: None) -> dict[str, Any]:
+    """The content of laws.json. told: hears how many mutants of how many are done.
 
     Mutants by rounding are left out: a law allows for rounding.
     """
@@ -57,7 +57,7 @@ def hunt(told: Callable[[int], None] = lambda done: None) -> dict[str, Any]:
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         for name, laws in pool.map(broken_by, names):
             broken[name] = laws
-            told(len(broken))
+            told(len(broken), len(names))
     planted = [
         {"name": one.name, "what": one.what, "why": one.why, "laws": broken.pop(one.name)} for one in PLANTED
     ]

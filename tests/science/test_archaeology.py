@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -11,7 +12,9 @@ import pytest
 from click.testing import CliRunner
 
 from harness.cli import main as cli
-from science.archaeology import clones, concepts, dig, presets, sizes
+from harness.judge import original
+from science import statistics
+from science.archaeology import clones, concepts, dig, gist, presets, sizes
 from science.archaeology.clones import DigError, Site
 
 PROGRAM = b'''"""What it is for."""
@@ -101,6 +104,25 @@ def test_a_module_of_a_package_does_not_hide_a_library_of_its_name():
     assert sizes.dependencies(files) == ["regex"]
 
 
+@pytest.mark.parametrize(
+    "kind, text, defined",
+    [
+        ("Python", "class A:\n    def f(self): pass\n    async def g(self): pass\nh = lambda: 0\n", 3),
+        ("Python", "print 'Python 2'\n", 0),
+        ("C and CUDA", "int f(int a);\nint f(int a) { if (a) { a(); } return 0; }\n", 1),
+        (
+            "C and CUDA",
+            '__global__ void k(float* x) {}\nextern "C" { void g(void) {} }\nnamespace n { int h() {} }',
+            3,
+        ),
+        ("C and CUDA", 'struct S { int y; };\nint a[] = {1};\n/* int c() { } */ char *s = "int d() {";\n', 0),
+        ("C and CUDA", "#if 1\n#define F() { 1 }\n#endif\nint T::m() const { return 0; }\n", 1),
+    ],
+)
+def test_definitions_are_what_has_a_body(kind: str, text: str, defined: int):
+    assert sizes.definitions(kind, text) == defined
+
+
 def test_a_text_is_near_itself_and_far_from_a_stranger():
     one = bytes(range(256)) * 4
     other = bytes((7 * i * i + i // 3) % 251 for i in range(2000))
@@ -134,6 +156,32 @@ def test_a_missing_clone_and_a_missing_commit_are_sentences(site: Site, tmp_path
         clones.find(Site("other", "", "1" * 40), tmp_path)
     with pytest.raises(DigError, match="small has no commit 111111111111"):
         clones.find(Site("small", "", "1" * 40), tmp_path)
+
+
+# ---------------------------------------------------------------- the gist
+
+
+def version(content: bytes, name: str) -> gist.Version:
+    return gist.Version(name, hashlib.sha256(content).hexdigest(), "https://example.org", "seed", "a", "b")
+
+
+def test_a_version_of_the_gist_is_found_by_its_hash_in_whatever_commit(site: Site, tmp_path: Path):
+    (tmp_path / "small").rename(tmp_path / gist.NAME)
+    contents = [b"x = 1\n", PROGRAM]
+    known = [version(content, "one") for content in contents]
+    assert gist.contents(known, tmp_path) == contents
+    first, second = dig.stations_of(known, contents)
+    assert (first["lines"], first["definitions"], first["new_text"]) == (1, 0, None)
+    assert second["definitions"] == 1 and second["new_text"] > 0.5
+    with pytest.raises(DigError, match="lacks a version of microgpt, other"):
+        gist.contents([version(b"y = 1\n", "other")], tmp_path)
+
+
+def test_the_versions_have_the_presets_numbers_but_for_those_that_are_named():
+    first, second, third = gist.versions()
+    assert first.values | {"schedule": "cosine", "temperature": 0.5} == second.values
+    assert third.sha256 == original.SHA256 and gist.GIST == original.GIST
+    assert [one.numbers for one in (first, second, third)] == ["seed", "seed", "classic"]
 
 
 # ---------------------------------------------------------------- concepts
@@ -210,9 +258,15 @@ def test_a_switch_changes_its_own_numbers_alone():
 
 
 def test_an_interval_holds_its_mean_and_is_a_point_for_equal_values():
-    low, high = presets.interval([0.1, 0.2, 0.3, 0.4, 0.5])
+    low, high = statistics.interval([0.1, 0.2, 0.3, 0.4, 0.5])
     assert 0.1 < low < 0.3 < high < 0.5
-    assert presets.interval([0.25] * 5) == (0.25, 0.25)
+    assert statistics.interval([0.25] * 5) == (0.25, 0.25)
+
+
+def test_samples_are_new_if_no_name_is_and_differ_if_no_other_sample_is():
+    name = presets.goldens.of_garden().lines[0]
+    found = presets.of_samples([name, "zzzz", "zzzz", ""])
+    assert found == {"new": 0.75, "different": 0.75, "length": (len(name) + 8) / 4}
 
 
 @pytest.mark.parametrize(
@@ -227,7 +281,7 @@ def test_an_interval_holds_its_mean_and_is_a_point_for_equal_values():
 def test_nothing_is_claimed_where_zero_is_inside_or_seeds_disagree(
     low: float, high: float, above: int, said: str
 ):
-    assert presets.verdict({"low": low, "high": high, "above": above, "losses": [0.0] * 5}) == said
+    assert statistics.claim(low, high, above, 5) == said
 
 
 # ---------------------------------------------------------------- what is kept
@@ -239,6 +293,8 @@ def test_the_figures_kept_follow_from_the_table_and_hold_no_line_of_code():
     assert {one["name"] for one in kept["concepts"]} == {one.name for one in concepts.table()}
     own = next(row for row in kept["repositories"] if row["own"])
     assert own["source"] == dig.measure(clones.own_files(clones.sites()[-1]))[0]["source"]
+    assert [one["sha256"] for one in kept["gist"]] == [one.sha256 for one in gist.versions()]
+    assert [one["values"] for one in kept["gist"]] == [one.values for one in gist.versions()]
     assert "def " not in json.dumps(kept) and "import " not in json.dumps(kept)
 
 
@@ -255,8 +311,9 @@ def test_fetch_asks_for_a_folder():
 def test_a_run_repeats_to_the_last_bit():
     with presets.fastest(("c-fast", *presets.FASTEST)) as engine:
         first, again = (presets.run(engine, presets.Trial("seed").preset, 42) for _ in range(2))
-    assert first.lines == again.lines
+    assert first == again
     [kept] = [
         one for one in dig.load()["presets"]["trials"] if (one["start"], one["switched"]) == ("seed", "")
     ]
-    assert presets.end_of(presets.losses_of(first)) == kept["losses"][0]
+    assert presets.end_of(first.losses) == kept["losses"][0]
+    assert list(first.samples[: presets.SHOWN]) == kept["samples"]

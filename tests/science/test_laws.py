@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from conformance.messages import Reply, Request, golden_of
 from harness.cli import main as cli
+from harness.cli import progress
 from harness.explain.mutants.catalogue import MUTANTS
 from science.laws import flows, hunt, models
 from science.laws.asking import Asker
@@ -86,6 +87,14 @@ def test_a_refusal_breaks_the_law_that_asked_and_nothing_else():
     by_name = {one.name: one for one in LAWS}
     assert judge(by_name["a-rate-of-0-moves-nothing"], Asker(answer)).broken
     assert not judge(by_name["weights-sum-to-one"], Asker(answer)).broken
+
+
+def test_progress_is_told_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(progress, "SPOKEN", 0.0)
+    told = CliRunner().invoke(cli.main, ["laws", "--flow", "text to tokens"]).stderr
+    assert "1 of 8: laws judged, text to tokens" in told and "8 of 8" in told
+    monkeypatch.setattr(progress, "SPOKEN", 1e9)
+    assert not CliRunner().invoke(cli.main, ["laws", "--flow", "text to tokens"]).stderr
 
 
 def test_the_command_shows_flows_and_names_what_is_broken(monkeypatch: pytest.MonkeyPatch):

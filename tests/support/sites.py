@@ -138,7 +138,14 @@ def _strata() -> dict[str, object]:
         "says": "",
         "dependencies": ["torch"],
     }
-    row |= {"kinds": {"Python": size}, "source": size, "identifiers": 40, "bytes": 3000, "compressed": 900}
+    row |= {
+        "kinds": {"Python": size},
+        "source": size,
+        "identifiers": 40,
+        "definitions": 6,
+        "bytes": 3000,
+        "compressed": 900,
+    }
     history = [{"day": "2020-04-12", "lines": 40}, {"day": "2020-04-18", "lines": 95}]
     old = row | {
         "name": "old",
@@ -150,6 +157,14 @@ def _strata() -> dict[str, object]:
     small = size | {"code": 30}
     new = row | {"name": "microgpt", "commit": "", "own": "reference/microgpt.py", "source": small}
     new |= {"commits": None, "first": None, "last": None, "history": [], "dependencies": []}
+    version = row | {
+        "name": "<first>",
+        "sha256": "b" * 64,
+        "day": "2026-02-11",
+        "said": "https://example.org",
+    }
+    version |= {"gradients": "a set", "tokens": "BOS first", "values": {"block": 8}, "lines": 100}
+    version |= {"new_text": None}
     step = {"before": "old", "after": "microgpt", "size": 0.33, "had": 2, "kept": 2, "new": 0}
     step |= {"new_text": 0.7, "compression": True}
     place = {"path": "a.py", "first": 3, "last": 9, "names": ["relu"]}
@@ -159,12 +174,15 @@ def _strata() -> dict[str, object]:
         "losses": [2.5],
         "mean": 2.5,
         "difference": 0.1,
-        "above": 1,
+        "samples": ["<anna>", "mia"],
     }
+    drawn = {"mean": 0.9, "difference": -0.02, "low": -0.03, "high": -0.01, "verdict": "lower"}
+    trial |= {"of_samples": {name: drawn for name in ("new", "different", "length")}}
     trial |= {"low": 0.05, "high": 0.2, "verdict": "higher"}
     start = trial | {"switched": "", "difference": 0.0, "low": 0.0, "high": 0.0, "verdict": "no claim"}
     return {
         "repositories": [old, new],
+        "gist": [version, version | {"name": "later", "day": "", "new_text": 0.1}],
         "distances": [{"pair": ["old", "microgpt"], "distance": 0.8}],
         "concepts": [
             {"name": "ReLU", "lives": True, "places": {"old": place, "microgpt": place}},
@@ -178,6 +196,7 @@ def _strata() -> dict[str, object]:
             "steps": 500,
             "end": 100,
             "confirmed": 10,
+            "drawn": 200,
             "values": {name: {"beta1": 0.9, "beta2": 0.95} for name in ("classic", "seed")},
             "switches": {"betas": ["beta1", "beta2"]},
             "trials": [start, trial],

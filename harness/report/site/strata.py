@@ -17,11 +17,16 @@ def values(found: Json | None) -> dict[str, Any]:
     concepts = found["concepts"]
     trials = found["presets"]["trials"]
     steps = found["steps"]
+    claims = [one["verdict"] for row in trials if row["switched"] for one in row["of_samples"].values()]
     return {
         "found": found,
         "rows": rows,
         "names": [row["name"] for row in rows],
         "steps": steps,
+        "has": {row["name"]: sum(row["name"] in one["places"] for one in concepts) for row in rows},
+        "differing": differing(found["gist"]),
+        "of_switches": len(claims),
+        "unclaimed": claims.count("no claim"),
         "smaller": sum(step["size"] < 1 for step in steps),
         "keeping": sum(2 * step["kept"] > step["had"] for step in steps),
         "compressions": [step for step in steps if step["compression"]],
@@ -62,10 +67,18 @@ def values(found: Json | None) -> dict[str, Any]:
     }
 
 
+def differing(versions: list[Json]) -> list[str]:
+    """The numbers that are not the same in every version of the gist."""
+    first = versions[0]["values"]
+    return [key for key in first if any(one["values"][key] != first[key] for one in versions)]
+
+
 def tree(found: Json) -> Any:
-    """The lives of the repositories and who descends from whom. What has no date stands at the end."""
+    """The lives of the repositories and who descends from whom. microgpt's is that of its gist."""
     rows = found["repositories"]
     days = {row["name"]: [_day(row["first"]), _day(row["last"])] for row in rows if row["first"]}
+    told = [_day(one["day"]) for one in found["gist"] if one["day"]]
+    days |= {row["name"]: [told[0], told[-1]] for row in rows if row["own"]}
     end = max(last for _, last in days.values())
     parents: dict[str, tuple[str, ...]] = {}
     for step in found["descent"]:
@@ -73,9 +86,9 @@ def tree(found: Json) -> Any:
     spans = [
         plots.Span(
             row["name"],
-            days.get(row["name"], (end, end))[0],
-            days.get(row["name"], (end, end))[1],
-            f"{row['first'][:7]} to {row['last'][:7]}" if row["first"] else "no date here",
+            days[row["name"]][0],
+            days[row["name"]][1],
+            f"{row['first'][:7]} to {row['last'][:7]}" if row["first"] else found["gist"][0]["day"],
             parents.get(row["name"], ()),
         )
         for row in rows
