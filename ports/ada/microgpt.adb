@@ -1,17 +1,22 @@
 --  The port ada of microgpt: a procedure for each verb (SPEC, section 12), and the command line.
 
 with Ada.Command_Line;
+with Ada.Containers.Vectors;
 with Ada.Exceptions;
 with Ada.Strings.Unbounded; use Ada.Strings.Unbounded;
 with Ada.Text_IO;
 with Exact;                 use Exact;
-with GPT;                   use GPT;
+with GPT;
 with Protocol;              use Protocol;
+with Tape;                  use Tape;
+with Twister;
 
 procedure Microgpt is
 
-   Verbs : constant String := "hello arith math random tokens graph forward backward adam train sample run";
-   Other : constant String := "an unknown key, or values that it does not take";
+   Greatest_Word : constant := 2 ** 32 - 1;
+   Other_Key     : constant String := "expected another key";
+
+   function "+" (Text : String) return Unbounded_String renames To_Unbounded_String;
 
    function Code_Points (Line : String) return Integers is
    begin
@@ -22,623 +27,573 @@ procedure Microgpt is
       end return;
    end Code_Points;
 
-   procedure Hello (R : in out Request; Answer : in out Reply) is
+   procedure Hello is
    begin
-      R.Finish;
-      Answer.Put_Line ("name ada");
-      Answer.Put_Line ("protocol 1");
-      Answer.Put_Line ("verbs " & Verbs);
-      Answer.Put_Line ("math exact");
+      Put_Line ("name ada");
+      Put_Line ("protocol 1");
+      Put_Line ("verbs hello arith math random tokens graph forward backward adam train sample run");
+      Put_Line ("math exact");
    end Hello;
 
-   function Result_Of_Line (R : Request) return Double is
-      X     : constant Doubles := R.Numbers (1);
-      Total : Double := 0.0;
-   begin
-      if R.Is_Line ("add", 2) then
-         return X (1) + X (2);
-      elsif R.Is_Line ("sub", 2) then
-         return X (1) - X (2);
-      elsif R.Is_Line ("mul", 2) then
-         return X (1) * X (2);
-      elsif R.Is_Line ("div", 2) then
-         return X (1) / X (2);
-      elsif R.Is_Line ("sqrt", 1) then
-         return Square_Root (X (1));
-      elsif R.Is_Line ("muladd", 3) then
-         return X (1) * X (2) + X (3);
-      elsif R.Key = "sum" and then X'Length > 0 then
-         for Each of X loop
-            Total := Total + Each;
-         end loop;
-      elsif R.Key = "dot" and then X'Length > 0 and then X'Length mod 2 = 0 then
-         for I in 1 .. X'Length / 2 loop
-            Total := Total + X (2 * I - 1) * X (2 * I);
-         end loop;
-      else
-         raise Bad_Request with Other;
-      end if;
-      return Total;
-   end Result_Of_Line;
+   procedure Arith is
 
-   procedure Arith (R : in out Request; Answer : in out Reply) is
+      function Result (Key : String; X : Doubles) return Double is
+         Total : Double := 0.0;
+      begin
+         Expect (X'Length = (if Key = "muladd" then 3 elsif Key = "sqrt" then 1 elsif Key in "sum" | "dot" then X'Length
+                             else 2), "as many values as the key takes");
+         if Key = "sum" then
+            for Each of X loop
+               Total := Total + Each;
+            end loop;
+         elsif Key = "dot" then
+            Expect (X'Length mod 2 = 0, "pairs");
+            for I in 1 .. X'Length / 2 loop
+               Total := Total + X (2 * I - 1) * X (2 * I);
+            end loop;
+         end if;
+         return
+           (if Key in "sum" | "dot" then Total
+            elsif Key = "add" then X (1) + X (2)
+            elsif Key = "sub" then X (1) - X (2)
+            elsif Key = "mul" then X (1) * X (2)
+            elsif Key = "div" then X (1) / X (2)
+            elsif Key = "sqrt" then Square_Root (X (1))
+            elsif Key = "muladd" then X (1) * X (2) + X (3)
+            else raise Bad_Request with Other_Key);
+      end Result;
+
+      procedure Answer (Key : String; X : Doubles) is
+      begin
+         Expect (X'Length > 0, "values");
+         if Key = "decimals" then
+            Expect (X'Length = 1 and then not (abs X (1) > 2.0 ** 53 and then Is_Finite (X (1))), "a size up to 2^53");
+            Put (Key, Code_Points (Decimals (X (1))));
+         else
+            Put (Key, Result (Key, X));
+         end if;
+      end Answer;
    begin
       loop
-         R.Take_Next;
-         if R.Is_Line ("decimals", 1) then
-            if abs R.Number (1) > 2.0 ** 53 and then Is_Finite (R.Number (1)) then
-               raise Bad_Request with "decimals takes |x| up to 2^53";
-            end if;
-            Answer.Put ("decimals", Code_Points (Decimals (R.Number (1))));
-         else
-            Answer.Put (R.Key, Result_Of_Line (R));
-         end if;
-         exit when R.At_End;
+         declare
+            Key : constant String := Take_Key;
+         begin
+            Answer (Key, Numbers);
+         end;
+         exit when At_End;
       end loop;
    end Arith;
 
-   --  The second value, which must be an integer or half-integer.
-   function Exponent (R : Request; Limit : Double) return Double is
-      C : constant Double := R.Number (2);
+   --  A number that must be an integer or half-integer.
+   function Exponent (Limit : Double) return Double is
    begin
-      if Is_NaN (C) or else abs C > Limit or else Double'Truncation (2.0 * C) /= 2.0 * C then
-         raise Bad_Request with "an exponent is an integer or half-integer up to" & Integer (Limit)'Image;
-      end if;
-      return C;
+      return C : constant Double := Number do
+         Expect (abs C <= Limit and then Double'Truncation (2.0 * C) = 2.0 * C, "an integer or half-integer");
+      end return;
    end Exponent;
 
-   procedure Math (R : in out Request; Answer : in out Reply) is
+   procedure Math is
+
+      function Result (Key : String; X : Double) return Double is
+      begin
+         Expect (Key not in "sin" | "cos" or else not (abs X > 8.0), "a size up to 8");
+         return
+           (if Key = "exp" then Exp (X)
+            elsif Key = "log" then Log (X)
+            elsif Key = "sin" then Sin (X)
+            elsif Key = "cos" then Cos (X)
+            elsif Key = "pow" then Pow (X, Exponent (4096.0))
+            else raise Bad_Request with Other_Key);
+      end Result;
    begin
-      R.Take_Math;
+      Take_Math;
       loop
-         R.Take_Next;
          declare
-            X : constant Double := R.Number (1);
-            Y : constant Double :=
-              (if R.Is_Line ("exp", 1) then Exp (X)
-               elsif R.Is_Line ("log", 1) then Log (X)
-               elsif R.Is_Line ("sin", 1) and then not (abs X > 8.0) then Sin (X)
-               elsif R.Is_Line ("cos", 1) and then not (abs X > 8.0) then Cos (X)
-               elsif R.Is_Line ("pow", 2) then Pow (X, Exponent (R, 4096.0))
-               else raise Bad_Request with Other);
+            Key : constant String := Take_Key;
          begin
-            Answer.Put (R.Key, Y);
+            Put (Key, Result (Key, Number));
          end;
-         exit when R.At_End;
+         exit when At_End;
       end loop;
    end Math;
 
-   procedure Put_Words (Answer : in out Reply; Key : String; T : in out Twister; Count : Natural) is
-      Line : Unbounded_String := To_Unbounded_String (Key);
+   procedure Put_Words (Key : String; Count : Natural) is
+      Line : Unbounded_String := +Key;
    begin
       for I in 1 .. Count loop
-         Append (Line, T.Draw'Image);  --  which begins with a space
+         Append (Line, Twister.Draw'Image);  --  which begins with a space
       end loop;
-      Answer.Put_Line (To_String (Line));
+      Put_Line (To_String (Line));
    end Put_Words;
 
-   procedure Random (R : in out Request; Answer : in out Reply) is
-      T : Twister;
+   procedure Random is
 
       procedure Put_State is
-         Line : Unbounded_String := To_Unbounded_String ("state" & T.Index'Image);
+         Line : Unbounded_String := +("state" & Twister.Index'Image);
       begin
-         for Each of T.State loop
+         for Each of Twister.State loop
             Append (Line, Each'Image);
          end loop;
-         Answer.Put_Line (To_String (Line));
-         if T.Has_Kept then
-            Answer.Put ("kept", T.Kept);
+         Put_Line (To_String (Line));
+         if Twister.Has_Kept then
+            Put ("kept", Twister.Kept);
          else
-            Answer.Put_Line ("kept none");
+            Put_Line ("kept none");
          end if;
       end Put_State;
-   begin
-      R.Take_Math;
-      R.Take ("seed");
-      if R.Count /= 1 then
-         raise Bad_Request with "seed takes one value";
-      end if;
-      T := Seeded (GPT.Word (R.Whole (1, 0, 2 ** 32 - 1)));
-      loop
-         R.Take_Next;
-         if R.Is_Line ("state", 0) then
+
+      procedure Answer (Key : String) is
+         Limit : constant Long_Long_Integer := (if Key = "shuffle" then 10_000 else 1000);
+         Count : constant Natural := (if Key = "state" then 0 else Natural (Whole (0, Limit)));
+         X     : constant Doubles := Numbers;
+      begin
+         Expect (X'Length = (if Key = "gauss" then 1 elsif Key = "choices" then Integer'Max (1, X'Length) else 0)
+                 and then X'Length <= 1000, "as many values as the key takes");
+         if Key = "state" then
             Put_State;
-         elsif R.Is_Line ("shuffle", 1) then
-            declare
-               Items : Integers := T.Shuffled (Integer (R.Whole (1, 0, 10_000)));
-            begin
-               for Each of Items loop
-                  Each := Each - 1;
-               end loop;
-               Answer.Put ("shuffle", Items);
-            end;
+         elsif Key = "words" then
+            Put_Words (Key, Count);
+         elsif Key = "random" then
+            Put (Key, Doubles'[for I in 1 .. Count => Twister.Random]);
+         elsif Key = "gauss" then
+            Put (Key, Doubles'[for I in 1 .. Count => Twister.Gauss (X (1))]);
+         elsif Key = "shuffle" then
+            Put (Key, Twister.Shuffled (Count));
+         elsif Key = "choices" then
+            Put (Key, Integers'[for I in 1 .. Count => Twister.Choice (X)]);
          else
-            declare
-               Count : constant Natural := Integer (R.Whole (1, 0, 1000));
-            begin
-               if R.Is_Line ("words", 1) then
-                  Put_Words (Answer, "words", T, Count);
-               elsif R.Is_Line ("random", 1) then
-                  Answer.Put ("random", Doubles'[for I in 1 .. Count => T.Random]);
-               elsif R.Is_Line ("gauss", 2) then
-                  declare
-                     Sigma : constant Double := R.Number (2);
-                  begin
-                     Answer.Put ("gauss", Doubles'[for I in 1 .. Count => T.Gauss (Sigma)]);
-                  end;
-               elsif R.Key = "choices" and then R.Count in 2 .. 1001 then
-                  declare
-                     Weights : constant Doubles := R.Numbers (2);
-                  begin
-                     Answer.Put ("choices", Integers'[for I in 1 .. Count => T.Choice (Weights)]);
-                  end;
-               else
-                  raise Bad_Request with Other;
-               end if;
-            end;
+            raise Bad_Request with Other_Key;
          end if;
-         exit when R.At_End;
+      end Answer;
+   begin
+      Take_Math;
+      Take ("seed");
+      Twister.Seed (Twister.Word (Whole (0, Greatest_Word)));
+      loop
+         Answer (Take_Key);
+         exit when At_End;
       end loop;
    end Random;
 
    --  The documents of the last lines.
-   function Take_Dataset (R : in out Request) return Integer_Lists.Vector is
+   function Take_Dataset return Integer_Lists.Vector is
    begin
       return Documents : Integer_Lists.Vector do
          loop
-            R.Take ("line");
+            Take ("line");
             declare
-               Line : constant Integers := R.Wholes (0, 16#10_ffff#);
+               Line : constant Integers := Wholes (0, 16#10_ffff#);
             begin
-               if Line'Length > 10_000 or else (for some Point of Line => Point in 16#d800# .. 16#dfff#) then
-                  raise Bad_Request with "a line has at most 10000 code points, and no surrogates";
-               end if;
-               Add_Document (Documents, Line);
+               Expect (Line'Length <= 10_000, "at most 10000 code points");
+               GPT.Add_Document (Documents, Line);
             end;
-            exit when R.At_End;
+            exit when At_End;
          end loop;
       end return;
    end Take_Dataset;
 
-   procedure Tokens (R : in out Request; Answer : in out Reply) is
-      Documents : constant Integer_Lists.Vector := Take_Dataset (R);
-      Points    : constant Integers := Vocabulary (Documents);
+   procedure Tokens is
+      Documents : constant Integer_Lists.Vector := Take_Dataset;
+      Points    : constant Integers := GPT.Distinct (Documents);
    begin
-      Answer.Put_Line ("documents" & Integer'Image (Documents.Last_Index));
-      Answer.Put ("vocabulary", Points);
-      Answer.Put_Line ("bos" & Integer'Image (Points'Length));
+      Put ("documents", Integers'[Documents.Last_Index]);
+      Put ("vocabulary", Points);
+      Put ("bos", Integers'[Points'Length]);
       for Document of Documents loop
-         Answer.Put ("encoded", Encoded (Document, Points));
+         Put ("encoded", GPT.Encoded (Document, Points));
       end loop;
    end Tokens;
 
-   package Node_Vectors renames Protocol.Integer_Vectors;
-
-   --  The node of the expression in the line taken last.
-   function Expression (R : Request; T : in out Tape; Known : Node_Vectors.Vector) return Node is
-
-      function Node_At (Place : Positive) return Node
-      is (Known (1 + Integer (R.Whole (Place, 0, Long_Long_Integer (Known.Last_Index) - 1))));
-
-      E : Node;
-   begin
-      if R.Is_Line ("leaf", 1) then
-         return T.Leaf (R.Number (1));
-      elsif R.Is_Line ("add", 2) then
-         return T.Add (Node_At (1), Node_At (2));
-      elsif R.Is_Line ("sub", 2) then
-         E := T.Mul (Node_At (2), -1.0);
-         return T.Add (Node_At (1), E);
-      elsif R.Is_Line ("mul", 2) then
-         return T.Mul (Node_At (1), Node_At (2));
-      elsif R.Is_Line ("div", 2) then
-         E := T.Pow (Node_At (2), -1.0);
-         return T.Mul (Node_At (1), E);
-      elsif R.Is_Line ("neg", 1) then
-         return T.Mul (Node_At (1), -1.0);
-      elsif R.Is_Line ("exp", 1) then
-         return T.Exp (Node_At (1));
-      elsif R.Is_Line ("log", 1) then
-         return T.Log (Node_At (1));
-      elsif R.Is_Line ("relu", 1) then
-         return T.Relu (Node_At (1));
-      elsif R.Is_Line ("pow", 2) then
-         return T.Pow (Node_At (1), Exponent (R, 1024.0));
-      elsif R.Is_Line ("add_number", 2) then
-         return T.Add (Node_At (1), R.Number (2));
-      elsif R.Is_Line ("sub_number", 2) then
-         return T.Add (Node_At (1), -R.Number (2));
-      elsif R.Is_Line ("mul_number", 2) then
-         return T.Mul (Node_At (1), R.Number (2));
-      elsif R.Is_Line ("div_number", 2) then
-         return T.Mul (Node_At (1), 1.0 / R.Number (2));
-      elsif R.Is_Line ("number_sub", 2) then
-         E := T.Mul (Node_At (2), -1.0);
-         return T.Add (E, R.Number (1));
-      elsif R.Is_Line ("number_div", 2) then
-         E := T.Pow (Node_At (2), -1.0);
-         return T.Mul (E, R.Number (1));
-      elsif R.Key = "sum" and then R.Count > 0 then
-         E := T.Add (Node_At (1), 0.0);
-         for I in 2 .. R.Count loop
-            E := T.Add (E, Node_At (I));
-         end loop;
-         return E;
-      else
-         raise Bad_Request with "an unknown expression, or operands that it does not take";
-      end if;
-   end Expression;
-
-   procedure Graph (R : in out Request; Answer : in out Reply) is
-      T     : Tape;
+   procedure Graph is
+      package Node_Vectors is new Ada.Containers.Vectors (Positive, Node);
       Known : Node_Vectors.Vector;
-      Root  : Natural;
+
+      function Operand return Node
+      is (Known (1 + Integer (Whole (0, Long_Long_Integer (Known.Last_Index) - 1))));
+
+      --  Operands are read first, in their order.
+      function Expression (Key : String) return Node is
+         A, B, E : Node;
+         C       : Double := 0.0;
+      begin
+         if Key in "leaf" | "number_sub" | "number_div" then
+            C := Number;
+         end if;
+         if Key /= "leaf" then
+            A := Operand;
+         end if;
+         if Key in "add" | "sub" | "mul" | "div" then
+            B := Operand;
+         elsif Key in "add_number" | "sub_number" | "mul_number" | "div_number" then
+            C := Number;
+         elsif Key = "pow" then
+            C := Exponent (1024.0);
+         elsif Key = "sum" then
+            E := A + 0.0;
+            while Has_More loop
+               B := Operand;
+               E := E + B;
+            end loop;
+         end if;
+         return
+           (if Key = "leaf" then Leaf (C)
+            elsif Key = "add" then A + B
+            elsif Key = "sub" then A + (-1.0) * B
+            elsif Key = "mul" then A * B
+            elsif Key = "div" then A * B ** (-1.0)
+            elsif Key = "neg" then (-1.0) * A
+            elsif Key = "exp" then Exp (A)
+            elsif Key = "log" then Log (A)
+            elsif Key = "relu" then Relu (A)
+            elsif Key = "pow" then A ** C
+            elsif Key = "add_number" then A + C
+            elsif Key = "sub_number" then A + (-C)
+            elsif Key = "mul_number" then C * A
+            elsif Key = "div_number" then (1.0 / C) * A
+            elsif Key = "number_sub" then (-1.0) * A + C
+            elsif Key = "number_div" then C * A ** (-1.0)
+            elsif Key = "sum" then E
+            else raise Bad_Request with Other_Key);
+      end Expression;
+
+      Root : Node;
    begin
-      R.Take_Math;
-      while not R.Next_Is ("root") loop
-         R.Take_Next;
-         Known.Append (Expression (R, T, Known));
+      Tape.Clear;
+      Take_Math;
+      while not Next_Is ("root") loop
+         Known.Append (Expression (Take_Key));
       end loop;
-      Root := R.Take_Whole ("root", 0, Known.Last_Index - 1);
-      R.Finish;
-      T.Backward (Known (Root + 1));
+      Take ("root");
+      Root := Operand;
+      Tape.Backward (Root);
       for N of Known loop
-         Answer.Put ("value", T.Value (N));
+         Put ("value", Value (N));
       end loop;
       for N of Known loop
-         Answer.Put ("gradient", T.Gradient (N));
+         Put ("gradient", Gradient (N));
       end loop;
    end Graph;
 
-   function Take_Shape (R : in out Request) return Shape is
+   procedure Expect_Increasing (List : Integers) is
    begin
-      R.Take_Math;
-      return S : Shape do
-         S.Layers := R.Take_Whole ("layers", 1, 16);
-         S.Heads := R.Take_Whole ("heads", 1, 64);
-         S.Embedding := R.Take_Whole ("embedding", 1, 512);
-         if S.Embedding mod S.Heads /= 0 then
-            raise Bad_Request with "embedding must be a multiple of heads";
-         end if;
-         S.Block := R.Take_Whole ("block", 1, 1024);
-         S.Vocabulary := R.Take_Whole ("vocabulary", 2, 2048);
-         S.Is_Squared := R.Take_Choice ("activation", "relu", "squared_relu");
-         for T in 0 .. S.Block - 1 loop
-            R.Take ("attend");
-            declare
-               List : constant Integers := R.Wholes (0, T);
-            begin
-               if List'Length = 0 or else List (List'Last) /= T
-                 or else (for some I in 2 .. List'Last => List (I - 1) >= List (I))
-               then
-                  raise Bad_Request with "attend must increase and end with its own position" & T'Image;
-               end if;
-               S.Attend.Append (List);
-            end;
-         end loop;
-      end return;
+      Expect ((for all I in 2 .. List'Last => List (I - 1) < List (I)), "integers that increase");
+   end Expect_Increasing;
+
+   procedure Take_Shape is
+   begin
+      Take_Math;
+      GPT.Layers := Whole ("layers", 1, 16);
+      GPT.Heads := Whole ("heads", 1, 64);
+      GPT.Embedding := Whole ("embedding", 1, 512);
+      Expect (GPT.Embedding mod GPT.Heads = 0, "an embedding that is a multiple of heads");
+      GPT.Block := Whole ("block", 1, 1024);
+      GPT.Vocabulary := Whole ("vocabulary", 2, 2048);
+      GPT.Is_Squared := Choice ("activation", "relu", "squared_relu");
+      GPT.Is_Traced := False;
+      GPT.Attend.Clear;
+      for T in 0 .. GPT.Block - 1 loop
+         Take ("attend");
+         declare
+            List : constant Integers := Wholes (0, T);
+         begin
+            Expect_Increasing (List);
+            Expect (List'Length > 0 and then List (List'Last) = T, "its own position as the last");
+            GPT.Attend.Append (List);
+         end;
+      end loop;
+      GPT.Make_Matrices;
    end Take_Shape;
 
-   function Take_Document (R : in out Request; S : Shape) return Integers is
+   function Take_Document return Integers is
    begin
-      R.Take ("tokens");
-      if R.Count < 2 then
-         raise Bad_Request with "tokens takes two or more";
-      end if;
-      return R.Wholes (0, S.Vocabulary - 1);
+      Take ("tokens");
+      return Document : constant Integers := Wholes (0, GPT.Vocabulary - 1) do
+         Expect (Document'Length >= 2, "two or more tokens");
+      end return;
    end Take_Document;
 
-   procedure Take_Model_And_Document (R : in out Request; Net : in out Model; Document : out Integer_Lists.Vector) is
-      S : constant Shape := Take_Shape (R);
+   function Take_Matrices (Prefix : String := "") return Double_Vectors.Vector is
+      Rows, Columns : Natural;
    begin
-      Document.Append (Take_Document (R, S));
-      Net.Make (S, Take_Matrices (R, S, ""));
-      R.Finish;
-   end Take_Model_And_Document;
+      return X : Double_Vectors.Vector do
+         for W of GPT.Matrices loop
+            Rows := W.Rows;
+            Columns := W.Columns;
+            Take_Tensor (Prefix & To_String (W.Name), Rows, Columns, X);
+         end loop;
+      end return;
+   end Take_Matrices;
 
-   procedure Forward (R : in out Request; Answer : aliased in out Reply) is
-      Net      : Model;
-      Document : Integer_Lists.Vector;
-      Root     : Node;
+   procedure Put_Matrices (Prefix : String; X : Double_Vectors.Vector) is
    begin
-      Take_Model_And_Document (R, Net, Document);
-      Net.Note := Answer'Unchecked_Access;
-      Root := Net.Loss (Document (1));
-      Answer.Put ("loss", Net.Line.Value (Root));
+      for W of GPT.Matrices loop
+         Put_Tensor (Prefix & To_String (W.Name), W.Rows, W.Columns, X, W.First);
+      end loop;
+   end Put_Matrices;
+
+   procedure Forward is
+   begin
+      Take_Shape;
+      declare
+         Document : constant Integers := Take_Document;
+      begin
+         GPT.Start (Take_Matrices);
+         GPT.Is_Traced := True;
+         Put ("loss", Value (GPT.Loss (Document)));
+      end;
    end Forward;
 
-   procedure Backward (R : in out Request; Answer : in out Reply) is
-      Net      : Model;
-      Document : Integer_Lists.Vector;
-      Root     : Node;
+   procedure Backward is
+      Root : Node;
    begin
-      Take_Model_And_Document (R, Net, Document);
-      Root := Net.Loss (Document (1));
-      Net.Line.Backward (Root);
-      Answer.Put ("loss", Net.Line.Value (Root));
-      Put_Matrices (Answer, Net.Form, "", Net.Gradients);
+      Take_Shape;
+      declare
+         Document : constant Integers := Take_Document;
+      begin
+         GPT.Start (Take_Matrices);
+         Root := GPT.Loss (Document);
+      end;
+      Tape.Backward (Root);
+      Put ("loss", Value (Root));
+      Put_Matrices ("", GPT.Gradients);
    end Backward;
 
-   function Take_Adam (R : in out Request) return Adam is
+   function Take_Adam return GPT.Adam is
    begin
-      return A : Adam do
-         A.Learning_Rate := R.Take_Number ("learning_rate");
-         A.Beta_1 := R.Take_Number ("beta1");
-         A.Beta_2 := R.Take_Number ("beta2");
-         A.Epsilon := R.Take_Number ("epsilon");
-         A.Is_Cosine := R.Take_Choice ("schedule", "linear", "cosine");
-         A.Steps := R.Take_Whole ("steps", 1, 4096);
+      return A : GPT.Adam do
+         A.Learning_Rate := Number ("learning_rate");
+         A.Beta_1 := Number ("beta1");
+         A.Beta_2 := Number ("beta2");
+         A.Epsilon := Number ("epsilon");
+         A.Is_Cosine := Choice ("schedule", "linear", "cosine");
+         A.Steps := Whole ("steps", 1, 4096);
       end return;
    end Take_Adam;
 
-   procedure Update (R : in out Request; Answer : in out Reply) is
-      A             : Adam;
+   procedure Adam is
+      A             : GPT.Adam;
       Step          : Natural;
       Rows, Columns : Natural := 0;
       P, G, M, V    : Double_Vectors.Vector;
    begin
-      R.Take_Math;
-      A := Take_Adam (R);
-      Step := R.Take_Whole ("step", 0, A.Steps - 1);
-      R.Take_Tensor ("parameters", Rows, Columns, P);
-      R.Take_Tensor ("gradients", Rows, Columns, G);
-      R.Take_Tensor ("m", Rows, Columns, M);
-      R.Take_Tensor ("v", Rows, Columns, V);
-      R.Finish;
-      A.Update (Step, P, G, M, V);
-      Answer.Put ("rate", A.Rate (Step));
-      Answer.Put ("correction1", Correction (A.Beta_1, Step));
-      Answer.Put ("correction2", Correction (A.Beta_2, Step));
-      Answer.Put_Tensor ("m", Rows, Columns, M);
-      Answer.Put_Tensor ("v", Rows, Columns, V);
-      Answer.Put_Tensor ("parameters", Rows, Columns, P);
-   end Update;
+      Take_Math;
+      A := Take_Adam;
+      Step := Whole ("step", 0, Long_Long_Integer (A.Steps) - 1);
+      Take_Tensor ("parameters", Rows, Columns, P);
+      Take_Tensor ("gradients", Rows, Columns, G);
+      Take_Tensor ("m", Rows, Columns, M);
+      Take_Tensor ("v", Rows, Columns, V);
+      GPT.Update (A, Step, P, G, M, V);
+      Put ("rate", GPT.Rate (A, Step));
+      Put ("correction1", GPT.Correction (A.Beta_1, Step));
+      Put ("correction2", GPT.Correction (A.Beta_2, Step));
+      Put_Tensor ("m", Rows, Columns, M);
+      Put_Tensor ("v", Rows, Columns, V);
+      Put_Tensor ("parameters", Rows, Columns, P);
+   end Adam;
 
-   procedure Train (R : in out Request; Answer : in out Reply) is
-      S           : constant Shape := Take_Shape (R);
-      A           : constant Adam := Take_Adam (R);
-      From        : constant Natural := R.Take_Whole ("from", 0, A.Steps - 1);
-      Last        : constant Natural := From + R.Take_Whole ("count", 1, A.Steps - From) - 1;
-      Full        : Integer_Lists.Vector;
-      Documents   : Integer_Lists.Vector;
-      Net         : Model;
-      M, V, G     : Double_Vectors.Vector;
-      Loss        : Double;
+   procedure Train is
+      A               : GPT.Adam;
+      From, Last      : Natural;
+      Full, Documents : Integer_Lists.Vector;
+      Loss            : Double;
+
+      procedure For_Each_List (Put_List : not null access procedure (Name : String; X : Double_Vectors.Vector)) is
+      begin
+         Put_List ("gradients", GPT.Gradients);
+         Put_List ("m", GPT.M);
+         Put_List ("v", GPT.V);
+         Put_List ("parameters", GPT.Parameters);
+      end For_Each_List;
+
+      procedure Put_Full (Name : String; X : Double_Vectors.Vector) is
+      begin
+         Put_Matrices (Name & ".", X);
+      end Put_Full;
    begin
-      R.Take ("full");
-      Full.Append (R.Wholes (From, Last));
-      if (for some I in 2 .. R.Count => Full (1) (I - 1) >= Full (1) (I)) then
-         raise Bad_Request with "the steps of full must increase";
-      end if;
+      Take_Shape;
+      A := Take_Adam;
+      From := Whole ("from", 0, Long_Long_Integer (A.Steps) - 1);
+      Last := From + Whole ("count", 1, Long_Long_Integer (A.Steps - From)) - 1;
+      Take ("full");
+      Full.Append (Wholes (From, Last));
+      Expect_Increasing (Full (1));
       loop
-         Documents.Append (Take_Document (R, S));
-         exit when not R.Next_Is ("tokens");
+         Documents.Append (Take_Document);
+         exit when not Next_Is ("tokens");
       end loop;
-      Net.Make (S, Take_Matrices (R, S, ""));
-      if From = 0 then
-         M := Double_Vectors.To_Vector (0.0, Net.Parameters.Length);
-         V := M;
-      else
-         M := Take_Matrices (R, S, "m.");
-         V := Take_Matrices (R, S, "v.");
+      GPT.Start (Take_Matrices);
+      if From > 0 then
+         GPT.M := Take_Matrices ("m.");
+         GPT.V := Take_Matrices ("v.");
       end if;
-      R.Finish;
       for Step in From .. Last loop
-         Loss := A.Train (Step, Net, Documents (1 + Step mod Documents.Last_Index), M, V);
-         G := Net.Gradients;
-         Answer.Put_Line ("step" & Step'Image);
-         Answer.Put ("loss", Loss);
-         Answer.Put_Checksum ("gradients", G);
-         Answer.Put_Checksum ("m", M);
-         Answer.Put_Checksum ("v", V);
-         Answer.Put_Checksum ("parameters", Net.Parameters);
+         Loss := GPT.Train (A, Step, Documents (1 + Step mod Documents.Last_Index));
+         Put ("step", Integers'[Step]);
+         Put ("loss", Loss);
+         For_Each_List (Put_Checksum'Access);
          if (for some Each of Full (1) => Each = Step) then
-            Put_Matrices (Answer, S, "gradients.", G);
-            Put_Matrices (Answer, S, "m.", M);
-            Put_Matrices (Answer, S, "v.", V);
-            Put_Matrices (Answer, S, "parameters.", Net.Parameters);
+            For_Each_List (Put_Full'Access);
          end if;
       end loop;
    end Train;
 
-   procedure Sample (R : in out Request; Answer : aliased in out Reply) is
-      S           : constant Shape := Take_Shape (R);
-      Temperature : constant Double := R.Take_Number ("temperature");
-      Samples     : constant Natural := R.Take_Whole ("samples", 0, 1000);
-      Net         : Model;
-      T           : Twister;
+   procedure Sample is
+      Temperature : Double;
+      Samples     : Natural;
+
+      procedure Put_Sample is
+         Token : Positive := GPT.Vocabulary;
+      begin
+         for T in 1 .. GPT.Block loop
+            declare
+               Probabilities : constant Doubles := GPT.Predict (T, Token, Temperature);
+            begin
+               Token := 1 + Twister.Choice (Probabilities);
+               Put ("probabilities", Probabilities);
+               Put ("token", Integers'[Token - 1]);
+            end;
+            exit when Token = GPT.Vocabulary;
+         end loop;
+      end Put_Sample;
    begin
-      Net.Make (S, Take_Matrices (R, S, ""));
-      R.Take ("state");
-      if R.Count /= 625 then
-         raise Bad_Request with "state takes an index and 624 words";
-      end if;
-      T.Index := Integer (R.Whole (1, 0, 624));
-      for I in T.State'Range loop
-         T.State (I) := GPT.Word (R.Whole (I + 2, 0, 2 ** 32 - 1));
+      Take_Shape;
+      Temperature := Number ("temperature");
+      Samples := Whole ("samples", 0, 1000);
+      GPT.Start (Take_Matrices);
+      Twister.Index := Whole ("state", 0, 624);
+      for Each of Twister.State loop
+         Each := Twister.Word (Whole (0, Greatest_Word));
       end loop;
-      R.Take ("kept");
-      if R.Count /= 1 then
-         raise Bad_Request with "kept takes one value";
+      Take ("kept");
+      Twister.Has_Kept := not Next_Is ("none", ' ');
+      if Twister.Has_Kept then
+         Twister.Kept := Number;
+      else
+         Expect (Word = "none", "none");
       end if;
-      T.Has_Kept := R.Word (1) /= "none";
-      T.Kept := (if T.Has_Kept then R.Number (1) else 0.0);
-      R.Finish;
-      Net.Note := Answer'Unchecked_Access;
       for I in 0 .. Samples - 1 loop
-         Answer.Put_Line ("sample" & I'Image);
-         declare
-            Unused : constant Integers := Net.Sample (Temperature, T);
-         begin
-            null;
-         end;
+         Put ("sample", Integers'[I]);
+         Put_Sample;
       end loop;
-      Put_Words (Answer, "word", T, 1);
+      Put_Words ("word", 1);
    end Sample;
 
-   procedure Run (R : in out Request; Answer : in out Reply) is
-      Net     : Model;
-      M, V    : Double_Vectors.Vector;
-      T       : Twister;
-      Is_Seed : Boolean;
-      Steps   : Positive;
-      Samples : Natural;
-
-      procedure Put_Print (Line : String; Points : Integers) is
-      begin
-         Answer.Put ("print", Code_Points (Line) & Points);
-      end Put_Print;
+   procedure Put_Print (Line : String; Points : Integers) is
    begin
-      R.Take_Math;
-      Is_Seed := not R.Take_Choice ("preset", "seed", "classic");
-      Steps := R.Take_Whole ("steps", 1, 4096);
-      Samples := R.Take_Whole ("samples", 0, 1000);
-      GPT.Run (Is_Seed, Steps, Samples, Take_Dataset (R), Put_Print'Access, Net, M, V, T);
-      Answer.Put_Checksum ("parameters", Net.Parameters);
-      Answer.Put_Checksum ("m", M);
-      Answer.Put_Checksum ("v", V);
-      Put_Words (Answer, "word", T, 1);
+      Put ("print", Code_Points (Line) & Points);
+   end Put_Print;
+
+   procedure Run is
+      Is_Seed        : Boolean;
+      Steps, Samples : Natural;
+   begin
+      Take_Math;
+      Is_Seed := not Choice ("preset", "seed", "classic");
+      Steps := Whole ("steps", 1, 4096);
+      Samples := Whole ("samples", 0, 1000);
+      GPT.Run (Is_Seed, Steps, Samples, Take_Dataset, Put_Print'Access);
+      Put_Checksum ("parameters", GPT.Parameters);
+      Put_Checksum ("m", GPT.M);
+      Put_Checksum ("v", GPT.V);
+      Put_Words ("word", 1);
    end Run;
 
-   procedure Dispatch (R : in out Request; Answer : aliased in out Reply) is
-      Verb : constant String := R.Verb;
-   begin
-      if not R.Is_Complete then
-         raise Bad_Request with "the input ended before the line end";
-      elsif R.Id = "-" and then Verb = "" then
-         raise Bad_Request with "expected a verb and an id";
-      end if;
-      Answer.Put_Line ("ok " & R.Id);
-      if Verb = "hello" then
-         Hello (R, Answer);
-      elsif Verb = "arith" then
-         Arith (R, Answer);
-      elsif Verb = "math" then
-         Math (R, Answer);
-      elsif Verb = "random" then
-         Random (R, Answer);
-      elsif Verb = "tokens" then
-         Tokens (R, Answer);
-      elsif Verb = "graph" then
-         Graph (R, Answer);
-      elsif Verb = "forward" then
-         Forward (R, Answer);
-      elsif Verb = "backward" then
-         Backward (R, Answer);
-      elsif Verb = "adam" then
-         Update (R, Answer);
-      elsif Verb = "train" then
-         Train (R, Answer);
-      elsif Verb = "sample" then
-         Sample (R, Answer);
-      elsif Verb = "run" then
-         Run (R, Answer);
-      else
-         raise Bad_Request with "unsupported";
-      end if;
-   end Dispatch;
+   type Verb is record
+      Name   : Unbounded_String;
+      Answer : access procedure;
+   end record;
 
-   --  The reply is known before it is sent, since a request can be wrong at its last line.
+   Verbs : constant array (Positive range <>) of Verb :=
+     [(+"hello", Hello'Access), (+"arith", Arith'Access), (+"math", Math'Access), (+"random", Random'Access),
+      (+"tokens", Tokens'Access), (+"graph", Graph'Access), (+"forward", Forward'Access),
+      (+"backward", Backward'Access), (+"adam", Adam'Access), (+"train", Train'Access), (+"sample", Sample'Access),
+      (+"run", Run'Access)];
+
+   procedure Answer (Name : String) is
+   begin
+      for Each of Verbs loop
+         if Each.Name = Name then
+            Each.Answer.all;
+            Expect (At_End and then not Has_More, "end");
+            Send ("ok " & Id);
+            return;
+         end if;
+      end loop;
+      raise Bad_Request with "unsupported";
+   end Answer;
+
    procedure Answer_Requests is
       Is_There : Boolean;
    begin
       loop
-         declare
-            R      : Request;
-            Answer : aliased Reply;
+         Read (Is_There);
+         exit when not Is_There;
          begin
-            R.Read (Is_There);
-            exit when not Is_There;
-            begin
-               Dispatch (R, Answer);
-            exception
-               when Problem : Bad_Request =>
-                  Answer.Text := Null_Unbounded_String;
-                  Answer.Put_Line ("error " & R.Id & " " & Ada.Exceptions.Exception_Message (Problem));
-            end;
-            Answer.Put_Line ("end");
-            Send (Answer.Text);
+            Answer (Take_Verb);
+         exception
+            when Problem : Bad_Request =>
+               Send_Error (Ada.Exceptions.Exception_Message (Problem));
          end;
       end loop;
    end Answer_Requests;
 
-   --  The command line: UTF-8 in and out.
-
+   --  UTF-8. Of what is wrong, it makes code points that are written otherwise.
    function Decoded (Line : Unbounded_String) return Integers is
-      Least  : constant array (0 .. 3) of Natural := [0, 16#80#, 16#800#, 16#1_0000#];  --  that takes so many more bytes
-      Points : Integers (1 .. Length (Line));
+      Points : Integers (1 .. Length (Line)) := [others => 0];
       Count  : Natural := 0;
-      I      : Positive := 1;
-      More   : Natural;
-      Point  : Natural;
-
-      function Byte (Place : Positive) return Natural
-      is (if Place > Length (Line) then 0 else Character'Pos (Element (Line, Place)));
+      Byte   : Natural;
    begin
-      while I <= Length (Line) loop
-         Point := Byte (I);
-         case Point is
-            when 0 .. 16#7f# =>
-               More := 0;
-            when 16#c0# .. 16#df# =>
-               More := 1;
-               Point := Point mod 32;
-            when 16#e0# .. 16#ef# =>
-               More := 2;
-               Point := Point mod 16;
-            when 16#f0# .. 16#f7# =>
-               More := 3;
-               Point := Point mod 8;
-            when others =>
-               raise Bad_Request with "the input is not UTF-8";
-         end case;
-         for K in I + 1 .. I + More loop
-            if Byte (K) not in 16#80# .. 16#bf# then
-               raise Bad_Request with "the input is not UTF-8";
-            end if;
-            Point := Point * 64 + Byte (K) mod 64;
-         end loop;
-         if Point < Least (More) or else Point > 16#10_ffff# or else Point in 16#d800# .. 16#dfff# then
-            raise Bad_Request with "the input is not UTF-8";
+      for I in 1 .. Length (Line) loop
+         Byte := Character'Pos (Element (Line, I));
+         if Byte in 16#80# .. 16#bf# and then Count > 0 then
+            Points (Count) := (Points (Count) mod 2 ** 24) * 64 + Byte mod 64;
+         else
+            Count := Count + 1;
+            Points (Count) :=
+              (case Byte is
+                 when 16#c0# .. 16#df# => Byte mod 32,
+                 when 16#e0# .. 16#ef# => Byte mod 16,
+                 when 16#f0# .. 16#ff# => Byte mod 8,
+                 when others           => Byte);
          end if;
-         Count := Count + 1;
-         Points (Count) := Point;
-         I := I + More + 1;
       end loop;
       return Points (1 .. Count);
    end Decoded;
 
-   procedure Print (Line : String; Points : Integers) is
-      Text : Unbounded_String := To_Unbounded_String (Line);
+   function Encoded (Points : Integers) return Unbounded_String is
       More : Natural;
    begin
-      for Point of Points loop
-         More := (if Point < 16#80# then 0 elsif Point < 16#800# then 1 elsif Point < 16#1_0000# then 2 else 3);
-         Append (Text, Character'Val ((case More is when 0 => 0, when 1 => 16#c0#, when 2 => 16#e0#, when others => 16#f0#)
-                                      + Point / 64 ** More));
-         for K in reverse 0 .. More - 1 loop
-            Append (Text, Character'Val (16#80# + Point / 64 ** K mod 64));
+      return Text : Unbounded_String do
+         for Point of Points loop
+            More := (if Point < 16#80# then 0 elsif Point < 16#800# then 1 elsif Point < 16#1_0000# then 2 else 3);
+            Append (Text, Character'Val
+                    ((case More is when 0 => 0, when 1 => 16#c0#, when 2 => 16#e0#, when others => 16#f0#)
+                     + Point / 64 ** More mod 128));
+            for K in reverse 0 .. More - 1 loop
+               Append (Text, Character'Val (16#80# + Point / 64 ** K mod 64));
+            end loop;
          end loop;
-      end loop;
-      Append (Text, Character'Val (10));
-      Send (Text);
+      end return;
+   end Encoded;
+
+   procedure Print (Line : String; Points : Integers) is
+   begin
+      Write (Line & Encoded (Points) & ASCII.LF);
    end Print;
 
    procedure Run_Preset (Is_Seed : Boolean) is
       Documents : Integer_Lists.Vector;
       Line      : Unbounded_String;
       Is_There  : Boolean;
-      Net       : Model;
-      M, V      : Double_Vectors.Vector;
-      T         : Twister;
    begin
       loop
          Read_Line (Line, Is_There);
          exit when not Is_There;
-         Add_Document (Documents, Decoded (Line));
+         GPT.Add_Document (Documents, Decoded (Line));
+         Expect (Encoded (Decoded (Line)) = Line, "UTF-8");
       end loop;
-      GPT.Run (Is_Seed, (if Is_Seed then 500 else 1000), 20, Documents, Print'Access, Net, M, V, T);
+      GPT.Run (Is_Seed, (if Is_Seed then 500 else 1000), 20, Documents, Print'Access);
    end Run_Preset;
 
    use Ada.Command_Line;

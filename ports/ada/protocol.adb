@@ -1,190 +1,157 @@
-with Ada.Characters.Latin_1;
-with GNAT.OS_Lib;
-with Interfaces;
+with Interfaces;          use Interfaces;
+with Interfaces.C_Streams;
 
 package body Protocol is
 
-   use Interfaces;
-
    Longest : constant := 65_536;
-   LF      : Character renames Ada.Characters.Latin_1.LF;
-   Digit   : constant String := "0123456789abcdef";
+   LF      : Character renames ASCII.LF;
 
-   Buffer       : String (1 .. 65_536);
-   First, Limit : Natural := 0;  --  what was read but not yet taken is Buffer (First + 1 .. Limit)
+   Request : Unbounded_String;  --  with a line feed before each line and after the last
+   Next    : Positive;
+   Name    : Unbounded_String;
+   Reply   : Unbounded_String;
+
+   procedure Expect (Is_Right : Boolean; What : String) is
+   begin
+      if not Is_Right then
+         raise Bad_Request with "expected " & What;
+      end if;
+   end Expect;
 
    procedure Read_Line (Line : out Unbounded_String; Is_There : out Boolean) is
-      use GNAT.OS_Lib;
+      use Interfaces.C_Streams;
+      Byte : int;
    begin
       Line := Null_Unbounded_String;
-      Is_There := False;
       loop
-         if First = Limit then
-            First := 0;
-            Limit := Read (Standin, Buffer'Address, Buffer'Length);
-            exit when Limit = 0;
-         end if;
-         Is_There := True;
-         for I in First + 1 .. Limit loop
-            if Buffer (I) = LF then
-               Append (Line, Buffer (First + 1 .. I - 1));
-               First := I;
-               return;
-            end if;
-         end loop;
-         Append (Line, Buffer (First + 1 .. Limit));
-         First := Limit;
+         Byte := fgetc (stdin);
+         exit when Byte in EOF | Character'Pos (LF);
+         Append (Line, Character'Val (Byte));
       end loop;
+      Is_There := Byte /= EOF or else Length (Line) > 0;
    end Read_Line;
 
-   procedure Send (Text : Unbounded_String) is
-      use GNAT.OS_Lib;
-      Piece   : constant := 32_768;
-      From    : Positive := 1;
-      Written : Integer;
+   procedure Write (Text : Unbounded_String) is
+      use Interfaces.C_Streams;
+      Unused : int;
    begin
-      while From <= Length (Text) loop
-         declare
-            Part : constant String := Slice (Text, From, Integer'Min (From + Piece - 1, Length (Text)));
-         begin
-            Written := Write (Standout, Part'Address, Part'Length);
-            exit when Written <= 0;
-            From := From + Written;
-         end;
+      for I in 1 .. Length (Text) loop
+         Unused := fputc (Character'Pos (Element (Text, I)), stdout);
       end loop;
-   end Send;
+      Unused := fflush (stdout);
+   end Write;
 
-   --  One that nothing allows becomes an empty line: nothing allows that, either.
-   procedure Read (R : in out Request; Is_There : out Boolean) is
-      Line  : Unbounded_String;
-      Ended : Boolean;
-
-      function Is_Plain return Boolean
-      is (for all I in 1 .. Length (Line) => Element (Line, I) in ' ' .. '~');
-
-      function Is_Id (Name : String) return Boolean
-      is (Name'Length in 1 .. 64
-          and then (for all C of Name => C in 'A' .. 'Z' | 'a' .. 'z' | '0' .. '9' | '.' | '_' | '-'));
+   --  A line that is too long, or that nothing ends, becomes an empty one: no verb allows that.
+   procedure Read (Is_There : out Boolean) is
+      Line : Unbounded_String;
    begin
+      Request := Null_Unbounded_String;
+      Reply := Null_Unbounded_String;
+      Name := To_Unbounded_String ("-");
+      Next := 1;
       loop
-         Read_Line (Line, Ended);
-         Ended := not Ended;
-         exit when Ended or else Line = "end";
-         R.Lines.Append (if Length (Line) <= Longest and then Is_Plain then To_String (Line) else "");
+         Read_Line (Line, Is_There);
+         exit when Line = "end";
+         if not Is_There and then Length (Request) = 0 then
+            return;
+         end if;
+         Append (Request, LF);
+         if Length (Line) <= Longest then
+            Append (Request, Line);
+         end if;
+         exit when not Is_There;
       end loop;
-      R.Complete := not Ended;
-      Is_There := R.Complete or else not R.Lines.Is_Empty;
-      if not R.Lines.Is_Empty then
-         R.Next := 1;
-         R.Take_Next;
-         R.Header := R.Count = 1 and then R.Key /= "" and then Is_Id (R.Word (1));
-      end if;
-      if R.Header then
-         R.Verb := To_Unbounded_String (R.Key);
-         R.Id := To_Unbounded_String (R.Word (1));
-      end if;
+      Append (Request, LF);
+      Is_There := True;
    end Read;
 
-   function Is_Complete (R : Request) return Boolean
-   is (R.Complete);
+   function Id return String
+   is (To_String (Name));
 
-   function Verb (R : Request) return String
-   is (To_String (R.Verb));
-
-   function Id (R : Request) return String
-   is (if R.Header then To_String (R.Id) else "-");
-
-   function At_End (R : Request) return Boolean
-   is (R.Next > R.Lines.Last_Index);
-
-   function Next_Is (R : Request; Key : String) return Boolean is
+   --  What follows the separator, if that comes next, up to another one.
+   function Following (Separator : Character) return String is
+      Stop : Positive := Next + 1;
    begin
-      if R.At_End then
-         return False;
+      if Next > Length (Request) or else Element (Request, Next) /= Separator then
+         return "";
       end if;
-      declare
-         Line : String renames R.Lines (R.Next);
-      begin
-         return Line = Key
-           or else (Line'Length > Key'Length and then Line (Line'First .. Line'First + Key'Length) = Key & ' ');
-      end;
-   end Next_Is;
-
-   procedure Take_Next (R : in out Request) is
-   begin
-      if R.At_End then
-         raise Bad_Request with "expected another line, but the request ends";
-      end if;
-      R.Line := To_Unbounded_String (R.Lines (R.Next));
-      R.Next := R.Next + 1;
-      R.Starts.Clear;
-      R.Starts.Append (1);
-      for I in 1 .. Length (R.Line) loop
-         if Element (R.Line, I) = ' ' then
-            R.Starts.Append (I + 1);
-         end if;
+      while Stop <= Length (Request) and then Element (Request, Stop) not in ' ' | LF loop
+         Stop := Stop + 1;
       end loop;
-      R.Starts.Append (Length (R.Line) + 2);
-   end Take_Next;
+      return Slice (Request, Next + 1, Stop - 1);
+   end Following;
 
-   procedure Take (R : in out Request; Key : String) is
+   function Take_Verb return String is
+      Verb : constant String := Following (LF);
    begin
-      if not R.Next_Is (Key) then
-         raise Bad_Request with "expected a line " & Key;
-      end if;
-      R.Take_Next;
+      Next := Next + Verb'Length + 1;
+      declare
+         Text : constant String := Word;
+      begin
+         Expect
+           (Verb /= "" and then (for all C of Verb => C in '!' .. '~')
+            and then Text'Length in 1 .. 64 and then not Has_More
+            and then (for all C of Text => C in 'A' .. 'Z' | 'a' .. 'z' | '0' .. '9' | '.' | '_' | '-'),
+            "a verb and an id");
+         Name := To_Unbounded_String (Text);
+      end;
+      return Verb;
+   end Take_Verb;
+
+   function At_End return Boolean
+   is (Next >= Length (Request));
+
+   function Next_Is (Text : String; Separator : Character := ASCII.LF) return Boolean
+   is (Following (Separator) = Text);
+
+   function Take_Key return String is
+   begin
+      Expect (not Has_More, "fewer values");
+      Expect (not At_End, "another line");
+      return Key : constant String := Following (LF) do
+         Next := Next + Key'Length + 1;
+      end return;
+   end Take_Key;
+
+   procedure Take (Key : String) is
+   begin
+      Expect (Take_Key = Key, "a line " & Key);
    end Take;
 
-   procedure Finish (R : Request) is
+   function Has_More return Boolean
+   is (Next <= Length (Request) and then Element (Request, Next) = ' ');
+
+   function Word return String is
    begin
-      if not R.At_End then
-         raise Bad_Request with "expected end, but there are more lines";
-      end if;
-   end Finish;
-
-   function Key (R : Request) return String
-   is (Slice (R.Line, 1, R.Starts (2) - 2));
-
-   function Count (R : Request) return Natural
-   is (Natural (R.Starts.Length) - 2);
-
-   function Is_Line (R : Request; Key : String; Count : Natural) return Boolean
-   is (R.Count = Count and then R.Key = Key);
-
-   function Word (R : Request; Place : Positive) return String is
-   begin
-      if Place > R.Count then
-         raise Bad_Request with "expected another value";
-      end if;
-      return Slice (R.Line, R.Starts (Place + 1), R.Starts (Place + 2) - 2);
+      return Text : constant String := Following (' ') do
+         Next := Next + Text'Length + (if Has_More then 1 else 0);
+      end return;
    end Word;
 
-   function Number (R : Request; Place : Positive) return Double is
-      Text    : constant String := R.Word (Place);
-      Pattern : Unsigned_64 := 0;
+   function Number return Double is
+      Text : constant String := Word;
    begin
-      if Text'Length /= 16 or else not (for all C of Text => C in '0' .. '9' | 'a' .. 'f') then
-         raise Bad_Request with "a double has 16 lower-case hex digits";
-      end if;
-      for C of Text loop
-         Pattern := 16 * Pattern
-           + (if C in '0' .. '9' then Character'Pos (C) - Character'Pos ('0')
-              else Character'Pos (C) - Character'Pos ('a') + 10);
-      end loop;
-      return From_Bits (Pattern);
+      Expect
+        (Text'Length = 16 and then (for all C of Text => C in '0' .. '9' | 'a' .. 'f'),
+         "a double of 16 lower-case hex digits");
+      return From_Bits (Unsigned_64'Value ("16#" & Text & "#"));
    end Number;
 
-   function Numbers (R : Request; From : Positive) return Doubles is
+   function Numbers return Doubles is
+      List : Double_Vectors.Vector;
    begin
-      return X : Doubles (1 .. R.Count - From + 1) do
+      while Has_More loop
+         List.Append (Number);
+      end loop;
+      return X : Doubles (1 .. List.Last_Index) do
          for I in X'Range loop
-            X (I) := R.Number (I + From - 1);
+            X (I) := List (I);
          end loop;
       end return;
    end Numbers;
 
-   function Whole (R : Request; Place : Positive; Low, High : Long_Long_Integer) return Long_Long_Integer is
-      Text : constant String := R.Word (Place);
+   function Whole (Low, High : Long_Long_Integer) return Long_Long_Integer is
+      Text : constant String := Word;
    begin
       if Text'Length not in 1 .. 10
         or else not (for all C of Text => C in '0' .. '9')
@@ -196,87 +163,76 @@ package body Protocol is
       return Long_Long_Integer'Value (Text);
    end Whole;
 
-   function Wholes (R : Request; Low, High : Integer) return Integers is
+   function Wholes (Low, High : Integer) return Integers is
+      List : Integer_Vectors.Vector;
    begin
-      return X : Integers (1 .. R.Count) do
+      while Has_More loop
+         List.Append (Integer (Whole (Long_Long_Integer (Low), Long_Long_Integer (High))));
+      end loop;
+      return X : Integers (1 .. List.Last_Index) do
          for I in X'Range loop
-            X (I) := Integer (R.Whole (I, Long_Long_Integer (Low), Long_Long_Integer (High)));
+            X (I) := List (I);
          end loop;
       end return;
    end Wholes;
 
-   procedure Take_One (R : in out Request; Key : String) is
+   function Number (Key : String) return Double is
    begin
-      R.Take (Key);
-      if R.Count /= 1 then
-         raise Bad_Request with Key & " takes one value";
-      end if;
-   end Take_One;
+      Take (Key);
+      return Number;
+   end Number;
 
-   function Take_Number (R : in out Request; Key : String) return Double is
+   function Whole (Key : String; Low, High : Long_Long_Integer) return Integer is
    begin
-      Take_One (R, Key);
-      return R.Number (1);
-   end Take_Number;
+      Take (Key);
+      return Integer (Whole (Low, High));
+   end Whole;
 
-   function Take_Whole (R : in out Request; Key : String; Low, High : Integer) return Integer is
+   function Choice (Key, First, Second : String) return Boolean is
    begin
-      Take_One (R, Key);
-      return Integer (R.Whole (1, Long_Long_Integer (Low), Long_Long_Integer (High)));
-   end Take_Whole;
+      Take (Key);
+      declare
+         Text : constant String := Word;
+      begin
+         Expect (Text in First | Second, Key & " " & First & " or " & Second);
+         return Text = Second;
+      end;
+   end Choice;
 
-   function Take_Choice (R : in out Request; Key, First, Second : String) return Boolean is
+   procedure Take_Math is
    begin
-      Take_One (R, Key);
-      if R.Word (1) not in First | Second then
-         raise Bad_Request with "expected " & Key & " " & First & " or " & Second;
-      end if;
-      return R.Word (1) = Second;
-   end Take_Choice;
-
-   procedure Take_Math (R : in out Request) is
-   begin
-      if R.Take_Choice ("math", "exact", "native") then
+      if Choice ("math", "exact", "native") then
          raise Bad_Request with "unsupported";
       end if;
    end Take_Math;
 
-   procedure Take_Tensor
-     (R : in out Request; Name : String; Rows, Columns : in out Natural; X : in out Double_Vectors.Vector)
-   is
-      procedure Check (Size : in out Natural; Place : Positive) is
-         Found : constant Positive := Integer (R.Whole (Place, 1, 2048));
+   procedure Take_Tensor (Name : String; Rows, Columns : in out Natural; X : in out Double_Vectors.Vector) is
+
+      procedure Take_Size (Size : in out Natural) is
+         Known : constant Long_Long_Integer := Long_Long_Integer (Size);
       begin
-         if Size not in 0 | Found then
-            raise Bad_Request with "the tensor " & Name & " has the wrong shape";
-         end if;
-         Size := Found;
-      end Check;
+         Size := Integer (if Size = 0 then Whole (1, 2048) else Whole (Known, Known));
+      end Take_Size;
    begin
-      R.Take ("tensor " & Name);
-      if R.Count /= 3 then
-         raise Bad_Request with "a tensor has a name, rows and columns";
-      end if;
-      Check (Rows, 2);
-      Check (Columns, 3);
+      Take ("tensor");
+      Expect (Word = Name, "the tensor " & Name);
+      Take_Size (Rows);
+      Take_Size (Columns);
       for Row in 1 .. Rows loop
-         R.Take ("row");
-         if R.Count /= Columns then
-            raise Bad_Request with "a row of " & Name & " has" & Columns'Image & " values";
-         end if;
-         for I in 1 .. Columns loop
-            X.Append (R.Number (I));
+         Take ("row");
+         for Column in 1 .. Columns loop
+            X.Append (Number);
          end loop;
       end loop;
    end Take_Tensor;
 
-   procedure Put_Line (R : in out Reply; Line : String) is
+   procedure Put_Line (Line : String) is
    begin
-      Append (R.Text, Line);
-      Append (R.Text, LF);
+      Append (Reply, Line & LF);
    end Put_Line;
 
    function Hex (Pattern : Unsigned_64; Width : Positive) return String is
+      Digit : constant String := "0123456789abcdef";
    begin
       return Text : String (1 .. Width) do
          for I in Text'Range loop
@@ -285,67 +241,69 @@ package body Protocol is
       end return;
    end Hex;
 
-   procedure Put (R : in out Reply; Key : String; X : Double) is
+   procedure Put (Key : String; X : Double) is
    begin
-      R.Put_Line (Key & " " & Hex (Bits (X), 16));
+      Put (Key, Doubles'[X]);
    end Put;
 
-   procedure Put (R : in out Reply; Key : String; X : Doubles) is
+   procedure Put (Key : String; X : Doubles) is
    begin
-      Append (R.Text, Key);
+      Append (Reply, Key);
       for Each of X loop
-         Append (R.Text, " " & Hex (Bits (Each), 16));
+         Append (Reply, " " & Hex (Bits (Each), 16));
       end loop;
-      Append (R.Text, LF);
+      Put_Line ("");
    end Put;
+
+   procedure Put (Key : String; X : Integers) is
+   begin
+      Append (Reply, Key);
+      for Each of X loop
+         Append (Reply, Each'Image);  --  which begins with a space
+      end loop;
+      Put_Line ("");
+   end Put;
+
+   procedure Put_Tensor
+     (Name : String; Rows, Columns : Positive; X : Double_Vectors.Vector; First : Positive := 1) is
+   begin
+      Put_Line ("tensor " & Name & Rows'Image & Columns'Image);
+      for Row in 0 .. Rows - 1 loop
+         Put ("row", Doubles'[for I in 1 .. Columns => X (First + Row * Columns + I - 1)]);
+      end loop;
+   end Put_Tensor;
+
+   procedure Put_Checksum (Key : String; X : Double_Vectors.Vector) is
+      Prime : constant := 4_294_967_291;
+      A     : Unsigned_64 := 1;
+      B     : Unsigned_64 := 0;
+   begin
+      for Each of X loop
+         for Shift in reverse 0 .. 1 loop
+            A := (A + (Shift_Right (Bits (Each), 32 * Shift) and 16#ffff_ffff#)) mod Prime;
+            B := (B + A) mod Prime;
+         end loop;
+      end loop;
+      Put_Line (Key & " " & Hex (A, 8) & " " & Hex (B, 8));
+   end Put_Checksum;
+
+   procedure Send (Head : String) is
+   begin
+      Put_Line ("end");
+      Write (To_Unbounded_String (Head & LF));
+      Write (Reply);
+   end Send;
+
+   procedure Send_Error (Reason : String) is
+   begin
+      Reply := Null_Unbounded_String;
+      Send ("error " & Id & " " & Reason);
+   end Send_Error;
 
    function Image (I : Long_Long_Integer) return String is
       Text : constant String := I'Image;
    begin
       return (if I < 0 then Text else Text (2 .. Text'Last));
    end Image;
-
-   procedure Put (R : in out Reply; Key : String; X : Integers) is
-   begin
-      Append (R.Text, Key);
-      for Each of X loop
-         Append (R.Text, Each'Image);  --  which begins with a space
-      end loop;
-      Append (R.Text, LF);
-   end Put;
-
-   procedure Put_Tensor
-     (R : in out Reply; Name : String; Rows, Columns : Positive; X : Double_Vectors.Vector; First : Positive := 1)
-   is
-      Place : Positive := First;
-   begin
-      R.Put_Line ("tensor " & Name & Rows'Image & Columns'Image);
-      for Row in 1 .. Rows loop
-         Append (R.Text, "row");
-         for Column in 1 .. Columns loop
-            Append (R.Text, " " & Hex (Bits (X (Place)), 16));
-            Place := Place + 1;
-         end loop;
-         Append (R.Text, LF);
-      end loop;
-   end Put_Tensor;
-
-   procedure Put_Checksum (R : in out Reply; Key : String; X : Double_Vectors.Vector) is
-      Prime : constant := 4_294_967_291;
-      A     : Unsigned_64 := 1;
-      B     : Unsigned_64 := 0;
-
-      procedure Add (Word : Unsigned_64) is
-      begin
-         A := (A + Word) mod Prime;
-         B := (B + A) mod Prime;
-      end Add;
-   begin
-      for Each of X loop
-         Add (Shift_Right (Bits (Each), 32));
-         Add (Bits (Each) and 16#ffff_ffff#);
-      end loop;
-      R.Put_Line (Key & " " & Hex (A, 8) & " " & Hex (B, 8));
-   end Put_Checksum;
 
 end Protocol;

@@ -1,32 +1,31 @@
-!> The verbs (SPEC, section 12), each from the request to the reply.
+!> The verbs (SPEC, section 12), each from the request to the reply, and the command line.
 module verbs
-  use, intrinsic :: iso_fortran_env, only: int64, output_unit, real64
+  use, intrinsic :: iso_fortran_env, only: dp => real64, int64
   use exact
   use gpt
   use protocol
+  use tape
+  use twister
   implicit none
   private
   public :: answer_requests, run_preset
 
   character(*), parameter :: names = 'hello arith math random tokens graph forward backward adam train sample run'
-  character(*), parameter :: other = 'an unknown key, or values that it does not take'
-  type(request_type) :: request
-  type(reply_type), target :: reply
+  integer(int64), parameter :: greatest_word = 4294967295_int64
 
 contains
 
+  !> The reply is known before it is sent, since a request can be wrong at its last line.
   subroutine answer_requests()
-    do while (request%read())
-      reply = reply_type()
-      if (.not. request%is_complete) call raise('the input ended before the line end')
-      call reply%line('ok ' // request%id)
-      if (.not. failed()) call answer(request%verb)
+    character(:), allocatable :: verb
+    do while (read_request(verb))
+      call answer(verb)
+      if (.not. at_end() .or. has_more()) call raise('expected end')
       if (failed()) then
-        call send('error ' // request%id // ' ' // problem // new_line('a') // 'end')
+        call send('error ' // id // ' ' // problem // new_line('a') // 'end')
       else
-        call send(reply%text(:reply%length) // 'end')
+        call send('ok ' // id // new_line('a') // reply(:reply_length) // 'end')
       end if
-      call reset()
     end do
   end subroutine
 
@@ -36,13 +35,13 @@ contains
     case ('hello'); call hello()
     case ('arith'); call arith()
     case ('math'); call math()
-    case ('random'); call random()
+    case ('random'); call random_verb()
     case ('tokens'); call tokens()
     case ('graph'); call graph()
     case ('forward'); call forward()
-    case ('backward'); call backward()
-    case ('adam'); call adam()
-    case ('train'); call train()
+    case ('backward'); call backward_verb()
+    case ('adam'); call adam_verb()
+    case ('train'); call train_verb()
     case ('sample'); call sample()
     case ('run'); call run_verb()
     case default; call raise('unsupported')
@@ -50,593 +49,490 @@ contains
   end subroutine
 
   subroutine hello()
-    call request%finish()
-    call reply%line('name fortran')
-    call reply%line('protocol 1')
-    call reply%line('verbs ' // names)
-    call reply%line('math exact')
+    call line('name fortran')
+    call line('protocol 1')
+    call line('verbs ' // names)
+    call line('math exact')
   end subroutine
 
-  subroutine put_code_points(key, text, points)
+  subroutine put_text(key, text, points)
     character(*), intent(in) :: key, text
     integer, intent(in) :: points(:)
     integer :: i
-    call reply%put(key, [(iachar(text(i:i)), i = 1, len(text)), points])
+    call put(key, [(iachar(text(i:i)), i = 1, len(text)), points])
   end subroutine
 
   subroutine arith()
-    real(real64), allocatable :: x(:)
-    integer :: n
+    character(:), allocatable :: key
+    real(dp), allocatable :: x(:)
+    real(dp) :: y
+    integer :: wanted
     do
-      call request%take_next()
-      x = request%doubles(1)
+      key = take_key()
+      x = doubles()
+      wanted = 2
+      if (key == 'sqrt' .or. key == 'decimals') wanted = 1
+      if (key == 'muladd') wanted = 3
+      if (key == 'sum') wanted = max(1, size(x))
+      if (key == 'dot') wanted = 2 * max(1, size(x) / 2)
+      if (size(x) /= wanted) call raise('a wrong count of values')
       if (failed()) return
-      n = size(x)
-      if (request%is('add', 2)) then
-        call reply%put('add', x(1) + x(2))
-      else if (request%is('sub', 2)) then
-        call reply%put('sub', x(1) - x(2))
-      else if (request%is('mul', 2)) then
-        call reply%put('mul', x(1) * x(2))
-      else if (request%is('div', 2)) then
-        call reply%put('div', x(1) / x(2))
-      else if (request%is('sqrt', 1)) then
-        call reply%put('sqrt', sqrt(x(1)))
-      else if (request%is('muladd', 3)) then
-        call reply%put('muladd', x(1) * x(2) + x(3))
-      else if (request%is('sum', n) .and. n > 0) then
-        call reply%put('sum', sum(x))
-      else if (request%is('dot', n) .and. n > 0 .and. mod(n, 2) == 0) then
-        call reply%put('dot', dot_product(x(1::2), x(2::2)))
-      else if (request%is('decimals', 1) .and. .not. (abs(x(1)) > 2.0_real64**53 .and. abs(x(1)) <= huge(x))) then
-        call put_code_points('decimals', decimals(x(1)), [integer ::])
-      else
-        call raise(other)
-      end if
-      if (request%at_end()) exit
+      select case (key)
+      case ('add'); y = x(1) + x(2)
+      case ('sub'); y = x(1) - x(2)
+      case ('mul'); y = x(1) * x(2)
+      case ('div'); y = x(1) / x(2)
+      case ('sqrt'); y = sqrt(x(1))
+      case ('muladd'); y = x(1) * x(2) + x(3)
+      case ('sum'); y = sum(x)
+      case ('dot'); y = dot_product(x(1::2), x(2::2))
+      case ('decimals')
+        if (abs(x(1)) > 2.0_dp**53 .and. abs(x(1)) <= huge(x)) call raise('a number is at most 2**53')
+        call put_text(key, decimals(x(1)), [integer ::])
+      case default; call raise('expected another key')
+      end select
+      if (key /= 'decimals') call put(key, y)
+      if (at_end()) exit
     end do
   end subroutine
 
-  !> The double at this place, which must be an integer or half-integer.
-  real(real64) function exponent_at(place, limit) result(c)
-    integer, intent(in) :: place
-    real(real64), intent(in) :: limit
-    c = request%double(place)
+  !> A double that must be an integer or half-integer.
+  real(dp) function exponent_up_to(limit) result(c)
+    real(dp), intent(in) :: limit
+    c = double()
     if (.not. (abs(c) <= limit)) call raise('an exponent is too large')
-    if (aint(2.0_real64 * c) /= 2.0_real64 * c) call raise('an exponent is an integer or half-integer')
+    if (aint(2.0_dp * c) /= 2.0_dp * c) call raise('an exponent is an integer or half-integer')
+    if (failed()) c = 0.0_dp
   end function
 
   subroutine math()
-    real(real64) :: x, y
-    call request%take_math()
+    character(:), allocatable :: key
+    real(dp) :: x
+    call take_math()
     do
-      call request%take_next()
-      x = request%double(1)
+      key = take_key()
+      x = double()
+      if ((key == 'sin' .or. key == 'cos') .and. abs(x) > 8.0_dp) call raise('an angle is at most 8')
       if (failed()) return
-      y = nan
-      if (request%is('exp', 1)) then
-        y = exact_exp(x)
-      else if (request%is('log', 1)) then
-        y = exact_log(x)
-      else if (request%is('sin', 1) .and. .not. abs(x) > 8.0_real64) then
-        y = exact_sin(x)
-      else if (request%is('cos', 1) .and. .not. abs(x) > 8.0_real64) then
-        y = exact_cos(x)
-      else if (request%is('pow', 2)) then
-        y = exponent_at(2, 4096.0_real64)
-        if (.not. failed()) y = exact_pow(x, y)
-      else
-        call raise(other)
-      end if
-      call reply%put(request%key, y)
-      if (request%at_end()) exit
+      select case (key)
+      case ('exp'); x = exact_exp(x)
+      case ('log'); x = exact_log(x)
+      case ('sin'); x = exact_sin(x)
+      case ('cos'); x = exact_cos(x)
+      case ('pow'); x = exact_pow(x, exponent_up_to(4096.0_dp))
+      case default; call raise('expected another key')
+      end select
+      call put(key, x)
+      if (at_end()) exit
     end do
   end subroutine
 
-  subroutine random()
-    type(twister_type) :: twister
-    real(real64), allocatable :: weights(:)
-    real(real64) :: sigma
+  subroutine random_verb()
+    character(:), allocatable :: key
+    real(dp), allocatable :: weights(:)
     integer :: i, n
-    call request%take_math()
-    call request%take('seed', 1)
-    twister = seeded(request%whole(1, 0_int64, 4294967295_int64))
+    call take_math()
+    call take('seed')
+    call seed(whole(0_int64, greatest_word))
     do
-      call request%take_next()
-      if (request%is('state', 0)) then
-        call reply%put('state', [int(twister%index, int64), twister%words])
-        if (twister%has_kept) call reply%put('kept', twister%kept)
-        if (.not. twister%has_kept) call reply%line('kept none')
-      else if (request%is('shuffle', 1)) then
-        call reply%put('shuffle', twister%shuffled(int(request%whole(1, 0_int64, 10000_int64))) - 1)
-      else
-        n = int(request%whole(1, 0_int64, 1000_int64))
-        if (failed()) return
-        if (request%is('words', 1)) then
-          call reply%put('words', [(twister%word(), i = 1, n)])
-        else if (request%is('random', 1)) then
-          call reply%put('random', [(twister%random(), i = 1, n)])
-        else if (request%is('gauss', 2)) then
-          sigma = request%double(2)
-          call reply%put('gauss', [(twister%gauss(sigma), i = 1, n)])
-        else if (request%key == 'choices' .and. request%values >= 2 .and. request%values <= 1001) then
-          weights = request%doubles(2)
-          if (failed()) return
-          call reply%put('choices', [(twister%choice(weights), i = 1, n)])
-        else
-          call raise(other)
-        end if
-      end if
-      if (request%at_end()) exit
+      key = take_key()
+      n = 0
+      if (key /= 'state') n = int(whole(0_int64, merge(10000_int64, 1000_int64, key == 'shuffle')))
+      if (key == 'gauss' .or. key == 'choices') weights = [double(), doubles()]
+      if (key == 'gauss' .and. .not. failed()) n = merge(n, -1, size(weights) == 1)
+      if (key == 'choices' .and. .not. failed()) n = merge(n, -1, size(weights) <= 1000)
+      if (n < 0) call raise('a wrong count of values')
+      if (failed()) return
+      select case (key)
+      case ('words'); call put(key, [(next_word(), i = 1, n)])
+      case ('random'); call put(key, [(random(), i = 1, n)])
+      case ('gauss'); call put(key, [(gauss(weights(1)), i = 1, n)])
+      case ('shuffle'); call put(key, shuffled(n))
+      case ('choices'); call put(key, [(choice(weights), i = 1, n)])
+      case ('state')
+        call put(key, [int(place, int64), words])
+        if (has_kept) call put('kept', kept)
+        if (.not. has_kept) call line('kept none')
+      case default; call raise('expected another key')
+      end select
+      if (at_end()) exit
     end do
   end subroutine
 
   !> The documents of the last lines.
   function dataset() result(documents)
-    type(text_type), allocatable :: documents(:), more(:)
-    integer, allocatable :: line(:)
+    type(list_type), allocatable :: documents(:)
+    integer, allocatable :: points(:)
     integer :: count
-    allocate (documents(64))
+    allocate (documents(0))
     count = 0
     do
-      call request%take('line')
-      if (request%values > 10000) call raise('a line has at most 10000 code points')
-      line = request%wholes(0, 1114111)
-      if (any(shiftr(line, 11) == 27)) call raise('a surrogate is not a code point')
-      call add_document(documents, count, line)
-      if (request%at_end()) exit
+      call take('line')
+      points = wholes(0, 1114111)
+      if (size(points) > 10000) call raise('a line has at most 10000 code points')
+      call add_document(documents, count, points)
+      if (at_end()) exit
     end do
-    allocate (more(count), source=documents(:count))
-    call move_alloc(more, documents)
+    documents = documents(:count)
   end function
 
-  subroutine add_document(documents, count, line)
-    type(text_type), allocatable, intent(inout) :: documents(:)
-    integer, intent(inout) :: count
-    integer, intent(in) :: line(:)
-    type(text_type), allocatable :: more(:)
-    integer :: i
-    associate (document => strip(line))
-      if (size(document) == 0) return
-      if (count == size(documents)) then
-        allocate (more(2 * count))
-        do i = 1, count
-          call move_alloc(documents(i)%point, more(i)%point)
-        end do
-        call move_alloc(more, documents)
-      end if
-      count = count + 1
-      documents(count)%point = document
-    end associate
-  end subroutine
-
   subroutine tokens()
-    type(text_type), allocatable :: documents(:)
+    type(list_type), allocatable :: documents(:)
     integer, allocatable :: points(:)
     integer :: i
     documents = dataset()
-    points = vocabulary_of(documents)
-    if (failed()) return
-    call reply%put('documents', size(documents))
-    call reply%put('vocabulary', points)
-    call reply%put('bos', size(points))
+    points = encode(documents)
+    call put('documents', size(documents))
+    call put('vocabulary', points)
+    call put('bos', size(points))
     do i = 1, size(documents)
-      call reply%put('encoded', encoded(documents(i), points))
+      call put('encoded', documents(i)%item)
     end do
   end subroutine
 
   subroutine graph()
-    type(tape_type) :: tape
-    integer, allocatable :: nodes(:), more(:)
+    integer, allocatable :: made(:)
     integer :: count, root, i
-    allocate (nodes(64))
+    allocate (made(64), source=0)
     count = 0
-    call request%take_math()
-    do while (.not. request%next_is('root'))
-      call request%take_next()
-      root = expression(tape, nodes(:count))
-      if (failed()) return
-      if (count == size(nodes)) then
-        allocate (more(2 * count))
-        more(:count) = nodes
-        call move_alloc(more, nodes)
-      end if
+    call cut(0)
+    call take_math()
+    do while (.not. next_is('root') .and. .not. failed())
+      if (count == size(made)) made = [made, made]
+      root = expression(take_key(), made(:count))
       count = count + 1
-      nodes(count) = root
+      made(count) = root
     end do
-    if (count == 0) call raise('expected an expression before the root')
-    root = request%take_integer('root', 0, count - 1) + 1
-    call request%finish()
+    root = integer_of('root', 0, count - 1) + 1
     if (failed()) return
-    call tape%backward(nodes(root))
+    call backward(made(root))
     do i = 1, count
-      call reply%put('value', tape%value(nodes(i)))
+      call put('value', value(made(i)))
     end do
     do i = 1, count
-      call reply%put('gradient', tape%gradient(nodes(i)))
+      call put('gradient', gradient(made(i)))
     end do
   end subroutine
 
-  !> The node of the expression in the line taken last.
-  integer function expression(tape, nodes) result(e)
-    type(tape_type), intent(inout) :: tape
-    integer, intent(in) :: nodes(0:)
-    integer :: a, b, i
-    real(real64) :: c
+  !> The node of an expression over those already made.
+  integer function expression(key, made) result(e)
+    character(*), intent(in) :: key
+    integer, intent(in) :: made(0:)
+    real(dp) :: c
+    integer :: a, b
     e = 0
-    select case (request%key)
+    if (key == 'leaf') e = leaf(double())
+    if (key == 'number_sub' .or. key == 'number_div') c = double()
+    if (key /= 'leaf') a = operand()
+    if (any(key == ['add', 'sub', 'mul', 'div'])) b = operand()
+    if (len(key) == 10 .and. index(key, '_number') == 4) c = double()
+    if (key == 'pow') c = exponent_up_to(1024.0_dp)
+    if (failed()) return
+    select case (key)
     case ('leaf')
-      call operands('c')
-      if (.not. failed()) e = tape%leaf(c)
-    case ('add', 'sub', 'mul', 'div')
-      call operands('ab')
-      if (failed()) return
-      if (request%key == 'add') e = tape%add(a, b)
-      if (request%key == 'sub') e = tape%add(a, tape%scale(b, -1.0_real64))
-      if (request%key == 'mul') e = tape%mul(a, b)
-      if (request%key == 'div') e = tape%mul(a, tape%pow(b, -1.0_real64))
-    case ('neg', 'exp', 'log', 'relu')
-      call operands('a')
-      if (failed()) return
-      if (request%key == 'neg') e = tape%scale(a, -1.0_real64)
-      if (request%key == 'exp') e = tape%exp(a)
-      if (request%key == 'log') e = tape%log(a)
-      if (request%key == 'relu') e = tape%relu(a)
-    case ('pow')
-      call operands('ac')
-      c = exponent_at(2, 1024.0_real64)
-      if (.not. failed()) e = tape%pow(a, c)
-    case ('add_number', 'sub_number', 'mul_number', 'div_number')
-      call operands('ac')
-      if (failed()) return
-      if (request%key == 'add_number') e = tape%shift(a, c)
-      if (request%key == 'sub_number') e = tape%shift(a, -c)
-      if (request%key == 'mul_number') e = tape%scale(a, c)
-      if (request%key == 'div_number') e = tape%scale(a, 1.0_real64 / c)
-    case ('number_sub', 'number_div')
-      call operands('ca')
-      if (failed()) return
-      if (request%key == 'number_sub') e = tape%shift(tape%scale(a, -1.0_real64), c)
-      if (request%key == 'number_div') e = tape%scale(tape%pow(a, -1.0_real64), c)
+    case ('add'); e = add(a, b)
+    case ('sub'); e = add(a, scaled(b, -1.0_dp))
+    case ('mul'); e = mul(a, b)
+    case ('div'); e = mul(a, pow(b, -1.0_dp))
+    case ('neg'); e = scaled(a, -1.0_dp)
+    case ('exp'); e = exponential(a)
+    case ('log'); e = ln(a)
+    case ('relu'); e = relu(a)
+    case ('pow'); e = pow(a, c)
+    case ('add_number'); e = shifted(a, c)
+    case ('sub_number'); e = shifted(a, -c)
+    case ('mul_number'); e = scaled(a, c)
+    case ('div_number'); e = scaled(a, 1.0_dp / c)
+    case ('number_sub'); e = shifted(scaled(a, -1.0_dp), c)
+    case ('number_div'); e = scaled(pow(a, -1.0_dp), c)
     case ('sum')
-      e = node_at(1)
-      if (.not. failed()) e = tape%shift(e, 0.0_real64)
-      do i = 2, request%values
-        a = node_at(i)
-        if (.not. failed()) e = tape%add(e, a)
+      e = shifted(a, 0.0_dp)
+      do while (has_more())
+        b = operand()
+        if (.not. failed()) e = add(e, b)
       end do
-    case default
-      call raise('an unknown expression')
+    case default; call raise('expected another key')
     end select
   contains
-    integer function node_at(place)
-      integer, intent(in) :: place
+    integer function operand()
       integer :: number
-      node_at = 0
-      if (size(nodes) == 0) call raise('the first expression must be a leaf')
-      number = int(request%whole(place, 0_int64, size(nodes) - 1_int64))
-      if (.not. failed()) node_at = nodes(number)
+      if (size(made) == 0) call raise('the first expression must be a leaf')
+      number = int(whole(0_int64, size(made) - 1_int64))
+      if (.not. failed()) operand = made(number)
     end function
-    !> Reads nodes a and b and the number c, in the order of their letters.
-    subroutine operands(letters)
-      character(*), intent(in) :: letters
-      integer :: k
-      if (request%values /= len(letters)) call raise('a wrong count of operands')
-      do k = 1, len(letters)
-        select case (letters(k:k))
-        case ('a'); a = node_at(k)
-        case ('b'); b = node_at(k)
-        case ('c'); c = request%double(k)
-        end select
-      end do
-    end subroutine
   end function
 
-  function take_shape() result(shape)
-    type(shape_type) :: shape
+  logical function increases(list)
+    integer, intent(in) :: list(:)
+    increases = all(list(2:) > list(:size(list) - 1))
+  end function
+
+  !> The lines with which all requests for a model begin.
+  subroutine take_shape()
     integer :: t
-    call request%take_math()
-    shape%layers = request%take_integer('layers', 1, 16)
-    shape%heads = request%take_integer('heads', 1, 64)
-    shape%embedding = request%take_integer('embedding', 1, 512)
-    if (mod(shape%embedding, shape%heads) /= 0) call raise('embedding must be a multiple of heads')
-    shape%block = request%take_integer('block', 1, 1024)
-    shape%vocabulary = request%take_integer('vocabulary', 2, 2048)
-    shape%squared = request%take_choice('activation', 'relu', 'squared_relu')
-    allocate (shape%attend(shape%block))
-    do t = 1, shape%block
-      call request%take('attend')
-      shape%attend(t)%item = request%wholes(0, t - 1)
-      if (failed()) return
-      associate (list => shape%attend(t)%item, n => size(shape%attend(t)%item))
-        if (n == 0) then
-          call raise('attend takes one or more positions')
-        else if (list(n) /= t - 1 .or. any(list(2:) <= list(:n - 1))) then
-          call raise('attend must increase and end with its own position')
-        end if
-      end associate
+    call take_math()
+    layers = integer_of('layers', 1, 16)
+    heads = integer_of('heads', 1, 64)
+    embedding = integer_of('embedding', 1, 512)
+    if (mod(embedding, heads) /= 0) call raise('embedding must be a multiple of heads')
+    block = integer_of('block', 1, 1024)
+    vocabulary = integer_of('vocabulary', 2, 2048)
+    is_squared = choice_of('activation', 'relu', 'squared_relu')
+    is_traced = .false.
+    if (allocated(attend)) deallocate (attend)
+    allocate (attend(block))
+    do t = 1, block
+      call take('attend')
+      attend(t)%item = wholes(0, t - 1)
+      if (count(attend(t)%item == t - 1) == 0 .or. .not. increases(attend(t)%item)) &
+        call raise('attend must increase and end with its own position')
     end do
-  end function
+    call make_matrices()
+  end subroutine
 
-  function take_document(shape) result(document)
-    type(shape_type), intent(in) :: shape
+  function document()
     integer, allocatable :: document(:)
-    call request%take('tokens')
-    document = request%wholes(0, shape%vocabulary - 1)
+    call take('tokens')
+    document = wholes(0, vocabulary - 1)
     if (size(document) < 2) call raise('tokens takes two or more')
   end function
 
   !> Numbers for all matrices of the model.
-  function take_matrices(model, prefix) result(x)
-    type(model_type), intent(in) :: model
+  function matrices(prefix) result(x)
     character(*), intent(in) :: prefix
-    real(real64), allocatable :: x(:)
+    real(dp), allocatable :: x(:)
     integer :: i, rows, columns
-    allocate (x(0))
-    do i = 1, size(model%matrix)
-      rows = size(model%matrix(i)%node, 2)
-      columns = size(model%matrix(i)%node, 1)
-      call request%take_tensor(prefix // trim(model%matrix(i)%name), rows, columns, x)
-      if (failed()) return
+    allocate (x(parameters))
+    do i = 1, size(matrix)
+      rows = size(matrix(i)%node, 2)
+      columns = size(matrix(i)%node, 1)
+      x(matrix(i)%node(1, 1):matrix(i)%node(columns, rows)) = tensor(prefix // trim(matrix(i)%name), rows, columns)
     end do
   end function
 
-  subroutine take_parameters(model)
-    type(model_type), intent(inout) :: model
-    real(real64), allocatable :: x(:)
-    integer :: i, node
-    x = take_matrices(model, '')
-    do i = 1, size(x)
-      node = model%tape%leaf(x(i))
+  subroutine put_matrices(prefix, x)
+    character(*), intent(in) :: prefix
+    real(dp), intent(in) :: x(:)
+    integer :: i
+    do i = 1, size(matrix)
+      associate (node => matrix(i)%node)
+        call put_tensor(prefix // trim(matrix(i)%name), size(node, 2), x(node(1, 1):node(1, 1) + size(node) - 1))
+      end associate
     end do
   end subroutine
 
   subroutine forward()
-    type(shape_type) :: shape
-    type(model_type) :: model
-    integer, allocatable :: document(:)
-    shape = take_shape()
-    document = take_document(shape)
+    integer, allocatable :: tokens(:)
+    integer :: root
+    call take_shape()
+    tokens = document()
+    call start(matrices(''))
     if (failed()) return
-    model = make_model(shape)
-    call take_parameters(model)
-    call request%finish()
-    if (failed()) return
-    model%reply => reply
-    associate (loss => model%loss(document))
-      call reply%put('loss', model%tape%value(loss))
-    end associate
+    is_traced = .true.
+    root = loss(tokens)
+    call put('loss', value(root))
   end subroutine
 
-  subroutine backward()
-    type(shape_type) :: shape
-    type(model_type) :: model
-    integer, allocatable :: document(:)
-    integer :: loss
-    shape = take_shape()
-    document = take_document(shape)
+  subroutine backward_verb()
+    integer, allocatable :: tokens(:)
+    integer :: root
+    call take_shape()
+    tokens = document()
+    call start(matrices(''))
     if (failed()) return
-    model = make_model(shape)
-    call take_parameters(model)
-    call request%finish()
-    if (failed()) return
-    loss = model%loss(document)
-    call model%tape%backward(loss)
-    call reply%put('loss', model%tape%value(loss))
-    call model%put(reply, '', model%tape%gradient)
+    root = loss(tokens)
+    call backward(root)
+    call put('loss', value(root))
+    call put_matrices('', gradient)
   end subroutine
 
   type(adam_type) function take_adam() result(adam)
-    adam%learning_rate = request%take_double('learning_rate')
-    adam%beta1 = request%take_double('beta1')
-    adam%beta2 = request%take_double('beta2')
-    adam%epsilon = request%take_double('epsilon')
-    adam%is_cosine = request%take_choice('schedule', 'linear', 'cosine')
-    adam%steps = request%take_integer('steps', 1, 4096)
+    adam%learning_rate = double_of_key('learning_rate')
+    adam%beta1 = double_of_key('beta1')
+    adam%beta2 = double_of_key('beta2')
+    adam%epsilon = double_of_key('epsilon')
+    adam%is_cosine = choice_of('schedule', 'linear', 'cosine')
+    adam%steps = integer_of('steps', 1, 4096)
   end function
 
-  subroutine adam()
-    type(adam_type) :: settings
-    real(real64), allocatable :: p(:), g(:), m(:), v(:)
-    real(real64) :: factors(3)
+  subroutine adam_verb()
+    type(adam_type) :: adam
     integer :: step, rows, columns
-    call request%take_math()
-    settings = take_adam()
-    step = request%take_integer('step', 0, settings%steps - 1)
-    allocate (p(0), g(0), m(0), v(0))
+    real(dp), allocatable :: p(:), g(:), m(:), v(:)
+    real(dp) :: factors(3)
+    call take_math()
+    adam = take_adam()
+    step = integer_of('step', 0, adam%steps - 1)
     rows = 0
     columns = 0
-    call request%take_tensor('parameters', rows, columns, p)
-    call request%take_tensor('gradients', rows, columns, g)
-    call request%take_tensor('m', rows, columns, m)
-    call request%take_tensor('v', rows, columns, v)
-    call request%finish()
+    p = tensor('parameters', rows, columns)
+    g = tensor('gradients', rows, columns)
+    m = tensor('m', rows, columns)
+    v = tensor('v', rows, columns)
     if (failed()) return
-    factors = settings%rate(step)
-    call settings%update(step, p, g, m, v)
-    call reply%put('rate', factors(1))
-    call reply%put('correction1', factors(2))
-    call reply%put('correction2', factors(3))
-    call reply%put_tensor('m', rows, columns, m)
-    call reply%put_tensor('v', rows, columns, v)
-    call reply%put_tensor('parameters', rows, columns, p)
+    call update(adam, step, p, g, m, v)
+    factors = rates(adam, step)
+    call put('rate', factors(1))
+    call put('correction1', factors(2))
+    call put('correction2', factors(3))
+    call put_tensor('m', rows, m)
+    call put_tensor('v', rows, v)
+    call put_tensor('parameters', rows, p)
   end subroutine
 
-  subroutine train()
-    type(shape_type) :: shape
-    type(adam_type) :: settings
-    type(model_type) :: model
-    type(text_type), allocatable :: documents(:)
+  subroutine train_verb()
+    type(adam_type) :: adam
+    type(list_type), allocatable :: documents(:)
     integer, allocatable :: full(:)
-    real(real64), allocatable :: m(:), v(:)
-    integer :: from, last, step
-    shape = take_shape()
-    settings = take_adam()
-    from = request%take_integer('from', 0, settings%steps - 1)
-    last = from + request%take_integer('count', 1, settings%steps - from) - 1
-    call request%take('full')
-    full = request%wholes(from, last)
-    if (failed()) return
-    if (any(full(2:) <= full(:size(full) - 1))) call raise('the steps of full must increase')
-    allocate (documents(0))
-    do
-      documents = [documents, text_type(take_document(shape))]
-      if (.not. request%next_is('tokens')) exit
+    integer :: first, last, step, count
+    call take_shape()
+    adam = take_adam()
+    first = integer_of('from', 0, adam%steps - 1)
+    last = first + integer_of('count', 1, adam%steps - first) - 1
+    call take('full')
+    full = wholes(first, last)
+    if (.not. increases(full)) call raise('the steps of full must increase')
+    allocate (documents(64))
+    count = 0
+    do while (count == 0 .or. next_is('tokens'))
+      if (count == size(documents)) documents = [documents, documents]
+      count = count + 1
+      documents(count)%item = document()
     end do
+    call start(matrices(''))
+    if (first > 0) m = matrices('m.')
+    if (first > 0) v = matrices('v.')
     if (failed()) return
-    model = make_model(shape)
-    call take_parameters(model)
-    if (from > 0) then
-      m = take_matrices(model, 'm.')
-      v = take_matrices(model, 'v.')
-    else
-      allocate (m(model%parameters), v(model%parameters), source=0.0_real64)
-    end if
-    call request%finish()
-    if (failed()) return
-    do step = from, last
-      associate (document => documents(mod(step, size(documents)) + 1), n => model%parameters, &
-        loss => settings%step(step, model, documents(mod(step, size(documents)) + 1)%point, m, v))
-        call reply%put('step', step)
-        call reply%put('loss', loss)
-        call reply%put_checksum('gradients', model%tape%gradient(:n))
-        call reply%put_checksum('m', m)
-        call reply%put_checksum('v', v)
-        call reply%put_checksum('parameters', model%tape%value(:n))
-      end associate
-      if (all(full /= step)) cycle
-      call model%put(reply, 'gradients.', model%tape%gradient)
-      call model%put(reply, 'm.', m)
-      call model%put(reply, 'v.', v)
-      call model%put(reply, 'parameters.', model%tape%value)
+    do step = first, last
+      call put('step', step)
+      call put('loss', train(adam, step, documents(mod(step, count) + 1)%item))
+      call put_checksum('gradients', gradient(:parameters))
+      call put_checksum('m', m)
+      call put_checksum('v', v)
+      call put_checksum('parameters', value(:parameters))
+      if (.not. any(full == step)) cycle
+      call put_matrices('gradients.', gradient)
+      call put_matrices('m.', m)
+      call put_matrices('v.', v)
+      call put_matrices('parameters.', value)
     end do
   end subroutine
 
   subroutine sample()
-    type(shape_type) :: shape
-    type(model_type) :: model
-    type(twister_type) :: twister
-    real(real64) :: temperature
-    integer :: samples, i
-    shape = take_shape()
-    temperature = request%take_double('temperature')
-    samples = request%take_integer('samples', 0, 1000)
-    if (failed()) return
-    model = make_model(shape)
-    call take_parameters(model)
-    call request%take('state', 625)
-    if (failed()) return
-    twister%index = int(request%whole(1, 0_int64, 624_int64))
-    twister%words = [(request%whole(i, 0_int64, 4294967295_int64), i = 2, 625)]
-    call request%take('kept', 1)
-    twister%has_kept = request%word(1) /= 'none'
-    if (twister%has_kept) twister%kept = request%double(1)
-    call request%finish()
+    character(:), allocatable :: unused
+    real(dp), allocatable :: probabilities(:)
+    real(dp) :: temperature
+    integer :: samples, i, t, token
+    call take_shape()
+    temperature = double_of_key('temperature')
+    samples = integer_of('samples', 0, 1000)
+    call start(matrices(''))
+    place = integer_of('state', 0, 624)
+    words = [(whole(0_int64, greatest_word), i = 1, 624)]
+    call take('kept')
+    has_kept = .not. next_is('none', ' ')
+    if (has_kept) kept = double()
+    if (.not. has_kept) unused = word()
     if (failed()) return
     do i = 0, samples - 1
-      call reply%put('sample', i)
-      associate (tokens => model%sample(temperature, twister, reply))
+      call put('sample', i)
+      token = vocabulary - 1
+      do t = 1, block
+        probabilities = predict(t, token, temperature)
+        token = choice(probabilities)
         if (failed()) return
-      end associate
+        call put('probabilities', probabilities)
+        call put('token', token)
+        if (token == vocabulary - 1) exit
+      end do
     end do
-    call reply%put('word', [twister%word()])
+    call put('word', [next_word()])
   end subroutine
 
   subroutine run_verb()
-    type(text_type), allocatable :: documents(:)
-    type(model_type) :: model
-    type(twister_type) :: twister
-    real(real64), allocatable :: m(:), v(:)
+    type(list_type), allocatable :: documents(:)
     integer :: steps, samples
     logical :: is_classic
-    call request%take_math()
-    is_classic = request%take_choice('preset', 'seed', 'classic')
-    steps = request%take_integer('steps', 1, 4096)
-    samples = request%take_integer('samples', 0, 1000)
+    call take_math()
+    is_classic = choice_of('preset', 'seed', 'classic')
+    steps = integer_of('steps', 1, 4096)
+    samples = integer_of('samples', 0, 1000)
     documents = dataset()
     if (failed()) return
-    call run(.not. is_classic, steps, samples, documents, put_line, model, m, v, twister)
+    call run(.not. is_classic, steps, samples, documents, put_line)
     if (failed()) return
-    call reply%put_checksum('parameters', model%tape%value(:size(m)))
-    call reply%put_checksum('m', m)
-    call reply%put_checksum('v', v)
-    call reply%put('word', [twister%word()])
+    call put_checksum('parameters', value(:parameters))
+    call put_checksum('m', m)
+    call put_checksum('v', v)
+    call put('word', [next_word()])
   end subroutine
 
   subroutine put_line(text, points)
     character(*), intent(in) :: text
     integer, intent(in) :: points(:)
-    call put_code_points('print', text, points)
+    call put_text('print', text, points)
   end subroutine
-
-  ! The command line
 
   subroutine run_preset(name)
     character(*), intent(in) :: name
-    type(text_type), allocatable :: documents(:), more(:)
-    type(model_type) :: model
-    type(twister_type) :: twister
-    real(real64), allocatable :: m(:), v(:)
-    character(:), allocatable :: line
-    integer :: count, steps
-    allocate (documents(64))
+    type(list_type), allocatable :: documents(:)
+    integer, allocatable :: points(:)
+    character(:), allocatable :: text
+    integer :: count
+    allocate (documents(0))
     count = 0
-    do while (read_line(line))
-      call add_document(documents, count, decoded(line))
+    do while (read_line(text))
+      points = decoded(text)
+      if (encoded(points) /= text .or. len(encoded(points)) /= len(text)) call raise('the input is not UTF-8')
+      call add_document(documents, count, points)
+      if (failed()) return
     end do
-    allocate (more(count), source=documents(:count))
-    steps = merge(500, 1000, name == 'seed')
-    if (.not. failed()) call run(name == 'seed', steps, 20, more, print_line, model, m, v, twister)
+    documents = documents(:count)
+    call run(name == 'seed', merge(500, 1000, name == 'seed'), 20, documents, print_line)
   end subroutine
 
-  !> The code points of UTF-8.
+  !> The code points of UTF-8. Of what is not, it makes some that are written otherwise.
   function decoded(text) result(points)
     character(*), intent(in) :: text
-    integer, parameter :: least(0:3) = [0, 128, 2048, 65536]  ! that takes so many more bytes
     integer, allocatable :: points(:)
-    integer :: i, k, count, point, more, byte
+    integer :: i, count, byte
     allocate (points(len(text)))
     count = 0
-    i = 1
-    do while (i <= len(text))
-      point = iachar(text(i:i))
-      more = 3
-      if (point < 240) more = 2
-      if (point < 224) more = 1
-      if (point < 128) more = 0
-      if (more > 0 .and. (point < 192 .or. point >= 248)) call raise('the input is not UTF-8')
-      if (i + more > len(text)) call raise('the input is not UTF-8')
-      if (failed()) return
-      if (more > 0) point = ibits(point, 0, 6 - more)
-      do k = i + 1, i + more
-        byte = iachar(text(k:k))
-        if (shiftr(byte, 6) /= 2) call raise('the input is not UTF-8')
-        point = ior(shiftl(point, 6), ibits(byte, 0, 6))
-      end do
-      if (point < least(more) .or. point > 1114111 .or. shiftr(point, 11) == 27) call raise('the input is not UTF-8')
-      count = count + 1
-      points(count) = point
-      i = i + more + 1
+    do i = 1, len(text)
+      byte = iachar(text(i:i))
+      if (shiftr(byte, 6) == 2 .and. count > 0) then
+        points(count) = ior(shiftl(points(count), 6), ibits(byte, 0, 6))
+      else
+        count = count + 1
+        if (byte >= 192) byte = ibits(byte, 0, 2 + findloc(byte >= [240, 224, 192], .true., dim=1))
+        points(count) = byte
+      end if
     end do
     points = points(:count)
+  end function
+
+  function encoded(points) result(text)
+    integer, intent(in) :: points(:)
+    character(:), allocatable :: text
+    integer :: i, k, more, used
+    allocate (character(4 * size(points)) :: text)
+    used = 0
+    do i = 1, size(points)
+      more = count(points(i) >= [128, 2048, 65536])
+      used = used + 1
+      text(used:used) = achar(ior(shiftr(points(i), 6 * more), merge(0, iand(shiftr(65280, more + 1), 255), more == 0)))
+      do k = more - 1, 0, -1
+        used = used + 1
+        text(used:used) = achar(128 + ibits(points(i), 6 * k, 6))
+      end do
+    end do
+    text = text(:used)
   end function
 
   subroutine print_line(text, points)
     character(*), intent(in) :: text
     integer, intent(in) :: points(:)
-    character(4 * size(points)) :: bytes
-    integer :: i, k, more, length
-    length = 0
-    do i = 1, size(points)
-      more = count(points(i) >= [128, 2048, 65536])
-      length = length + 1
-      bytes(length:length) = achar(ior(shiftr(points(i), 6 * more), merge(0, iand(shiftr(65280, more + 1), 255), more == 0)))
-      do k = more - 1, 0, -1
-        length = length + 1
-        bytes(length:length) = achar(128 + ibits(points(i), 6 * k, 6))
-      end do
-    end do
-    call send(text // bytes(:length))
+    call send(text // encoded(points))
   end subroutine
 end module
 
@@ -646,10 +542,9 @@ program microgpt
   use verbs
   implicit none
   character(16) :: word, name
-  integer :: length
   name = 'seed'
-  call get_command_argument(1, word, length)
-  if (command_argument_count() == 2) call get_command_argument(2, name, length)
+  call get_command_argument(1, word)
+  if (command_argument_count() == 2) call get_command_argument(2, name)
   if (command_argument_count() == 0) then
     call answer_requests()
   else if (command_argument_count() <= 2 .and. word == 'run' .and. (name == 'seed' .or. name == 'classic')) then
@@ -657,7 +552,7 @@ program microgpt
   else
     call raise('usage: microgpt [run [seed|classic] < names.txt]')
   end if
-  if (failed()) then
+  if (failed() .and. command_argument_count() > 0) then
     write (error_unit, '(a)') 'microgpt: ' // problem
     stop 1, quiet=.true.
   end if

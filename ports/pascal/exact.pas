@@ -1,4 +1,4 @@
-{ Doubles, and functions that give the double nearest to the true value (SPEC, section 2). }
+{ Doubles, and functions that give the double nearest to the true value (SPEC, sections 2 and 15). }
 unit Exact;
 
 {$mode objfpc}{$H+}{$modeswitch advancedrecords}{$EXCESSPRECISION OFF}
@@ -7,20 +7,14 @@ interface
 
 function BitsOf(X: Double): QWord; { all NaNs count as one }
 function DoubleOf(Bits: QWord): Double;
-function IsFinite(X: Double): Boolean;
-
 function ExactExp(X: Double): Double;
 function ExactLn(X: Double): Double;
-function ExactSin(X: Double): Double;
+function ExactSin(X: Double): Double; { |X| <= 8, as in ExactCos }
 function ExactCos(X: Double): Double;
 function ExactPower(X, Y: Double): Double; { Y is an integer or half-integer }
 function Decimals(X: Double): string;      { four of them, rounded once, ties to even (SPEC, section 10) }
 
 const
-  { typed, since the compiler would compute with a constant in more bits }
-  OneHundredThousandth: Double = 0.00001;
-  Pi53: Double = 3.141592653589793;
-  TwoPi53: Double = 6.283185307179586;
   NaNBits = QWord($7FF8000000000000);
   InfinityBits = QWord($7FF0000000000000);
 
@@ -32,64 +26,43 @@ uses
 const
   LimbBits = 28;
   Mask = Int64(1) shl LimbBits - 1;
-  Few = 5;
-  Most = 9;
-  Terms = 64;
+  Last = 7;
   Halvings = 8;
-  SizeMask = QWord($7FFFFFFFFFFFFFFF);
-  Base: Double = 268435456.0;
+  Base: Double = 268435456.0; { typed, since the compiler would compute with a constant in more bits }
   Log2E: Double = 1.4426950408889634;
   TwoOverPi: Double = 0.6366197723675814;
+  Third: Double = 0.3333333333333333;
 
 type
-  { A number in fixed point: a signed integer and then limbs of 28 bits after the point, all of them >= 0. Last is its
-    precision: Few limbs decide nearly every call, Most every one that anybody has found (reference/EXACT.md). }
+  { A number in fixed point: a signed integer, then limbs of 28 bits after the point, all of them >= 0. What is computed
+    here is off by less than 2^-175; the hardest arguments known are decided by 2^-170. }
   TFixed = record
-    Last: Integer;
-    Limb: array[0..Most] of Int64;
+    Limb: array[0..Last] of Int64;
     procedure Carry;
-    function Halved(Places: Integer): TFixed;
-    class function Zero(ALast: Integer): TFixed; static;
-    class function From(X: Double; ALast: Integer): TFixed; static;
+    class function From(X: Double): TFixed; static;
     class operator + (const A, B: TFixed): TFixed;
-    class operator - (const A: TFixed): TFixed;
-    class operator - (const A, B: TFixed): TFixed;
-    class operator * (K: Integer; const A: TFixed): TFixed;
     class operator * (const A, B: TFixed): TFixed;
   end;
-  { The value is to be multiplied by 2^Exponent. }
-  TEvaluation = function(X: Double; K, Last: Integer; out Exponent: Integer): TFixed;
-  TLimbs = array[0..Most] of Int64;
 
 const
-  Ln2Limbs: TLimbs = (0, $b17217f, $7d1cf79, $abc9e3b, $39803f2, $f6af40f, $3432672, $98b62d8, $a0d175b, $8baafa2);
-  HalfPiLimbs: TLimbs = (1, $921fb54, $442d184, $69898cc, $51701b8, $39a2520, $49c1114, $cf98e80, $4177d4c, $7627364);
+  Ln2: TFixed = (Limb: (0, $b17217f, $7d1cf79, $abc9e3b, $39803f2, $f6af40f, $3432672, $98b62d8));
+  HalfPi: TFixed = (Limb: (1, $921fb54, $442d184, $69898cc, $51701b8, $39a2520, $49c1114, $cf98e80));
 
 var
-  InverseFactorial: array[0..Terms - 1] of TLimbs;
+  InverseFactorial: array[0..47] of TFixed;
 
 function BitsOf(X: Double): QWord;
 begin
-  Move(X, Result, SizeOf(X));
-  if Result and SizeMask > InfinityBits then
+  Result := TDoubleRec(X).Data;
+  if IsNaN(X) then
     Result := NaNBits;
 end;
 
 function DoubleOf(Bits: QWord): Double;
 begin
-  if Bits and SizeMask > InfinityBits then
-    Bits := NaNBits;
-  Move(Bits, Result, SizeOf(Result));
-end;
-
-function IsNaN(X: Double): Boolean;
-begin
-  Result := BitsOf(X) = NaNBits;
-end;
-
-function IsFinite(X: Double): Boolean;
-begin
-  Result := BitsOf(X) and SizeMask < InfinityBits;
+  Result := TDoubleRec(Bits).Value;
+  if IsNaN(Result) then
+    Result := NaN;
 end;
 
 procedure TFixed.Carry;
@@ -103,56 +76,25 @@ begin
   end;
 end;
 
-class function TFixed.Zero(ALast: Integer): TFixed;
-begin
-  Result := Default(TFixed);
-  Result.Last := ALast;
-end;
-
-class function TFixed.From(X: Double; ALast: Integer): TFixed;
+class function TFixed.From(X: Double): TFixed;
 var
   I: Integer;
-  Rest: Double;
 begin
-  Result := Zero(ALast);
-  Rest := Abs(X);
-  for I := 0 to ALast do
+  for I := 0 to Last do
   begin
-    Result.Limb[I] := Trunc(Rest);
-    Rest := (Rest - Result.Limb[I]) * Base;
+    Result.Limb[I] := Trunc(X);
+    X := (X - Result.Limb[I]) * Base;
   end;
-  if X < 0.0 then
-    Result := -Result;
+  Result.Carry;
 end;
 
 class operator TFixed.+ (const A, B: TFixed): TFixed;
 var
   I: Integer;
 begin
-  Result := A;
-  for I := 0 to A.Last do
-    Inc(Result.Limb[I], B.Limb[I]);
+  for I := 0 to Last do
+    Result.Limb[I] := A.Limb[I] + B.Limb[I];
   Result.Carry;
-end;
-
-class operator TFixed.* (K: Integer; const A: TFixed): TFixed;
-var
-  I: Integer;
-begin
-  Result := A;
-  for I := 0 to A.Last do
-    Result.Limb[I] := K * A.Limb[I];
-  Result.Carry;
-end;
-
-class operator TFixed.- (const A: TFixed): TFixed;
-begin
-  Result := -1 * A;
-end;
-
-class operator TFixed.- (const A, B: TFixed): TFixed;
-begin
-  Result := A + (-B);
 end;
 
 { The column after the last counts for what it carries; those beyond it are cut off. }
@@ -161,12 +103,11 @@ var
   I, J: Integer;
   Column: Int64;
 begin
-  Result := Zero(A.Last);
   Column := 0;
-  for J := 1 to A.Last do
-    Inc(Column, A.Limb[J] * B.Limb[A.Last + 1 - J]);
+  for J := 1 to Last do
+    Inc(Column, A.Limb[J] * B.Limb[Last + 1 - J]);
   Column := SarInt64(Column, LimbBits);
-  for I := A.Last downto 0 do
+  for I := Last downto 0 do
   begin
     for J := 0 to I do
       Inc(Column, A.Limb[J] * B.Limb[I - J]);
@@ -176,70 +117,49 @@ begin
   Result.Carry;
 end;
 
-{ Divided by 2^Places. }
-function TFixed.Halved(Places: Integer): TFixed;
+{ The double nearest to A * 2^Exponent, ties to even, rounded once at the last place that it has. What lies within the
+  error of a short number, as a power may, is that number. }
+function Nearest(A: TFixed; Exponent: Integer = 0): Double;
 var
-  I: Integer;
+  IsNegative: Boolean;
+  I, Take, Place, Drop: Integer;
+  Top, Lost: QWord;
 begin
-  Result := Zero(Last);
-  Result.Limb[0] := SarInt64(Limb[0], Places);
-  for I := 1 to Last do
-    Result.Limb[I] := Limb[I] shr Places + (Limb[I - 1] shl (LimbBits - Places)) and Mask;
-end;
-
-function Constant(const Limbs: TLimbs; Last: Integer): TFixed;
-begin
-  Result.Last := Last;
-  Result.Limb := Limbs;
-end;
-
-{ The double nearest to A * 2^Exponent for A > 0, ties to even, rounded once at the last place that it has. }
-function Rounded(const A: TFixed; Exponent: Integer): Double;
-var
-  I, Room, Take, Place, Drop: Integer;
-  Top, Next, Sticky, Half, Rest: QWord;
-begin
-  I := 0;
-  while A.Limb[I] = 0 do
-    Inc(I);
-  Top := A.Limb[I]; { it gets 62 bits }
-  Room := 61 - BsrQWord(Top);
-  Place := Exponent - LimbBits * I - Room;
-  Sticky := 0;
-  while (I < A.Last) or (Room > 0) do
+  IsNegative := A.Limb[0] < 0;
+  if IsNegative then
+    A := TFixed.From(-1.0) * A;
+  A.Limb[Last] := (A.Limb[Last] + 1 shl 21) and not Int64(1 shl 22 - 1);
+  A.Carry;
+  Top := 0; { gets 62 bits }
+  Lost := 0;
+  Place := Exponent + LimbBits;
+  for I := 0 to Last do
   begin
-    Inc(I);
-    Next := 0;
-    if I <= A.Last then
-      Next := A.Limb[I];
-    Take := Min(Room, LimbBits);
-    Top := Top shl Take or Next shr (LimbBits - Take);
-    Sticky := Sticky or Next and (QWord(Mask) shr Take);
-    Dec(Room, Take);
+    Take := Min(LimbBits, 62 - BsrQWord(2 * Top or 1));
+    Top := Top shl Take or QWord(A.Limb[I]) shr (LimbBits - Take);
+    Lost := Lost or QWord(A.Limb[I]) and (QWord(Mask) shr Take);
+    Dec(Place, Take);
   end;
+  if Lost > 0 then
+    Top := Top or 1;
   Drop := Max(9, -1074 - Place);
   if Drop > 62 then
     Exit(0.0);
-  Half := QWord(1) shl (Drop - 1);
-  Rest := Top and (2 * Half - 1);
-  Top := Top shr Drop;
-  if (Rest > Half) or (Rest = Half) and ((Sticky > 0) or Odd(Top)) then
-    Inc(Top);
-  Inc(Place, Drop + 1074);
-  if Place >= 2047 then
-    Result := DoubleOf(InfinityBits)
-  else { a carry makes the exponent greater, as it should }
-    Result := DoubleOf(Min(QWord(Place) shl 52 + Top, InfinityBits));
+  Top := (Top + QWord(1) shl (Drop - 1) - 1 + Top shr Drop and 1) shr Drop;
+  { the first bit of a normal number adds one to the exponent, and so does a carry }
+  Result := DoubleOf(Min(QWord(Place + Drop + 1074) shl 52 + Top, InfinityBits));
+  if IsNegative then
+    Result := -Result;
 end;
 
-{ 1/First! + X/(First + Step)! + X^2/(First + 2 Step)! + ..., or the same with alternating signs. }
-function Series(const X: TFixed; First, Step, Count, Sign: Integer): TFixed;
+{ 1/First! + X/(First + Step)! + X^2/(First + 2 Step)! + ... }
+function Series(const X: TFixed; First, Step, Count: Integer): TFixed;
 var
   I: Integer;
 begin
-  Result := Constant(InverseFactorial[First + Step * (Count - 1)], X.Last);
+  Result := InverseFactorial[First + Step * (Count - 1)];
   for I := Count - 2 downto 0 do
-    Result := Constant(InverseFactorial[First + Step * I], X.Last) + Sign * (Result * X);
+    Result := InverseFactorial[First + Step * I] + Result * X;
 end;
 
 procedure MakeInverseFactorials;
@@ -247,154 +167,89 @@ var
   I, J: Integer;
   Rest: Int64;
 begin
-  InverseFactorial[0] := Default(TLimbs);
-  InverseFactorial[0][0] := 1;
-  for I := 1 to Terms - 1 do
+  InverseFactorial[0] := TFixed.From(1.0);
+  for I := 1 to High(InverseFactorial) do
   begin
     Rest := 0;
-    for J := 0 to Most do
+    for J := 0 to Last do
     begin
-      Rest := Rest shl LimbBits + InverseFactorial[I - 1][J];
-      InverseFactorial[I][J] := Rest div I;
+      Rest := Rest shl LimbBits + InverseFactorial[I - 1].Limb[J];
+      InverseFactorial[I].Limb[J] := Rest div I;
       Rest := Rest mod I;
     end;
   end;
 end;
 
-{ e^P }
+{ e^P = Result * 2^Exponent }
 function Exponential(const P: TFixed; out Exponent: Integer): TFixed;
 var
   I: Integer;
-  Size: Double;
 begin
-  Size := P.Limb[0] + P.Limb[1] / Base;
-  Exponent := Round(Size * Log2E);
-  Result := Series((P - Exponent * Constant(Ln2Limbs, P.Last)).Halved(Halvings), 0, 1, 4 + 2 * P.Last, 1);
+  Exponent := Round((P.Limb[0] + P.Limb[1] / Base) * Log2E);
+  Result := Series((P + TFixed.From(-Exponent) * Ln2) * TFixed.From(1.0 / 256.0), 0, 1, 18);
   for I := 1 to Halvings do
     Result := Result * Result;
 end;
 
-function PowerOfE(X: Double; K, Last: Integer; out Exponent: Integer): TFixed;
-begin
-  Result := Exponential(TFixed.From(X, Last + K), Exponent);
-end;
-
-{ log m = y + d - d^2/2 + d^3/3 - ..., with d = m e^-y - 1. The library's y is good to 2^-52, the next to 2^-150. }
-function Logarithm(X: Double; K, Last: Integer; out Exponent: Integer): TFixed;
+{ The library's logarithm y of m is good to 2^-50: log m = y + d - d^2/2 + d^3/3, with d = m e^-y - 1. }
+function Logarithm(X: Double): TFixed;
 var
-  M: Double;
-  Size, N, Shift: Integer;
-  D, One: TFixed;
+  M: Float;
+  Size, Shift: Integer;
+  D: TFixed;
 begin
-  Size := 0;
-  if X < 1E-300 then
+  FrExp(X, M, Size);
+  if M < 0.75 then
   begin
-    X := X * 18014398509481984.0; { 2^54 }
-    Size := -54;
+    M := 2.0 * M;
+    Dec(Size);
   end;
-  Inc(Size, Integer(BitsOf(X) shr 52) - 1023);
-  M := DoubleOf(BitsOf(X) and $FFFFFFFFFFFFF or QWord(1023) shl 52);
-  if M >= 1.5 then
-  begin
-    M := M / 2.0;
-    Inc(Size);
-  end;
-  Result := TFixed.From(Ln(M), Last);
-  N := Few;
-  while N <= Last do
-  begin
-    Result.Last := N;
-    D := Exponential(-Result, Shift);
-    One := TFixed.Zero(N);
-    One.Limb[0] := 1;
-    if Shift < 0 then
-      D := D * TFixed.From(M / 2.0, N) - One
-    else
-      D := D * TFixed.From(M, N) - One;
-    Result := Result + D - (D * D).Halved(1);
-    Inc(N, Most - Few);
-  end;
-  Result := Result + Size * Constant(Ln2Limbs, Last);
-  Exponent := K;
+  Result := TFixed.From(Ln(M));
+  D := Exponential(TFixed.From(-Ln(M)), Shift);
+  D := D * TFixed.From(LdExp(M, Shift)) + TFixed.From(-1.0);
+  D := D + D * D * (TFixed.From(-0.5) + D * TFixed.From(Third));
+  Result := Result + D + TFixed.From(Size) * Ln2;
 end;
 
 { sin(X + Quarters * pi/2) }
-function Wave(X: Double; Quarters, Last: Integer; out Exponent: Integer): TFixed;
+function Wave(X: Double; Quarters: Integer): Double;
 var
   Turns, Quadrant: Integer;
-  R: TFixed;
+  R, Square: TFixed;
 begin
   Turns := Round(X * TwoOverPi);
   Quadrant := (Turns + Quarters) and 3;
-  R := TFixed.From(X, Last) - Turns * Constant(HalfPiLimbs, Last);
-  Result := Series(R * R, 1 - Quadrant and 1, 2, 6 + 5 * Last div 2, -1);
-  if not Odd(Quadrant) then
-    Result := R * Result;
+  R := TFixed.From(X) + TFixed.From(-Turns) * HalfPi;
+  Square := TFixed.From(-1.0) * R * R;
+  if Odd(Quadrant) then
+    Result := Nearest(Series(Square, 0, 2, 24))
+  else
+    Result := Nearest(R * Series(Square, 1, 2, 24));
   if Quadrant >= 2 then
-    Result := -Result;
-  Exponent := 0;
-end;
-
-{ X^(Twice/2) }
-function PowerOf(X: Double; Twice, Last: Integer; out Exponent: Integer): TFixed;
-begin
-  Result := Exponential((Twice * Logarithm(X, 0, Last, Exponent)).Halved(1), Exponent);
-end;
-
-{ The value is off by less than the slack. With Most limbs, what lies within the slack of a double, or of the middle
-  between two, is that: a power of a short number may be. }
-function Nearest(Evaluate: TEvaluation; X: Double; K: Integer): Double;
-var
-  Last, Exponent: Integer;
-  IsNegative: Boolean;
-  Value, Slack, Above: TFixed;
-begin
-  Last := Few;
-  repeat
-    Value := Evaluate(X, K, Last, Exponent);
-    IsNegative := Value.Limb[0] < 0;
-    if IsNegative then
-      Value := -Value;
-    Slack := TFixed.Zero(Last);
-    Slack.Limb[Last - 1] := 1 shl 14;
-    Above := Value + Slack;
-    if Last = Most then
-    begin
-      Above.Limb[Last] := 0;
-      Above.Limb[Last - 1] := Above.Limb[Last - 1] and not Int64($7FFF);
-    end;
-    Result := Rounded(Above, Exponent);
-    if (Last = Most) or (Result = Rounded(Value - Slack, Exponent)) then
-      Break;
-    Last := Most;
-  until False;
-  if IsNegative then
     Result := -Result;
 end;
 
 function ExactExp(X: Double): Double;
+var
+  Exponent: Integer;
+  Power: TFixed;
 begin
   if IsNaN(X) then
     Exit(X);
-  if X > 800.0 then
-    X := 800.0;
-  if X < -800.0 then
-    X := -800.0;
-  Result := Nearest(@PowerOfE, X, 0);
+  Power := Exponential(TFixed.From(EnsureRange(X, -800.0, 800.0)), Exponent);
+  Result := Nearest(Power, Exponent);
 end;
 
 function ExactLn(X: Double): Double;
 begin
   if IsNaN(X) or (X < 0.0) then
-    Result := DoubleOf(NaNBits)
+    Result := NaN
   else if X = 0.0 then
-    Result := -DoubleOf(InfinityBits)
-  else if not IsFinite(X) then
-    Result := X
-  else if X = 1.0 then
-    Result := 0.0
+    Result := NegInfinity
+  else if (X = 1.0) or (X = Infinity) then
+    Result := X - 1.0
   else
-    Result := Nearest(@Logarithm, X, 0);
+    Result := Nearest(Logarithm(X));
 end;
 
 function ExactSin(X: Double): Double;
@@ -402,7 +257,7 @@ begin
   if IsNaN(X) or (Abs(X) < 1E-8) then { X - X^3/6 rounds to X }
     Result := X
   else
-    Result := Nearest(@Wave, X, 0);
+    Result := Wave(X, 0);
 end;
 
 function ExactCos(X: Double): Double;
@@ -410,16 +265,15 @@ begin
   if IsNaN(X) then
     Result := X
   else
-    Result := Nearest(@Wave, X, 1);
+    Result := Wave(X, 1);
 end;
 
 function ExactPower(X, Y: Double): Double;
 var
-  IsWhole, IsOdd: Boolean;
+  Exponent: Integer;
+  Power: TFixed;
 begin
-  IsWhole := Frac(Y) = 0.0;
-  IsOdd := IsWhole and (Frac(Y / 2.0) <> 0.0);
-  if (Y = 0.0) or not IsNaN(X) and (X = 1.0) then
+  if (Y = 0.0) or (X = 1.0) then
     Result := 1.0
   else if IsNaN(X) or (Y = 1.0) then
     Result := X
@@ -427,57 +281,46 @@ begin
     Result := X * X
   else if Y = -1.0 then
     Result := 1.0 / X
-  else if (X = 0.0) or not IsFinite(X) then
+  else if (Y = 0.5) and (X >= 0.0) then
+    Result := Sqrt(X) + 0.0
+  else if (X < 0.0) and (X <> NegInfinity) and (Frac(Y) <> 0.0) then
+    Result := NaN
+  else
   begin
     Result := 0.0;
-    if (X = 0.0) <> (Y > 0.0) then
-      Result := DoubleOf(InfinityBits);
-    if IsOdd and (BitsOf(X) shr 63 = 1) then
+    if (X = 0.0) or IsInfinite(X) or (Abs(Ln(Abs(X)) * Y) > 800.0) then
+    begin
+      if (Abs(X) < 1.0) <> (Y > 0.0) then
+        Result := Infinity;
+    end
+    else
+    begin
+      Power := Exponential(TFixed.From(Y) * Logarithm(Abs(X)), Exponent);
+      Result := Nearest(Power, Exponent);
+    end;
+    if (BitsOf(X) shr 63 = 1) and (Frac(Y) = 0.0) and (Frac(Y / 2.0) <> 0.0) then
       Result := -Result;
-  end
-  else if X < 0.0 then
-    if not IsWhole then
-      Result := DoubleOf(NaNBits)
-    else if IsOdd then
-      Result := -ExactPower(-X, Y)
-    else
-      Result := ExactPower(-X, Y)
-  else if Y = 0.5 then
-    Result := Sqrt(X)
-  else if Abs(Ln(X) * Y) > 800.0 then
-    if Ln(X) * Y > 0.0 then
-      Result := DoubleOf(InfinityBits)
-    else
-      Result := 0.0
-  else
-    Result := Nearest(@PowerOf, X, Round(2.0 * Y));
+  end;
 end;
 
 function Decimals(X: Double): string;
 var
   Whole, Digits: Int64;
-  Part, Middle: TFixed;
-  I: Integer;
+  Part: TFixed;
 begin
   if IsNaN(X) then
     Exit('nan');
-  if IsFinite(X) then
+  Result := 'inf';
+  if not IsInfinite(X) then
   begin
     Whole := Trunc(Abs(X));
-    Part := 10000 * TFixed.From(Abs(X) - Whole, Most);
+    Part := TFixed.From(10000.0) * TFixed.From(Abs(X) - Whole);
     Digits := Part.Limb[0];
-    Middle := TFixed.Zero(Most);
-    Middle.Limb[0] := Digits;
-    Middle.Limb[1] := 1 shl (LimbBits - 1);
-    I := 0;
-    while (I < Most) and (Part.Limb[I] = Middle.Limb[I]) do
-      Inc(I);
-    if (Part.Limb[I] > Middle.Limb[I]) or (Part.Limb[I] = Middle.Limb[I]) and Odd(Digits) then
+    { only multiples of 1/32 lie in the middle between two texts }
+    if (Part.Limb[1] > Mask shr 1) and ((Frac(32.0 * X) <> 0.0) or Odd(Digits)) then
       Inc(Digits);
-    Result := IntToStr(Whole + Digits div 10000) + '.' + Copy(IntToStr(10000 + Digits mod 10000), 2, 4);
-  end
-  else
-    Result := 'inf';
+    Result := Format('%d.%.4d', [Whole + Digits div 10000, Digits mod 10000]);
+  end;
   if BitsOf(X) shr 63 = 1 then
     Result := '-' + Result;
 end;

@@ -1,780 +1,593 @@
-{ The port pascal of microgpt: a method for each verb (SPEC, section 12), and the command line. }
+{ The port pascal of microgpt: a procedure for each verb (SPEC, section 12), and the command line. }
 program Microgpt;
 
-{$mode objfpc}{$H+}{$EXCESSPRECISION OFF}
+{$mode objfpc}{$H+}{$modeswitch nestedprocvars}{$EXCESSPRECISION OFF}
 
 uses
-  SysUtils, Exact, Gpt, Protocol;
+  SysUtils, Exact, Gpt, Protocol, Tape;
 
 const
   Verbs: array[0..11] of string = ('hello', 'arith', 'math', 'random', 'tokens', 'graph', 'forward', 'backward', 'adam',
     'train', 'sample', 'run');
-  Other = 'an unknown key, or values that it does not take';
-  NoUTF8 = 'the input is not UTF-8';
+  BadKey = 'expected another key';
 
-type
-  { One request on its way to its reply. }
-  TAnswer = class
-  private
-    Request: TRequest;
-    Reply: TReply;
-    Model: TModel;
-    procedure Hello;
-    procedure Arith;
-    procedure MathVerb;
-    procedure Random;
-    procedure Tokens;
-    procedure Graph;
-    procedure Forward;
-    procedure Backward;
-    procedure Adam;
-    procedure Train;
-    procedure Sample;
-    procedure Run;
-    procedure Note(const Name: string; const X: TDoubles; Position, Layer, Head: Integer);
-    procedure Draw(const Probabilities: TDoubles; Token: Integer);
-    procedure PutPoints(const Text: string; const Points: TIntegers);
-    procedure AnswerVerb;
-    function Exponent(Limit: Double): Double;
-    function Expression(Tape: TTape; const Nodes: TIntegers; Count: Integer): Integer;
-    function TakeDataset: TDocuments;
-    function TakeShape: TShape;
-    function TakeDocument(Shape: TShape): TIntegers;
-    function TakeAdam: TAdam;
-    procedure TakeModel(Shape: TShape);
-    function TakeModelAndDocument: TIntegers;
-  public
-    constructor Create(ARequest: TRequest);
-    destructor Destroy; override;
-  end;
-
-function PointsOf(const Text: string; const More: TIntegers): TIntegers;
+{ UTF-8. Of what is wrong, it makes code points that are written otherwise. }
+function PointsOf(const Text: string): TIntegers;
 var
-  I: Integer;
+  C: Char;
+  Last: Integer;
 begin
-  SetLength(Result, Length(Text) + Length(More));
-  for I := 1 to Length(Text) do
-    Result[I - 1] := Ord(Text[I]);
-  for I := 0 to High(More) do
-    Result[Length(Text) + I] := More[I];
+  SetLength(Result, Length(Text));
+  Last := -1;
+  for C in Text do
+    if (Ord(C) shr 6 = 2) and (Last >= 0) then
+      Result[Last] := Result[Last] shl 6 or Ord(C) and $3F
+    else
+    begin
+      Inc(Last);
+      case Ord(C) of
+        $C0..$DF: Result[Last] := Ord(C) and $1F;
+        $E0..$EF: Result[Last] := Ord(C) and $F;
+        $F0..$FF: Result[Last] := Ord(C) and $7;
+      else
+        Result[Last] := Ord(C);
+      end;
+    end;
+  SetLength(Result, Last + 1);
 end;
 
-procedure TAnswer.Hello;
-var
-  Verb, Names: string;
+procedure Hello(var Ask: TRequest; var Reply: TReply);
 begin
-  Request.Finish;
-  Names := '';
-  for Verb in Verbs do
-    Names := Names + ' ' + Verb;
   Reply.Line('name pascal');
   Reply.Line('protocol 1');
-  Reply.Line('verbs' + Names);
+  Reply.Line('verbs ' + string.Join(' ', Verbs));
   Reply.Line('math exact');
 end;
 
-procedure TAnswer.Arith;
+procedure Arith(var Ask: TRequest; var Reply: TReply);
 var
-  X: TDoubles;
-  Y: Double;
-  I: Integer;
+  Key: string;
+  X, Y, Total: Double;
 begin
   repeat
-    Request.TakeNext;
-    X := Request.Numbers(1);
-    Y := 0.0;
-    if Request.IsLine('add', 2) then
-      Y := X[0] + X[1]
-    else if Request.IsLine('sub', 2) then
-      Y := X[0] - X[1]
-    else if Request.IsLine('mul', 2) then
-      Y := X[0] * X[1]
-    else if Request.IsLine('div', 2) then
-      Y := X[0] / X[1]
-    else if Request.IsLine('sqrt', 1) then
-      Y := Sqrt(X[0])
-    else if Request.IsLine('muladd', 3) then
-      Y := X[0] * X[1] + X[2]
-    else if (Request.Key = 'sum') and (X <> nil) then
-      for I := 0 to High(X) do
-        Y := Y + X[I]
-    else if (Request.Key = 'dot') and (X <> nil) and not Odd(Length(X)) then
-      for I := 0 to High(X) div 2 do
-        Y := Y + X[2 * I] * X[2 * I + 1]
-    else if Request.IsLine('decimals', 1) and not (IsFinite(X[0]) and (Abs(X[0]) > 9007199254740992.0)) then
-    begin
-      Reply.Put('decimals', PointsOf(Decimals(X[0]), nil));
-      Continue;
-    end
+    Key := Ask.TakeKey;
+    X := Ask.Number;
+    Y := 1.0;
+    if (Key <> 'sqrt') and (Key <> 'sum') and (Key <> 'decimals') then
+      Y := Ask.Number;
+    case Key of
+      'add': Total := X + Y;
+      'sub': Total := X - Y;
+      'mul': Total := X * Y;
+      'div': Total := X / Y;
+      'sqrt': Total := Sqrt(X);
+      'muladd': Total := X * Y + Ask.Number;
+      'sum', 'dot':
+        begin
+          Total := 0.0 + X * Y;
+          while Ask.HasMore do
+          begin
+            X := Ask.Number;
+            if Key = 'dot' then
+              Y := Ask.Number;
+            Total := Total + X * Y;
+          end;
+        end;
+      'decimals':
+        begin
+          Expect((BitsOf(Abs(X)) >= InfinityBits) or (Abs(X) <= 9007199254740992.0), 'a size up to 2^53');
+          Reply.Put('decimals', PointsOf(Decimals(X)));
+          Continue;
+        end;
     else
-      raise EBadRequest.Create(Other);
-    Reply.Put(Request.Key, Y);
-  until Request.AtEnd;
+      raise EBadRequest.Create(BadKey);
+    end;
+    Reply.Put(Key, Total);
+  until Ask.Lines = 0;
 end;
 
-{ The second value, which must be an integer or half-integer. }
-function TAnswer.Exponent(Limit: Double): Double;
+function TakeExponent(var Ask: TRequest; Limit: Double): Double;
 begin
-  Result := Request.Number(2);
-  if not IsFinite(Result) or (Abs(Result) > Limit) or (Frac(2.0 * Result) <> 0.0) then
-    raise EBadRequest.Create('an exponent is an integer or half-integer, and not too large');
+  Result := Ask.Number;
+  Expect((Abs(Result) <= Limit) and (Frac(2.0 * Result) = 0.0), 'an integer or half-integer, and not too large');
 end;
 
-procedure TAnswer.MathVerb;
+procedure MathVerb(var Ask: TRequest; var Reply: TReply);
 var
-  X, Y: Double;
-  IsAngle: Boolean;
+  Key: string;
+  X: Double;
 begin
-  Request.TakeMath;
+  Ask.TakeMath;
   repeat
-    Request.TakeNext;
-    X := Request.Number(1);
-    IsAngle := (BitsOf(X) = NaNBits) or (Abs(X) <= 8.0);
-    if Request.IsLine('exp', 1) then
-      Y := ExactExp(X)
-    else if Request.IsLine('log', 1) then
-      Y := ExactLn(X)
-    else if Request.IsLine('sin', 1) and IsAngle then
-      Y := ExactSin(X)
-    else if Request.IsLine('cos', 1) and IsAngle then
-      Y := ExactCos(X)
-    else if Request.IsLine('pow', 2) then
-      Y := ExactPower(X, Exponent(4096.0))
+    Key := Ask.TakeKey;
+    X := Ask.Number;
+    if (Key = 'sin') or (Key = 'cos') then
+      Expect((BitsOf(X) = NaNBits) or (Abs(X) <= 8.0), 'a size up to 8');
+    case Key of
+      'exp': X := ExactExp(X);
+      'log': X := ExactLn(X);
+      'sin': X := ExactSin(X);
+      'cos': X := ExactCos(X);
+      'pow': X := ExactPower(X, TakeExponent(Ask, 4096.0));
     else
-      raise EBadRequest.Create(Other);
-    Reply.Put(Request.Key, Y);
-  until Request.AtEnd;
+      raise EBadRequest.Create(BadKey);
+    end;
+    Reply.Put(Key, X);
+  until Ask.Lines = 0;
 end;
 
-procedure TAnswer.Random;
+procedure Random(var Ask: TRequest; var Reply: TReply);
 var
   Twister: TTwister;
-  Words: TWords;
+  Key: string;
   Integers: TIntegers;
   Doubles, Weights: TDoubles;
-  Sigma: Double = 0.0;
   I, Count: Integer;
 begin
-  Request.TakeMath;
-  Request.Take('seed', 1);
-  Twister := TTwister.Create(Request.Whole(1, 0, High(LongWord)));
-  try
-    repeat
-      Request.TakeNext;
-      if Request.IsLine('state', 0) then
-      begin
-        SetLength(Words, 625);
-        Words[0] := Twister.Index;
-        for I := 0 to 623 do
-          Words[I + 1] := Twister.Words[I];
-        Reply.Put('state', Words);
-        if Twister.HasKept then
-          Reply.Put('kept', Twister.Kept)
-        else
-          Reply.Line('kept none');
-        Continue;
-      end;
-      if Request.IsLine('shuffle', 1) then
-      begin
-        Reply.Put('shuffle', Twister.Shuffled(Request.Whole(1, 0, 10000)));
-        Continue;
-      end;
-      Count := Request.Whole(1, 0, 1000);
-      if Request.IsLine('words', 1) then
-      begin
-        SetLength(Words, Count);
-        for I := 0 to Count - 1 do
-          Words[I] := Twister.NextWord;
-        Reply.Put('words', Words);
-      end
-      else if Request.IsLine('random', 1) or Request.IsLine('gauss', 2) then
-      begin
-        SetLength(Doubles, Count);
-        if Request.Values = 2 then
-          Sigma := Request.Number(2);
-        for I := 0 to Count - 1 do
-          if Request.Values = 1 then
-            Doubles[I] := Twister.Random
-          else
-            Doubles[I] := Twister.Gauss(Sigma);
-        Reply.Put(Request.Key, Doubles);
-      end
-      else if (Request.Key = 'choices') and (Request.Values >= 2) and (Request.Values <= 1001) then
-      begin
-        Weights := Request.Numbers(2);
-        SetLength(Integers, Count);
-        for I := 0 to Count - 1 do
-          Integers[I] := Twister.Choice(Weights);
-        Reply.Put('choices', Integers);
-      end
+  Ask.TakeMath;
+  Twister.Seed(Ask.Whole('seed', 0, High(LongWord)));
+  repeat
+    Key := Ask.TakeKey;
+    Integers := nil;
+    Doubles := nil;
+    Weights := nil;
+    if Key = 'state' then
+    begin
+      SetLength(Integers, 625);
+      Integers[0] := Twister.Index;
+      for I := 0 to 623 do
+        Integers[I + 1] := Twister.Words[I];
+    end
+    else if Key = 'shuffle' then
+      Integers := Twister.Shuffled(Ask.Whole(0, 10000))
+    else
+    begin
+      Count := Ask.Whole(0, 1000);
+      while Ask.HasMore do
+        Insert(Ask.Number, Weights, Length(Weights));
+      SetLength(Integers, Count);
+      SetLength(Doubles, Count);
+      case Key of
+        'words', 'random': Expect(Weights = nil, 'fewer values');
+        'gauss': Expect(Length(Weights) = 1, 'a sigma');
+        'choices': Expect((Weights <> nil) and (Length(Weights) <= 1000), '1 to 1000 weights');
       else
-        raise EBadRequest.Create(Other);
-    until Request.AtEnd;
-  finally
-    Twister.Free;
-  end;
+        raise EBadRequest.Create(BadKey);
+      end;
+      for I := 0 to Count - 1 do
+        case Key of
+          'words': Integers[I] := Twister.NextWord;
+          'random': Doubles[I] := Twister.Random;
+          'gauss': Doubles[I] := Twister.Gauss(Weights[0]);
+          'choices': Integers[I] := Twister.Choice(Weights);
+        end;
+    end;
+    if (Key = 'random') or (Key = 'gauss') then
+      Reply.Put(Key, Doubles)
+    else
+      Reply.Put(Key, Integers);
+    if (Key = 'state') and Twister.HasKept then
+      Reply.Put('kept', Twister.Kept)
+    else if Key = 'state' then
+      Reply.Line('kept none');
+  until Ask.Lines = 0;
 end;
 
-{ The documents of the last lines. }
-function TAnswer.TakeDataset: TDocuments;
+procedure TakeLines(var Ask: TRequest; var Data: TDataset);
 var
-  Count, Point: Integer;
   Line: TIntegers;
 begin
-  Result := nil;
-  Count := 0;
   repeat
-    Request.Take('line');
-    Line := Request.Wholes(0, $10FFFF);
-    for Point in Line do
-      if (Point >= $D800) and (Point <= $DFFF) then
-        raise EBadRequest.Create('a surrogate is not a code point');
-    if Length(Line) > 10000 then
-      raise EBadRequest.Create('a line has at most 10000 code points');
-    AddDocument(Result, Count, Line);
-  until Request.AtEnd;
-  SetLength(Result, Count);
+    Ask.Take('line');
+    Line := Ask.Wholes(0, $10FFFF);
+    Expect(Length(Line) <= 10000, 'at most 10000 code points');
+    Data.Add(Line);
+  until Ask.Lines = 0;
 end;
 
-procedure TAnswer.Tokens;
+procedure Tokens(var Ask: TRequest; var Reply: TReply);
 var
-  Documents: TDocuments;
-  Document, Points: TIntegers;
+  Data: TDataset;
+  Document: TIntegers;
 begin
-  Documents := TakeDataset;
-  Points := VocabularyOf(Documents);
-  Reply.Line(Format('documents %d', [Length(Documents)]));
-  Reply.Put('vocabulary', Points);
-  Reply.Line(Format('bos %d', [Length(Points)]));
-  for Document in Documents do
-    Reply.Put('encoded', Encoded(Document, Points));
+  Data := Default(TDataset);
+  TakeLines(Ask, Data);
+  Data.Encode;
+  Reply.Put('documents', [Data.Count]);
+  Reply.Put('vocabulary', Data.Points);
+  Reply.Put('bos', [Length(Data.Points)]);
+  for Document in Data.Documents do
+    Reply.Put('encoded', Document);
 end;
 
-{ The node of the expression in the line taken last. }
-function TAnswer.Expression(Tape: TTape; const Nodes: TIntegers; Count: Integer): Integer;
+procedure Graph(var Ask: TRequest; var Reply: TReply);
+var
+  Nodes: TTape;
+  Made: array of TVector;
+  Count: Integer;
 
-  function Node(Place: Integer): Integer;
+  function Node: TVector;
   begin
-    Result := Nodes[Request.Whole(Place, 0, Count - 1)];
+    Result := Made[Ask.Whole(0, Count - 1)];
   end;
 
-  function Number(Place: Integer): Double;
+  function Plain: TVector;
   begin
-    Result := Request.Number(Place);
+    Result := Nodes.Number(Ask.Number);
   end;
 
+  function Expression(const Key: string): TVector;
+  var
+    A, B: TVector;
+  begin
+    if (Key = 'leaf') or (Key = 'number_sub') or (Key = 'number_div') then
+      A := Plain
+    else
+      A := Node;
+    B := A;
+    case Key of
+      'add', 'sub', 'mul', 'div', 'number_sub', 'number_div': B := Node;
+      'add_number', 'sub_number', 'mul_number', 'div_number': B := Plain;
+      'pow': B := Nodes.Number(TakeExponent(Ask, 1024.0));
+    end;
+    case Key of
+      'leaf': Result := A;
+      'add', 'add_number': Result := Nodes.Map(nkAdd, A, B);
+      'sub', 'sub_number', 'number_sub': Result := Nodes.Map(nkAdd, A, Nodes.Map(nkMul, B, -1.0));
+      'mul', 'mul_number': Result := Nodes.Map(nkMul, A, B);
+      'div', 'div_number', 'number_div': Result := Nodes.Map(nkMul, A, Nodes.Map(nkPow, B, -1.0));
+      'pow': Result := Nodes.Map(nkPow, A, B);
+      'neg': Result := Nodes.Map(nkMul, A, -1.0);
+      'exp': Result := Nodes.Map(nkExp, A);
+      'log': Result := Nodes.Map(nkLog, A);
+      'relu': Result := Nodes.Map(nkRelu, A);
+      'sum':
+        begin
+          Result := Nodes.Map(nkAdd, A);
+          while Ask.HasMore do
+            Result := Nodes.Map(nkAdd, Result, Node);
+        end;
+    else
+      raise EBadRequest.Create(BadKey);
+    end;
+  end;
+
+var
+  Root: TVector;
+  I: Integer;
+begin
+  Ask.TakeMath;
+  Nodes := Default(TTape);
+  SetLength(Made, Ask.Lines);
+  Count := 0;
+  while not Ask.NextIs('root') do
+  begin
+    Made[Count] := Expression(Ask.TakeKey);
+    Inc(Count);
+  end;
+  Ask.Take('root');
+  Root := Node;
+  Nodes.Backward(Root);
+  for I := 0 to Count - 1 do
+    Reply.Put('value', Nodes.Values(Made[I]));
+  for I := 0 to Count - 1 do
+    Reply.Put('gradient', Nodes.Gradient[Made[I].First]);
+end;
+
+procedure ExpectIncreasing(const List: TIntegers);
 var
   I: Integer;
 begin
-  with Request do
-    if IsLine('leaf', 1) then
-      Result := Tape.Leaf(Number(1))
-    else if IsLine('add', 2) then
-      Result := Tape.Add(Node(1), Node(2))
-    else if IsLine('sub', 2) then
-      Result := Tape.Add(Node(1), Tape.Scale(Node(2), -1.0))
-    else if IsLine('mul', 2) then
-      Result := Tape.Mul(Node(1), Node(2))
-    else if IsLine('div', 2) then
-      Result := Tape.Mul(Node(1), Tape.Power(Node(2), -1.0))
-    else if IsLine('neg', 1) then
-      Result := Tape.Scale(Node(1), -1.0)
-    else if IsLine('exp', 1) then
-      Result := Tape.Exp(Node(1))
-    else if IsLine('log', 1) then
-      Result := Tape.Ln(Node(1))
-    else if IsLine('relu', 1) then
-      Result := Tape.Relu(Node(1))
-    else if IsLine('pow', 2) then
-      Result := Tape.Power(Node(1), Exponent(1024.0))
-    else if IsLine('add_number', 2) then
-      Result := Tape.Shift(Node(1), Number(2))
-    else if IsLine('sub_number', 2) then
-      Result := Tape.Shift(Node(1), -Number(2))
-    else if IsLine('mul_number', 2) then
-      Result := Tape.Scale(Node(1), Number(2))
-    else if IsLine('div_number', 2) then
-      Result := Tape.Scale(Node(1), 1.0 / Number(2))
-    else if IsLine('number_sub', 2) then
-      Result := Tape.Shift(Tape.Scale(Node(2), -1.0), Number(1))
-    else if IsLine('number_div', 2) then
-      Result := Tape.Scale(Tape.Power(Node(2), -1.0), Number(1))
-    else if (Key = 'sum') and (Values > 0) then
-    begin
-      Result := Tape.Shift(Node(1), 0.0);
-      for I := 2 to Values do
-        Result := Tape.Add(Result, Node(I));
-    end
-    else
-      raise EBadRequest.Create('an unknown expression, or operands that it does not take');
+  for I := 1 to High(List) do
+    Expect(List[I - 1] < List[I], 'integers that increase');
 end;
 
-procedure TAnswer.Graph;
+procedure TakeShape(var Ask: TRequest; var Model: TModel);
 var
-  Tape: TTape;
-  Nodes: TIntegers;
-  Count, Root, I: Integer;
+  T: Integer;
 begin
-  Request.TakeMath;
-  Nodes := nil;
-  Count := 0;
-  Tape := TTape.Create;
-  try
-    while not Request.NextIs('root') do
-    begin
-      Request.TakeNext;
-      if Count = Length(Nodes) then
-        SetLength(Nodes, 2 * Count + 64);
-      Nodes[Count] := Expression(Tape, Nodes, Count);
-      Inc(Count);
-    end;
-    Root := Request.TakeWhole('root', 0, Count - 1);
-    Request.Finish;
-    Tape.Backward(Nodes[Root]);
-    for I := 0 to Count - 1 do
-      Reply.Put('value', Tape.Value[Nodes[I]]);
-    for I := 0 to Count - 1 do
-      Reply.Put('gradient', Tape.Gradient[Nodes[I]]);
-  finally
-    Tape.Free;
+  Model := Default(TModel);
+  Ask.TakeMath;
+  Model.Layers := Ask.Whole('layers', 1, 16);
+  Model.Heads := Ask.Whole('heads', 1, 64);
+  Model.Embedding := Ask.Whole('embedding', 1, 512);
+  Expect(Model.Embedding mod Model.Heads = 0, 'an embedding that is a multiple of heads');
+  Model.Block := Ask.Whole('block', 1, 1024);
+  Model.Vocabulary := Ask.Whole('vocabulary', 2, 2048);
+  Model.IsSquared := Ask.Choice('activation', 'relu', 'squared_relu');
+  SetLength(Model.Attend, Model.Block);
+  for T := 0 to Model.Block - 1 do
+  begin
+    Ask.Take('attend');
+    Model.Attend[T] := Ask.Wholes(0, T);
+    ExpectIncreasing(Model.Attend[T]);
+    Expect((Model.Attend[T] <> nil) and (Model.Attend[T][High(Model.Attend[T])] = T), 'its own position as the last');
+  end;
+  Model.MakeMatrices;
+end;
+
+function TakeDocument(var Ask: TRequest; const Model: TModel): TIntegers;
+begin
+  Ask.Take('tokens');
+  Result := Ask.Wholes(0, Model.Vocabulary - 1);
+  Expect(Length(Result) >= 2, 'two or more tokens');
+end;
+
+function TakeMatrices(var Ask: TRequest; const Prefix: string; const Model: TModel): TDoubles;
+var
+  Matrix: TMatrix;
+  Rows, Columns: Integer;
+begin
+  Result := nil;
+  for Matrix in Model.Matrices do
+  begin
+    Rows := Matrix.Rows;
+    Columns := Matrix.Columns;
+    Insert(Ask.Tensor(Prefix + Matrix.Name, Rows, Columns), Result, Length(Result));
   end;
 end;
 
-function TAnswer.TakeShape: TShape;
+procedure PutMatrices(var Reply: TReply; const Prefix: string; const Model: TModel; const X: TDoubles);
 var
-  T, I: Integer;
-  List: TIntegers;
-  IsRight: Boolean;
+  Matrix: TMatrix;
 begin
-  Result := TShape.Create;
-  try
-    Request.TakeMath;
-    Result.Layers := Request.TakeWhole('layers', 1, 16);
-    Result.Heads := Request.TakeWhole('heads', 1, 64);
-    Result.Embedding := Request.TakeWhole('embedding', 1, 512);
-    if Result.Embedding mod Result.Heads <> 0 then
-      raise EBadRequest.Create('embedding must be a multiple of heads');
-    Result.Block := Request.TakeWhole('block', 1, 1024);
-    Result.Vocabulary := Request.TakeWhole('vocabulary', 2, 2048);
-    Result.IsSquared := Request.TakeChoice('activation', 'relu', 'squared_relu');
-    SetLength(Result.Attend, Result.Block);
-    for T := 0 to Result.Block - 1 do
-    begin
-      Request.Take('attend');
-      List := Request.Wholes(0, T);
-      IsRight := (List <> nil) and (List[High(List)] = T);
-      for I := 1 to High(List) do
-        IsRight := IsRight and (List[I - 1] < List[I]);
-      if not IsRight then
-        raise EBadRequest.CreateFmt('attend must increase and end with its own position %d', [T]);
-      Result.Attend[T] := List;
-    end;
-    Result.MakeMatrices;
-  except
-    Result.Free;
-    raise;
-  end;
+  for Matrix in Model.Matrices do
+    Reply.PutTensor(Prefix + Matrix.Name, Matrix.Rows, Copy(X, Matrix.Weights.First, Matrix.Weights.Count));
 end;
 
-function TAnswer.TakeDocument(Shape: TShape): TIntegers;
-begin
-  Request.Take('tokens');
-  Result := Request.Wholes(0, Shape.Vocabulary - 1);
-  if Length(Result) < 2 then
-    raise EBadRequest.Create('tokens takes two or more');
-end;
-
-{ The shape will be the model's. }
-procedure TAnswer.TakeModel(Shape: TShape);
-begin
-  Model := TModel.Create(Shape, Shape.Take(Request, ''));
-end;
-
-function TAnswer.TakeModelAndDocument: TIntegers;
+procedure Forward(var Ask: TRequest; var Reply: TReply);
 var
-  Shape: TShape;
-begin
-  Shape := TakeShape;
-  try
-    Result := TakeDocument(Shape);
-    TakeModel(Shape);
-  except
-    Shape.Free;
-    raise;
-  end;
-  Request.Finish;
-end;
-
-procedure TAnswer.Note(const Name: string; const X: TDoubles; Position, Layer, Head: Integer);
-var
-  Place: string;
-begin
-  Place := Format('pos%d.', [Position]);
-  if Layer >= 0 then
-    Place := Place + Format('layer%d.', [Layer]);
-  if Head >= 0 then
-    Place := Place + Format('head%d.', [Head]);
-  Reply.PutTensor(Place + Name, 1, Length(X), X);
-end;
-
-procedure TAnswer.Draw(const Probabilities: TDoubles; Token: Integer);
-begin
-  Reply.Put('probabilities', Probabilities);
-  Reply.Put('token', [Token]);
-end;
-
-procedure TAnswer.Forward;
-var
+  Model: TModel;
   Document: TIntegers;
-  Root: Integer;
 begin
-  Document := TakeModelAndDocument;
-  Model.OnNote := @Note;
-  Root := Model.Loss(Document);
-  Reply.Put('loss', Model.Tape.Value[Root]);
+  TakeShape(Ask, Model);
+  Document := TakeDocument(Ask, Model);
+  Model.Start(TakeMatrices(Ask, '', Model));
+  Model.Trace := @Reply;
+  Reply.Put('loss', Model.Tape.Values(Model.Loss(Document)));
 end;
 
-procedure TAnswer.Backward;
+procedure Backward(var Ask: TRequest; var Reply: TReply);
 var
+  Model: TModel;
   Document: TIntegers;
-  Root: Integer;
+  Root: TVector;
 begin
-  Document := TakeModelAndDocument;
+  TakeShape(Ask, Model);
+  Document := TakeDocument(Ask, Model);
+  Model.Start(TakeMatrices(Ask, '', Model));
   Root := Model.Loss(Document);
   Model.Tape.Backward(Root);
-  Reply.Put('loss', Model.Tape.Value[Root]);
-  Model.Shape.Put(Reply, '', Model.Gradients);
+  Reply.Put('loss', Model.Tape.Values(Root));
+  PutMatrices(Reply, '', Model, Model.Tape.Gradient);
 end;
 
-function TAnswer.TakeAdam: TAdam;
+function TakeAdam(var Ask: TRequest): TAdam;
 begin
-  Result.LearningRate := Request.TakeNumber('learning_rate');
-  Result.Beta1 := Request.TakeNumber('beta1');
-  Result.Beta2 := Request.TakeNumber('beta2');
-  Result.Epsilon := Request.TakeNumber('epsilon');
-  Result.IsCosine := Request.TakeChoice('schedule', 'linear', 'cosine');
-  Result.Steps := Request.TakeWhole('steps', 1, 4096);
+  Result.LearningRate := Ask.Number('learning_rate');
+  Result.Beta1 := Ask.Number('beta1');
+  Result.Beta2 := Ask.Number('beta2');
+  Result.Epsilon := Ask.Number('epsilon');
+  Result.IsCosine := Ask.Choice('schedule', 'linear', 'cosine');
+  Result.Steps := Ask.Whole('steps', 1, 4096);
 end;
 
-procedure TAnswer.Adam;
+procedure AdamVerb(var Ask: TRequest; var Reply: TReply);
 var
-  Settings: TAdam;
+  Adam: TAdam;
   Step, Rows, Columns: Integer;
   P, G, M, V: TDoubles;
 begin
-  Request.TakeMath;
-  Settings := TakeAdam;
-  Step := Request.TakeWhole('step', 0, Settings.Steps - 1);
+  Ask.TakeMath;
+  Adam := TakeAdam(Ask);
+  Step := Ask.Whole('step', 0, Adam.Steps - 1);
   Rows := 0;
   Columns := 0;
-  P := nil;
-  G := nil;
-  M := nil;
-  V := nil;
-  Request.TakeTensor('parameters', Rows, Columns, P);
-  Request.TakeTensor('gradients', Rows, Columns, G);
-  Request.TakeTensor('m', Rows, Columns, M);
-  Request.TakeTensor('v', Rows, Columns, V);
-  Request.Finish;
-  Update(Settings, Step, P, G, M, V);
-  Reply.Put('rate', Rate(Settings, Step));
-  Reply.Put('correction1', Correction(Settings.Beta1, Step));
-  Reply.Put('correction2', Correction(Settings.Beta2, Step));
-  Reply.PutTensor('m', Rows, Columns, M);
-  Reply.PutTensor('v', Rows, Columns, V);
-  Reply.PutTensor('parameters', Rows, Columns, P);
+  P := Ask.Tensor('parameters', Rows, Columns);
+  G := Ask.Tensor('gradients', Rows, Columns);
+  M := Ask.Tensor('m', Rows, Columns);
+  V := Ask.Tensor('v', Rows, Columns);
+  Adam.Update(Step, P, G, M, V);
+  Reply.Put('rate', Adam.Rate(Step));
+  Reply.Put('correction1', Correction(Adam.Beta1, Step));
+  Reply.Put('correction2', Correction(Adam.Beta2, Step));
+  Reply.PutTensor('m', Rows, M);
+  Reply.PutTensor('v', Rows, V);
+  Reply.PutTensor('parameters', Rows, P);
 end;
 
-procedure TAnswer.Train;
+procedure Train(var Ask: TRequest; var Reply: TReply);
 var
-  Shape: TShape;
-  Settings: TAdam;
-  From, Last, Step, I, NextFull: Integer;
+  Model: TModel;
+  Adam: TAdam;
+  From, Last, Step, Count, I: Integer;
   Full: TIntegers;
-  Documents: TDocuments;
-  M, V: TDoubles;
-  Loss: Double;
+  Documents: array of TIntegers;
+  Lists: array[0..3] of TDoubles;
+const
+  Names: array[0..3] of string = ('gradients', 'm', 'v', 'parameters');
 begin
-  Shape := TakeShape;
-  try
-    Settings := TakeAdam;
-    From := Request.TakeWhole('from', 0, Settings.Steps - 1);
-    Last := From + Request.TakeWhole('count', 1, Settings.Steps - From) - 1;
-    Request.Take('full');
-    Full := Request.Wholes(From, Last);
-    for I := 1 to High(Full) do
-      if Full[I] <= Full[I - 1] then
-        raise EBadRequest.Create('the steps of full must increase');
-    Documents := nil;
-    repeat
-      Insert(TakeDocument(Shape), Documents, Length(Documents));
-    until not Request.NextIs('tokens');
-    TakeModel(Shape);
-  except
-    Shape.Free;
-    raise;
-  end;
-  M := nil;
-  V := nil;
+  TakeShape(Ask, Model);
+  Adam := TakeAdam(Ask);
+  From := Ask.Whole('from', 0, Adam.Steps - 1);
+  Last := From + Ask.Whole('count', 1, Adam.Steps - From) - 1;
+  Ask.Take('full');
+  Full := Ask.Wholes(From, Last);
+  ExpectIncreasing(Full);
+  SetLength(Documents, Ask.Lines + 1);
+  Count := 0;
+  repeat
+    Documents[Count] := TakeDocument(Ask, Model);
+    Inc(Count);
+  until not Ask.NextIs('tokens');
+  Model.Start(TakeMatrices(Ask, '', Model));
   if From > 0 then
   begin
-    M := Shape.Take(Request, 'm.');
-    V := Shape.Take(Request, 'v.');
+    Model.M := TakeMatrices(Ask, 'm.', Model);
+    Model.V := TakeMatrices(Ask, 'v.', Model);
   end;
-  SetLength(M, Shape.Parameters);
-  SetLength(V, Shape.Parameters);
-  Request.Finish;
-  NextFull := 0;
   for Step := From to Last do
   begin
-    Loss := Gpt.Train(Settings, Step, Model, Documents[Step mod Length(Documents)], M, V);
     Reply.Put('step', [Step]);
-    Reply.Put('loss', Loss);
-    Reply.PutChecksum('gradients', Model.Gradients);
-    Reply.PutChecksum('m', M);
-    Reply.PutChecksum('v', V);
-    Reply.PutChecksum('parameters', Model.Parameters);
-    if (NextFull > High(Full)) or (Full[NextFull] <> Step) then
+    Reply.Put('loss', Adam.Train(Step, Model, Documents[Step mod Count]));
+    Lists[0] := Copy(Model.Tape.Gradient, 0, Model.Weights.Count);
+    Lists[1] := Model.M;
+    Lists[2] := Model.V;
+    Lists[3] := Model.Tape.Values(Model.Weights);
+    for I := 0 to 3 do
+      Reply.PutChecksum(Names[I], Lists[I]);
+    if (Full = nil) or (Full[0] <> Step) then
       Continue;
-    Inc(NextFull);
-    Shape.Put(Reply, 'gradients.', Model.Gradients);
-    Shape.Put(Reply, 'm.', M);
-    Shape.Put(Reply, 'v.', V);
-    Shape.Put(Reply, 'parameters.', Model.Parameters);
+    Delete(Full, 0, 1);
+    for I := 0 to 3 do
+      PutMatrices(Reply, Names[I] + '.', Model, Lists[I]);
   end;
 end;
 
-procedure TAnswer.Sample;
+procedure Sample(var Ask: TRequest; var Reply: TReply);
 var
-  Shape: TShape;
+  Model: TModel;
   Temperature: Double;
-  Samples, I: Integer;
+  Samples, I, T, Token: Integer;
   Twister: TTwister;
+  Probabilities: TDoubles;
 begin
-  Shape := TakeShape;
-  try
-    Temperature := Request.TakeNumber('temperature');
-    Samples := Request.TakeWhole('samples', 0, 1000);
-    TakeModel(Shape);
-  except
-    Shape.Free;
-    raise;
-  end;
-  Twister := TTwister.Create(0);
-  try
-    Request.Take('state', 625);
-    Twister.Index := Request.Whole(1, 0, 624);
-    for I := 0 to 623 do
-      Twister.Words[I] := Request.Whole(I + 2, 0, High(LongWord));
-    Request.Take('kept', 1);
-    Twister.HasKept := Request.Word(1) <> 'none';
-    if Twister.HasKept then
-      Twister.Kept := Request.Number(1);
-    Request.Finish;
-    Model.OnDraw := @Draw;
-    for I := 0 to Samples - 1 do
-    begin
-      Reply.Put('sample', [I]);
-      Model.Sample(Temperature, Twister);
-    end;
-    Reply.Line('word ' + IntToStr(Int64(Twister.NextWord)));
-  finally
-    Twister.Free;
-  end;
-end;
-
-procedure TAnswer.PutPoints(const Text: string; const Points: TIntegers);
-begin
-  Reply.Put('print', PointsOf(Text, Points));
-end;
-
-procedure TAnswer.Run;
-var
-  IsSeed: Boolean;
-  Steps, Samples: Integer;
-  Result: TRun;
-begin
-  Request.TakeMath;
-  IsSeed := not Request.TakeChoice('preset', 'seed', 'classic');
-  Steps := Request.TakeWhole('steps', 1, 4096);
-  Samples := Request.TakeWhole('samples', 0, 1000);
-  Result := TRun.Create(IsSeed, Steps, Samples, TakeDataset, @PutPoints);
-  try
-    Reply.PutChecksum('parameters', Result.Model.Parameters);
-    Reply.PutChecksum('m', Result.M);
-    Reply.PutChecksum('v', Result.V);
-    Reply.Line('word ' + IntToStr(Int64(Result.Twister.NextWord)));
-  finally
-    Result.Free;
-  end;
-end;
-
-procedure TAnswer.AnswerVerb;
-begin
-  if not Request.IsComplete then
-    raise EBadRequest.Create('the input ended before the line end');
-  case Request.Verb of
-    'hello': Hello;
-    'arith': Arith;
-    'math': MathVerb;
-    'random': Random;
-    'tokens': Tokens;
-    'graph': Graph;
-    'forward': Forward;
-    'backward': Backward;
-    'adam': Adam;
-    'train': Train;
-    'sample': Sample;
-    'run': Run;
+  TakeShape(Ask, Model);
+  Temperature := Ask.Number('temperature');
+  Samples := Ask.Whole('samples', 0, 1000);
+  Model.Start(TakeMatrices(Ask, '', Model));
+  Twister.Index := Ask.Whole('state', 0, 624);
+  for I := 0 to 623 do
+    Twister.Words[I] := Ask.Whole(0, High(LongWord));
+  Ask.Take('kept');
+  Twister.HasKept := not Ask.NextIs('none', ' ');
+  if Twister.HasKept then
+    Twister.Kept := Ask.Number
   else
-    raise EBadRequest.Create('unsupported');
-  end;
-end;
-
-{ The reply is known before it is sent, since a request can be wrong at its last line. }
-constructor TAnswer.Create(ARequest: TRequest);
-begin
-  Request := ARequest;
-  Reply := TReply.Create;
-  try
-    if Request.Id = '' then
-      Reply.Line('error - expected a verb and an id')
-    else
+    Ask.Word;
+  for I := 0 to Samples - 1 do
+  begin
+    Reply.Put('sample', [I]);
+    Token := Model.Vocabulary - 1;
+    for T := 0 to Model.Block - 1 do
     begin
-      Reply.Line('ok ' + Request.Id);
-      AnswerVerb;
-    end;
-  except
-    on Problem: EBadRequest do
-    begin
-      Reply.Free;
-      Reply := TReply.Create;
-      Reply.Line('error ' + Request.Id + ' ' + Problem.Message);
+      Probabilities := Model.Predict(T, Token, Temperature);
+      Token := Twister.Choice(Probabilities);
+      Reply.Put('probabilities', Probabilities);
+      Reply.Put('token', [Token]);
+      if Token = Model.Vocabulary - 1 then
+        Break;
     end;
   end;
-  Reply.Line('end');
-  Reply.Send;
+  Reply.Put('word', [Twister.NextWord]);
 end;
 
-destructor TAnswer.Destroy;
+procedure RunVerb(var Ask: TRequest; var Reply: TReply);
+
+  procedure Print(const Line: string);
+  begin
+    Reply.Put('print', PointsOf(Line));
+  end;
+
+var
+  Model: TModel;
+  Data: TDataset;
+  Preset: TPreset;
+  Twister: TTwister;
+  Samples: Integer;
 begin
-  Model.Free;
-  Reply.Free;
-  inherited;
+  Model := Default(TModel);
+  Data := Default(TDataset);
+  Ask.TakeMath;
+  Preset := Presets[Ask.Choice('preset', 'classic', 'seed')];
+  Preset.Adam.Steps := Ask.Whole('steps', 1, 4096);
+  Samples := Ask.Whole('samples', 0, 1000);
+  TakeLines(Ask, Data);
+  Run(Preset, Samples, Data, Model, Twister, @Print);
+  Reply.PutChecksum('parameters', Model.Tape.Values(Model.Weights));
+  Reply.PutChecksum('m', Model.M);
+  Reply.PutChecksum('v', Model.V);
+  Reply.Put('word', [Twister.NextWord]);
 end;
 
 procedure AnswerRequests;
-var
-  Request: TRequest;
-  IsOver: Boolean;
-begin
-  repeat
-    Request := TRequest.Read;
-    IsOver := Request.IsEmpty;
-    if not IsOver then
-      TAnswer.Create(Request).Free;
-    Request.Free;
-  until IsOver;
-end;
-
-type
-  { The command line: UTF-8 in and out. }
-  TConsole = class
-    procedure Print(const Text: string; const Points: TIntegers);
-    procedure Run(IsSeed: Boolean);
-  end;
-
-function Decoded(const Line: string): TIntegers;
 const
-  Least: array[0..3] of Integer = (0, $80, $800, $10000); { that takes so many more bytes }
+  Answers: array[0..High(Verbs)] of procedure(var Ask: TRequest; var Reply: TReply) = (@Hello, @Arith, @MathVerb,
+    @Random, @Tokens, @Graph, @Forward, @Backward, @AdamVerb, @Train, @Sample, @RunVerb);
 var
-  I, K, More, Point, Count: Integer;
-begin
-  SetLength(Result, Length(Line));
-  Count := 0;
-  I := 1;
-  while I <= Length(Line) do
-  begin
-    Point := Ord(Line[I]);
-    case Point of
-      $00..$7F: More := 0;
-      $C0..$DF: More := 1;
-      $E0..$EF: More := 2;
-      $F0..$F7: More := 3;
-    else
-      raise EBadRequest.Create(NoUTF8);
-    end;
-    if More > 0 then
-      Point := Point and ($3F shr More);
-    for K := I + 1 to I + More do
-    begin
-      if (K > Length(Line)) or (Ord(Line[K]) shr 6 <> 2) then
-        raise EBadRequest.Create(NoUTF8);
-      Point := Point shl 6 or Ord(Line[K]) and $3F;
-    end;
-    if (Point < Least[More]) or (Point > $10FFFF) or (Point shr 11 = $1B) then
-      raise EBadRequest.Create(NoUTF8);
-    Result[Count] := Point;
-    Inc(Count);
-    Inc(I, More + 1);
-  end;
-  SetLength(Result, Count);
-end;
-
-procedure TConsole.Print(const Text: string; const Points: TIntegers);
-var
+  Ask: TRequest;
   Reply: TReply;
-  Point, More, K: Integer;
+  Verb: string;
+  I: Integer;
 begin
-  Reply := TReply.Create;
-  Reply.Add(Text);
-  for Point in Points do
+  while Ask.Read do
   begin
-    More := Ord(Point >= $80) + Ord(Point >= $800) + Ord(Point >= $10000);
-    if More = 0 then
-      Reply.Add(Chr(Point))
-    else
-      Reply.Add(Chr(($FF00 shr (More + 1)) and $FF or Point shr (6 * More)));
-    for K := More - 1 downto 0 do
-      Reply.Add(Chr($80 or (Point shr (6 * K)) and $3F));
+    Reply := Default(TReply);
+    try
+      Verb := Ask.TakeVerb;
+      I := High(Verbs);
+      while (I >= 0) and (Verbs[I] <> Verb) do
+        Dec(I);
+      if I < 0 then
+        raise EBadRequest.Create('unsupported');
+      Answers[I](Ask, Reply);
+      Expect(not Ask.HasMore and (Ask.Lines = 0), 'end');
+      Reply.Send('ok ' + Ask.Id);
+    except
+      on Problem: EBadRequest do
+      begin
+        Reply := Default(TReply);
+        Reply.Send('error ' + Ask.Id + ' ' + Problem.Message);
+      end;
+    end;
   end;
-  Reply.Add(#10);
-  Reply.Send;
-  Reply.Free;
 end;
 
-procedure TConsole.Run(IsSeed: Boolean);
-const
-  Steps: array[Boolean] of Integer = (1000, 500);
+procedure RunPreset(const Name: string);
+
+  procedure Print(const Line: string);
+  begin
+    WriteLn(Line);
+    Flush(Output);
+  end;
+
+  function UTF8Of(const Points: TIntegers): string;
+  var
+    Point: Int64;
+  begin
+    Result := '';
+    for Point in Points do
+      Result := Result + UTF8(Point);
+  end;
+
 var
-  Documents: TDocuments;
-  Count: Integer;
+  Data: TDataset;
+  Model: TModel;
+  Twister: TTwister;
   Line: string;
 begin
-  Documents := nil;
+  Expect((Name = 'seed') or (Name = 'classic'), 'the preset seed or classic');
+  Data := Default(TDataset);
+  Model := Default(TModel);
   Line := '';
-  Count := 0;
   while ReadLine(Line) do
-    AddDocument(Documents, Count, Decoded(Line));
-  SetLength(Documents, Count);
-  TRun.Create(IsSeed, Steps[IsSeed], 20, Documents, @Print).Free;
+  begin
+    Data.Add(PointsOf(Line));
+    Expect(UTF8Of(PointsOf(Line)) = Line, 'UTF-8');
+  end;
+  Run(Presets[Name = 'seed'], 20, Data, Model, Twister, @Print);
 end;
 
-var
-  Console: TConsole;
-  Preset: string;
 begin
-  Console := TConsole.Create;
-  Preset := 'seed';
-  if ParamCount = 2 then
-    Preset := ParamStr(2);
   try
     if ParamCount = 0 then
       AnswerRequests
-    else if (ParamCount <= 2) and (ParamStr(1) = 'run') and ((Preset = 'seed') or (Preset = 'classic')) then
-      Console.Run(Preset = 'seed')
+    else if (ParamStr(1) = 'run') and (ParamCount = 1) then
+      RunPreset('seed')
+    else if (ParamStr(1) = 'run') and (ParamCount = 2) then
+      RunPreset(ParamStr(2))
     else
-      raise EBadRequest.Create('usage: microgpt [run [seed|classic] < names.txt]');
+      Expect(False, 'microgpt or microgpt run [seed|classic] < names.txt');
   except
     on Problem: EBadRequest do
     begin
@@ -782,5 +595,4 @@ begin
       ExitCode := 1;
     end;
   end;
-  Console.Free;
 end.

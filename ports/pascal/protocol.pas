@@ -1,7 +1,7 @@
 { Requests and replies (SPEC, sections 11 and 13). Whatever is wrong with a request is an EBadRequest. }
 unit Protocol;
 
-{$mode objfpc}{$H+}{$EXCESSPRECISION OFF}
+{$mode objfpc}{$H+}{$modeswitch advancedrecords}
 
 interface
 
@@ -10,64 +10,53 @@ uses
 
 type
   EBadRequest = class(Exception);
-  TIntegers = array of Integer;
+  TIntegers = array of Int64;
   TDoubles = array of Double;
-  TWords = array of LongWord;
 
-  TRequest = class
+  { A request is read from its start to its end: a key, the values of its line, the next key. }
+  TRequest = record
   private
-    FLines: array of string;
-    FCount, FNext, FValues: Integer;
-    FLine: string;        { the line taken last, }
-    FStarts: array of Integer; { and where its words begin }
-    FIsComplete: Boolean;
-    FVerb, FId: string;
-    function GetKey: string;
+    FText: string; { with a line feed before each line and after the last }
+    FNext: Integer;
+    function Next(Separator: Char): string;
   public
-    constructor Read;
-    function IsEmpty: Boolean;
-    function AtEnd: Boolean;
-    function NextIs(const AKey: string): Boolean;
-    procedure TakeNext;
-    procedure Take(const AKey: string);
-    procedure Take(const AKey: string; AValues: Integer);
-    procedure Finish;
-    { of the line taken last }
-    function IsLine(const AKey: string; AValues: Integer): Boolean;
-    function Word(Place: Integer): string;
-    function Number(Place: Integer): Double;
-    function Numbers(First: Integer): TDoubles;
-    function Whole(Place: Integer; Low, High: Int64): Int64;
-    function Wholes(Low, High: Integer): TIntegers;
-    { of the next line, which must have this key and one value }
-    function TakeNumber(const AKey: string): Double;
-    function TakeWhole(const AKey: string; Low, High: Integer): Integer;
-    function TakeChoice(const AKey, First, Second: string): Boolean; { whether it is the second }
+    Id: string;
+    Lines: Integer; { whose keys are not taken yet }
+    function Read: Boolean; { false at the end of the input }
+    function TakeVerb: string;
+    function NextIs(const Text: string; Separator: Char = #10): Boolean;
+    function TakeKey: string;
+    procedure Take(const Key: string);
+    function HasMore: Boolean; { values on this line }
+    function Word: string;
+    function Number: Double;
+    function Whole(Low, High: Int64): Int64;
+    function Wholes(Low, High: Int64): TIntegers;
+    { of a line with this key }
+    function Whole(const Key: string; Low, High: Int64): Int64;
+    function Number(const Key: string): Double;
+    function Choice(const Key, First, Second: string): Boolean; { whether it is the second }
     procedure TakeMath;
-    { appends the numbers of a tensor; its rows and columns are read, too, where they are 0 }
-    procedure TakeTensor(const Name: string; var Rows, Columns: Integer; var X: TDoubles);
-    property Key: string read GetKey;
-    property Values: Integer read FValues;
-    property IsComplete: Boolean read FIsComplete;
-    property Verb: string read FVerb;
-    property Id: string read FId; { empty if the first line is wrong }
+    { its rows and columns are read, too, where they are 0 }
+    function Tensor(const Name: string; var Rows, Columns: Integer): TDoubles;
   end;
 
-  TReply = class
+  TReply = record
   private
     FText: string;
     FLength: Integer;
-  public
     procedure Add(const Piece: string);
+  public
     procedure Line(const Text: string);
     procedure Put(const Key: string; X: Double);
     procedure Put(const Key: string; const X: array of Double);
-    procedure Put(const Key: string; const X: array of Integer);
-    procedure Put(const Key: string; const X: array of LongWord);
-    procedure PutTensor(const Name: string; Rows, Columns: Integer; const X: TDoubles; First: Integer = 0);
+    procedure Put(const Key: string; const X: array of Int64);
+    procedure PutTensor(const Name: string; Rows: Integer; const X: TDoubles);
     procedure PutChecksum(const Key: string; const X: TDoubles);
-    procedure Send;
+    procedure Send(const Head: string); { and what was added since, and the end }
   end;
+
+procedure Expect(IsRight: Boolean; const What: string);
 
 { The next line of bytes. A text file would take a carriage return for its end. }
 function ReadLine(out Line: string): Boolean;
@@ -76,18 +65,24 @@ implementation
 
 const
   Longest = 65536;
-  HexDigits: array[0..15] of Char = '0123456789abcdef';
 
 var
   Buffer: array[0..65535] of Char;
   BufferNext: Integer = 0;
   BufferEnd: Integer = 0;
 
+procedure Expect(IsRight: Boolean; const What: string);
+begin
+  if not IsRight then
+    raise EBadRequest.Create('expected ' + What);
+end;
+
 function ReadLine(out Line: string): Boolean;
 var
-  First, Used: Integer;
+  Size: Integer;
+  Piece: string;
+  IsWhole: Boolean;
 begin
-  Result := False;
   Line := '';
   repeat
     if BufferNext = BufferEnd then
@@ -97,246 +92,206 @@ begin
       if BufferEnd <= 0 then
       begin
         BufferEnd := 0;
-        Exit;
+        Exit(Line <> '');
       end;
     end;
-    Result := True;
-    First := BufferNext;
-    while (BufferNext < BufferEnd) and (Buffer[BufferNext] <> #10) do
-      Inc(BufferNext);
-    Used := Length(Line);
-    SetLength(Line, Used + BufferNext - First);
-    if BufferNext > First then
-      Move(Buffer[First], Line[Used + 1], BufferNext - First);
-  until BufferNext < BufferEnd;
-  Inc(BufferNext);
+    Size := IndexByte(Buffer[BufferNext], BufferEnd - BufferNext, 10);
+    IsWhole := Size >= 0;
+    if not IsWhole then
+      Size := BufferEnd - BufferNext;
+    SetString(Piece, @Buffer[BufferNext], Size);
+    Line := Line + Piece;
+    Inc(BufferNext, Size + Ord(IsWhole));
+  until IsWhole;
+  Result := True;
 end;
 
-function IsPlain(const Line: string): Boolean;
+{ A line that is too long, or that nothing ends, becomes an empty one: no verb allows that. }
+function TRequest.Read: Boolean;
 var
-  C: Char;
+  Line: string;
+  Used: Integer;
+  IsOver: Boolean;
 begin
-  for C in Line do
-    if not (C in [' '..'~']) then
+  FText := '';
+  FNext := 1;
+  Id := '-';
+  Lines := 0;
+  Used := 0;
+  repeat
+    IsOver := not ReadLine(Line);
+    if IsOver and (Lines = 0) then
       Exit(False);
-  Result := Length(Line) <= Longest;
-end;
-
-function IsName(const Name: string): Boolean;
-var
-  C: Char;
-begin
-  for C in Name do
-    if not (C in ['A'..'Z', 'a'..'z', '0'..'9', '.', '_', '-']) then
-      Exit(False);
-  Result := (Length(Name) >= 1) and (Length(Name) <= 64);
-end;
-
-{ A line that nothing allows becomes an empty one: nothing allows that, either. }
-constructor TRequest.Read;
-var
-  Text: string;
-begin
-  Text := '';
-  while not FIsComplete and ReadLine(Text) do
-  begin
-    FIsComplete := Text = 'end';
-    if FIsComplete then
+    if Line = 'end' then
       Break;
-    if not IsPlain(Text) then
-      Text := '';
-    if FCount = Length(FLines) then
-      SetLength(FLines, 2 * FCount + 64);
-    FLines[FCount] := Text;
-    Inc(FCount);
-  end;
-  if FCount = 0 then
+    if Length(Line) > Longest then
+      Line := '';
+    if Used + Length(Line) + 2 > Length(FText) then
+      SetLength(FText, 2 * (Used + Length(Line)) + 64);
+    FText[Used + 1] := #10;
+    Move(Pointer(Line)^, FText[Used + 2], Length(Line));
+    Inc(Used, Length(Line) + 1);
+    Inc(Lines);
+  until IsOver;
+  SetLength(FText, Used);
+  FText := FText + #10;
+  Result := True;
+end;
+
+{ What follows the separator, if that comes next, up to another one. }
+function TRequest.Next(Separator: Char): string;
+var
+  Stop: Integer;
+begin
+  Result := '';
+  if FText[FNext] <> Separator then
     Exit;
-  TakeNext;
-  if (FValues = 1) and (Key <> '') and IsName(Word(1)) then
-  begin
-    FVerb := Key;
-    FId := Word(1);
-  end;
+  Stop := FNext + 1;
+  while (Stop <= Length(FText)) and (FText[Stop] <> ' ') and (FText[Stop] <> #10) do
+    Inc(Stop);
+  Result := Copy(FText, FNext + 1, Stop - FNext - 1);
 end;
 
-function TRequest.IsEmpty: Boolean;
-begin
-  Result := not FIsComplete and (FCount = 0);
-end;
-
-function TRequest.AtEnd: Boolean;
-begin
-  Result := FNext >= FCount;
-end;
-
-function TRequest.NextIs(const AKey: string): Boolean;
-begin
-  Result := not AtEnd and ((FLines[FNext] = AKey) or (Copy(FLines[FNext], 1, Length(AKey) + 1) = AKey + ' '));
-end;
-
-procedure TRequest.TakeNext;
+function TRequest.TakeVerb: string;
 var
-  I: Integer;
+  C: Char;
+  Name: string;
+  IsRight: Boolean;
 begin
-  if AtEnd then
-    raise EBadRequest.Create('expected another line, but the request ends');
-  FLine := FLines[FNext];
-  Inc(FNext);
-  FValues := 0;
-  if Length(FStarts) < Length(FLine) + 3 then
-    SetLength(FStarts, Length(FLine) + 64);
-  FStarts[0] := 1;
-  for I := 1 to Length(FLine) do
-    if FLine[I] = ' ' then
-    begin
-      Inc(FValues);
-      FStarts[FValues] := I + 1;
-    end;
-  FStarts[FValues + 1] := Length(FLine) + 2;
+  Result := Next(#10);
+  Inc(FNext, Length(Result) + Ord(Lines > 0));
+  Dec(Lines);
+  Name := Word;
+  IsRight := (Result <> '') and (Name <> '') and (Length(Name) <= 64) and not HasMore;
+  for C in Result do
+    IsRight := IsRight and (C in ['!'..'~']);
+  for C in Name do
+    IsRight := IsRight and (C in ['A'..'Z', 'a'..'z', '0'..'9', '.', '_', '-']);
+  Expect(IsRight, 'a verb and an id');
+  Id := Name;
 end;
 
-procedure TRequest.Take(const AKey: string);
+function TRequest.NextIs(const Text: string; Separator: Char): Boolean;
 begin
-  if not NextIs(AKey) then
-    raise EBadRequest.CreateFmt('expected a line %s', [AKey]);
-  TakeNext;
+  Result := Next(Separator) = Text;
 end;
 
-procedure TRequest.Take(const AKey: string; AValues: Integer);
+function TRequest.TakeKey: string;
 begin
-  Take(AKey);
-  if FValues <> AValues then
-    raise EBadRequest.CreateFmt('%s takes %d values', [AKey, AValues]);
+  Expect(not HasMore, 'fewer values');
+  Expect(Lines > 0, 'another line');
+  Result := Next(#10);
+  Inc(FNext, Length(Result) + 1);
+  Dec(Lines);
 end;
 
-procedure TRequest.Finish;
+procedure TRequest.Take(const Key: string);
 begin
-  if not AtEnd then
-    raise EBadRequest.Create('expected end, but there are more lines');
+  Expect(TakeKey = Key, 'a line ' + Key);
 end;
 
-function TRequest.GetKey: string;
+function TRequest.HasMore: Boolean;
 begin
-  Result := Copy(FLine, 1, FStarts[1] - 2);
+  Result := FText[FNext] = ' ';
 end;
 
-function TRequest.IsLine(const AKey: string; AValues: Integer): Boolean;
+function TRequest.Word: string;
 begin
-  Result := (FValues = AValues) and (Key = AKey);
+  Result := Next(' ');
+  Inc(FNext, Length(Result) + Ord(HasMore));
 end;
 
-function TRequest.Word(Place: Integer): string;
-begin
-  if Place > FValues then
-    raise EBadRequest.Create('expected another value');
-  Result := Copy(FLine, FStarts[Place], FStarts[Place + 1] - 1 - FStarts[Place]);
-end;
-
-function TRequest.Number(Place: Integer): Double;
+function TRequest.Number: Double;
 var
   Text: string;
-  Bits: QWord;
   C: Char;
+  Bits: Int64;
 begin
-  Text := Word(Place);
-  Bits := 0;
+  Text := Word;
+  Expect((Length(Text) = 16) and TryStrToInt64('$' + Text, Bits), 'a double of 16 hex digits');
   for C in Text do
-    case C of
-      '0'..'9': Bits := Bits shl 4 + QWord(Ord(C) - Ord('0'));
-      'a'..'f': Bits := Bits shl 4 + QWord(Ord(C) - Ord('a') + 10);
-    else
-      raise EBadRequest.Create('a double has lower-case hex digits');
-    end;
-  if Length(Text) <> 16 then
-    raise EBadRequest.Create('a double has 16 hex digits');
-  Result := DoubleOf(Bits);
+    Expect(C in ['0'..'9', 'a'..'f'], 'lower-case hex digits');
+  Result := DoubleOf(QWord(Bits));
 end;
 
-function TRequest.Numbers(First: Integer): TDoubles;
-var
-  I: Integer;
-begin
-  SetLength(Result, FValues - First + 1);
-  for I := 0 to High(Result) do
-    Result[I] := Number(First + I);
-end;
-
-function TRequest.Whole(Place: Integer; Low, High: Int64): Int64;
+function TRequest.Whole(Low, High: Int64): Int64;
 var
   Text: string;
-  C: Char;
-  IsDecimal: Boolean;
 begin
-  Text := Word(Place);
+  Text := Word;
   Result := 0;
-  IsDecimal := (Text <> '') and (Length(Text) <= 10) and ((Text[1] <> '0') or (Text = '0'));
-  if IsDecimal then
-    for C in Text do
-    begin
-      IsDecimal := IsDecimal and (C in ['0'..'9']);
-      Result := 10 * Result + Ord(C) - Ord('0');
-    end;
-  if not IsDecimal or (Result < Low) or (Result > High) then
-    raise EBadRequest.CreateFmt('expected an integer from %d to %d', [Low, High]);
+  if not TryStrToInt64(Text, Result) or (IntToStr(Result) <> Text) or (Result < Low) or (Result > High) then
+    Expect(False, Format('an integer from %d to %d', [Low, High]));
 end;
 
-function TRequest.Wholes(Low, High: Integer): TIntegers;
+function TRequest.Wholes(Low, High: Int64): TIntegers;
 var
-  I: Integer;
+  Count: Integer;
 begin
-  SetLength(Result, FValues);
-  for I := 0 to FValues - 1 do
-    Result[I] := Whole(I + 1, Low, High);
+  Result := nil;
+  SetLength(Result, 64);
+  Count := 0;
+  while HasMore do
+  begin
+    if Count = Length(Result) then
+      SetLength(Result, 2 * Count);
+    Result[Count] := Whole(Low, High);
+    Inc(Count);
+  end;
+  SetLength(Result, Count);
 end;
 
-function TRequest.TakeNumber(const AKey: string): Double;
+function TRequest.Whole(const Key: string; Low, High: Int64): Int64;
 begin
-  Take(AKey, 1);
-  Result := Number(1);
+  Take(Key);
+  Result := Whole(Low, High);
 end;
 
-function TRequest.TakeWhole(const AKey: string; Low, High: Integer): Integer;
+function TRequest.Number(const Key: string): Double;
 begin
-  Take(AKey, 1);
-  Result := Whole(1, Low, High);
+  Take(Key);
+  Result := Number();
 end;
 
-function TRequest.TakeChoice(const AKey, First, Second: string): Boolean;
+function TRequest.Choice(const Key, First, Second: string): Boolean;
+var
+  Text: string;
 begin
-  Take(AKey, 1);
-  Result := Word(1) = Second;
-  if not Result and (Word(1) <> First) then
-    raise EBadRequest.CreateFmt('expected %s %s or %s', [AKey, First, Second]);
+  Take(Key);
+  Text := Word;
+  Result := Text = Second;
+  Expect(Result or (Text = First), Key + ' ' + First + ' or ' + Second);
 end;
 
 procedure TRequest.TakeMath;
 begin
-  if TakeChoice('math', 'exact', 'native') then
+  if Choice('math', 'exact', 'native') then
     raise EBadRequest.Create('unsupported');
 end;
 
-procedure TRequest.TakeTensor(const Name: string; var Rows, Columns: Integer; var X: TDoubles);
-var
-  I, J, Used: Integer;
-begin
-  Take('tensor ' + Name, 3);
-  Used := Length(X);
-  if Rows = 0 then
-    Rows := Whole(2, 1, 2048);
-  if Columns = 0 then
-    Columns := Whole(3, 1, 2048);
-  if (Whole(2, 1, 2048) <> Rows) or (Whole(3, 1, 2048) <> Columns) then
-    raise EBadRequest.CreateFmt('the tensor %s has the wrong shape', [Name]);
-  SetLength(X, Used + Rows * Columns);
-  for I := 0 to Rows - 1 do
+function TRequest.Tensor(const Name: string; var Rows, Columns: Integer): TDoubles;
+
+  function Size(Known: Integer): Integer;
   begin
-    Take('row', Columns);
-    for J := 1 to Columns do
-    begin
-      X[Used] := Number(J);
-      Inc(Used);
-    end;
+    if Known > 0 then
+      Result := Whole(Known, Known)
+    else
+      Result := Whole(1, 2048);
+  end;
+
+var
+  I: Integer;
+begin
+  Take('tensor');
+  Expect(Word = Name, 'the tensor ' + Name);
+  Rows := Size(Rows);
+  Columns := Size(Columns);
+  SetLength(Result, Rows * Columns);
+  for I := 0 to High(Result) do
+  begin
+    if I mod Columns = 0 then
+      Take('row');
+    Result[I] := Number();
   end;
 end;
 
@@ -344,8 +299,7 @@ procedure TReply.Add(const Piece: string);
 begin
   if FLength + Length(Piece) > Length(FText) then
     SetLength(FText, 2 * (FLength + Length(Piece)));
-  if Piece <> '' then
-    Move(Piece[1], FText[FLength + 1], Length(Piece));
+  Move(Pointer(Piece)^, FText[FLength + 1], Length(Piece));
   Inc(FLength, Length(Piece));
 end;
 
@@ -354,21 +308,9 @@ begin
   Add(Text + #10);
 end;
 
-function Hex(Bits: QWord; Width: Integer): string;
-var
-  I: Integer;
-begin
-  SetLength(Result, Width);
-  for I := Width downto 1 do
-  begin
-    Result[I] := HexDigits[Bits and 15];
-    Bits := Bits shr 4;
-  end;
-end;
-
 procedure TReply.Put(const Key: string; X: Double);
 begin
-  Line(Key + ' ' + Hex(BitsOf(X), 16));
+  Put(Key, [X]);
 end;
 
 procedure TReply.Put(const Key: string; const X: array of Double);
@@ -377,13 +319,13 @@ var
 begin
   Add(Key);
   for Each in X do
-    Add(' ' + Hex(BitsOf(Each), 16));
+    Add(' ' + LowerCase(HexStr(Int64(BitsOf(Each)), 16)));
   Add(#10);
 end;
 
-procedure TReply.Put(const Key: string; const X: array of Integer);
+procedure TReply.Put(const Key: string; const X: array of Int64);
 var
-  Each: Integer;
+  Each: Int64;
 begin
   Add(Key);
   for Each in X do
@@ -391,57 +333,45 @@ begin
   Add(#10);
 end;
 
-procedure TReply.Put(const Key: string; const X: array of LongWord);
+procedure TReply.PutTensor(const Name: string; Rows: Integer; const X: TDoubles);
 var
-  Each: LongWord;
+  I, Columns: Integer;
 begin
-  Add(Key);
-  for Each in X do
-    Add(' ' + IntToStr(Int64(Each)));
-  Add(#10);
-end;
-
-procedure TReply.PutTensor(const Name: string; Rows, Columns: Integer; const X: TDoubles; First: Integer);
-var
-  I: Integer;
-begin
+  Columns := Length(X) div Rows;
   Line(Format('tensor %s %d %d', [Name, Rows, Columns]));
   for I := 0 to Rows - 1 do
-    Put('row', Copy(X, First + I * Columns, Columns));
+    Put('row', Copy(X, I * Columns, Columns));
 end;
 
 procedure TReply.PutChecksum(const Key: string; const X: TDoubles);
-const
-  Prime = 4294967291;
 var
-  A, B, Bits: QWord;
+  A, B: QWord;
   Each: Double;
+
+  procedure Count(Half: QWord);
+  begin
+    A := (A + Half) mod 4294967291;
+    B := (B + A) mod 4294967291;
+  end;
+
 begin
   A := 1;
   B := 0;
   for Each in X do
   begin
-    Bits := BitsOf(Each);
-    A := (A + Bits shr 32) mod Prime;
-    B := (B + A) mod Prime;
-    A := (A + Bits and $FFFFFFFF) mod Prime;
-    B := (B + A) mod Prime;
+    Count(BitsOf(Each) shr 32);
+    Count(BitsOf(Each) and $FFFFFFFF);
   end;
-  Line(Key + ' ' + Hex(A, 8) + ' ' + Hex(B, 8));
+  Line(LowerCase(Format('%s %.8x %.8x', [Key, A, B])));
 end;
 
-procedure TReply.Send;
-var
-  Sent, Count: Integer;
+procedure TReply.Send(const Head: string);
 begin
-  Sent := 0;
-  while Sent < FLength do
-  begin
-    Count := FileWrite(StdOutputHandle, FText[Sent + 1], FLength - Sent);
-    if Count <= 0 then
-      Break;
-    Inc(Sent, Count);
-  end;
+  WriteLn(Head);
+  Write(Copy(FText, 1, FLength));
+  WriteLn('end');
+  Flush(Output);
+  FLength := 0;
 end;
 
 end.
