@@ -400,9 +400,9 @@ class Microgpt {
 		while (i < line.length) {
 			final first = line.get(i++);
 			final more = first < 0x80 ? 0 : first < 0xe0 ? 1 : first < 0xf0 ? 2 : 3;
-			var point = more == 0 ? first : first & 0x3f >> more;
+			var point = more == 0 ? first : first & (0x3f >> more);
 			for (_ in 0...more)
-				point = point << 6 | line.get(i++) & 0x3f;
+				point = (point << 6) | (line.get(i++) & 0x3f);
 			points.push(point);
 		}
 		return points;
@@ -412,9 +412,9 @@ class Microgpt {
 		final text = new BytesBuffer();
 		for (point in line) {
 			final more = point < 0x80 ? 0 : point < 0x800 ? 1 : point < 0x10000 ? 2 : 3;
-			text.addByte(more == 0 ? point : 0xff00 >> more + 1 & 0xff | point >> 6 * more);
+			text.addByte(more == 0 ? point : (0xff00 >> more + 1) & 0xff | (point >> 6 * more));
 			for (k in 1...more + 1)
-				text.addByte(0x80 | point >> 6 * (more - k) & 0x3f);
+				text.addByte(0x80 | ((point >> 6 * (more - k)) & 0x3f));
 		}
 		return text.getBytes().toString();
 	}

@@ -157,6 +157,8 @@ class Run {
 			part = 0;
 			whole++;
 		}
-		return sign + haxe.Int64.toStr(haxe.Int64.fromFloat(whole)) + "." + Std.string(part).lpad("0", 4);
+		final billions = Math.ffloor(whole / 1e9), rest = Std.string(whole - billions * 1e9);
+		final digits = billions > 0 ? Std.string(billions) + rest.lpad("0", 9) : rest;
+		return '$sign$digits.${Std.string(part).lpad("0", 4)}';
 	}
 }

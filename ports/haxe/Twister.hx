@@ -42,8 +42,8 @@ class Twister {
 
 	function renew() {
 		for (i in 0...SIZE) {
-			final y = words[i] & 0x80000000 | words[(i + 1) % SIZE] & 0x7fffffff;
-			words[i] = words[(i + 397) % SIZE] ^ y >>> 1 ^ (y & 1 == 1 ? 0x9908b0df : 0);
+			final y = (words[i] & 0x80000000) | (words[(i + 1) % SIZE] & 0x7fffffff);
+			words[i] = words[(i + 397) % SIZE] ^ (y >>> 1) ^ (y & 1 == 1 ? 0x9908b0df : 0);
 		}
 		index = 0;
 	}
@@ -53,9 +53,9 @@ class Twister {
 			renew();
 		var y = words[index++];
 		y ^= y >>> 11;
-		y ^= y << 7 & 0x9d2c5680;
-		y ^= y << 15 & 0xefc60000;
-		return y ^ y >>> 18;
+		y ^= (y << 7) & 0x9d2c5680;
+		y ^= (y << 15) & 0xefc60000;
+		return y ^ (y >>> 18);
 	}
 
 	public function random():Float {
