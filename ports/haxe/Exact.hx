@@ -169,7 +169,7 @@ class Exact {
 	static final QUICK_SLACK = powerOfTwo(-66);
 
 	public static function powerOfTwo(n:Int):Float
-		return n < -1022 ? FPHelper.i64ToDouble(0, n + 2045 << 20) * FPHelper.i64ToDouble(0, 1 << 20) : FPHelper.i64ToDouble(0, n + 1023 << 20);
+		return n < -1022 ? powerOfTwo(n + 1022) * powerOfTwo(-1022) : FPHelper.i64ToDouble(0, (n + 1023) << 20);
 
 	static function partsOf(x:Float):Parts {
 		var odd = x, exponent = 0;
@@ -243,7 +243,8 @@ class Exact {
 			m /= 2;
 			exponent++;
 		}
-		final z = Fixed.of(m, size) * fixedExp(Fixed.of(-guess, size), scale) / (1 << -(exponent + scale)) - Fixed.of(1, size);
+		final inverse = fixedExp(Fixed.of(-guess, size), scale), one = Fixed.of(1, size);
+		final z = Fixed.of(m, size) * inverse / (1 << -(exponent + scale)) - one;
 		var total = Fixed.of(guess, size), power = z, k = 1;
 		while (!power.isZero()) {
 			total = total.plus(power / k, k % 2 == 1 ? 1 : -1);
@@ -267,11 +268,10 @@ class Exact {
 	static function wave(x:Float, quarters:Int):Float {
 		final turns = Math.round(x * 0.6366197723675814);
 		final quadrant = turns + quarters;
-		final isOdd = quadrant & 1 == 0;
+		final isSine = quadrant & 1 == 0, odd = isSine ? 1 : -1;
 		return settled(size -> {
 			final r = Fixed.of(x, size).plus(HALF_PI.cut(size), -turns);
-			final square = (r * r).negated();
-			final y = isOdd ? series(r, square, k -> 2 * k * (2 * k + 1)) : series(Fixed.of(1, size), square, k -> 2 * k * (2 * k - 1));
+			final y = series(isSine ? r : Fixed.of(1, size), (r * r).negated(), k -> 2 * k * (2 * k + odd));
 			return quadrant & 2 == 0 ? y : y.negated();
 		});
 	}
@@ -313,7 +313,8 @@ class Exact {
 			final k = Math.round(x * 184.6649652337873);
 			final d = x - k * STEP_HIGH, w = k * STEP_LOW, power = POWERS[k & 127];
 			final r = d - w;
-			final tail = r * r * (1 / 2 + r * (1 / 6 + r * (1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040)))))) - w;
+			final higher = 1 / 24 + r * (1 / 120 + r * (1 / 720 + r * (1 / 5040)));
+			final tail = r * r * (1 / 2 + r * (1 / 6 + r * higher)) - w;
 			final p = exactProduct(power.high, d);
 			final y = power.high + p.high;
 			final rest = (p.high - (y - power.high)) + (p.low + (power.high * tail + power.low * (1 + (d + tail))));
@@ -381,7 +382,8 @@ class Exact {
 			return power.nearest((exponent + length) * count);
 		}
 		final scale = scaleOf(Math.log(x) * n / 2);
-		return settled(size -> fixedExp(new Fixed(size).plus(fixedLog(x, size), n) / 2, scale), scale, 16384 * (Math.abs(n) + 1));
+		final slack = 16384 * (Math.abs(n) + 1);
+		return settled(size -> fixedExp(new Fixed(size).plus(fixedLog(x, size), n) / 2, scale), scale, slack);
 	}
 
 	/** For a whole or half y. **/

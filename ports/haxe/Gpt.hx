@@ -1,9 +1,5 @@
 import Tape.Nodes;
 import haxe.ds.Vector;
-import haxe.io.FPHelper;
-
-using Lambda;
-using StringTools;
 
 typedef Shape = {
 	layers:Int,
@@ -19,6 +15,9 @@ typedef Matrix = {name:String, rows:Int, columns:Int}
 
 /** Told the nodes of each activation, and its name. **/
 typedef Note = (name:String, nodes:Nodes) -> Void;
+
+/** Told the probabilities and the token of each draw. **/
+typedef Drawn = (probabilities:Array<Float>, token:Int) -> Void;
 
 /** The model of SPEC's section 6. Its parameters are the first nodes of the tape. **/
 class Gpt {
@@ -105,7 +104,10 @@ class Gpt {
 	function attention(place:String, q:Nodes, keys:Array<Nodes>, values:Array<Nodes>, start:Int, note:Note):Nodes {
 		final size = Std.int(shape.embedding / shape.heads), attended = keys.length;
 		final divisor = 1 / Math.sqrt(size);
-		final scores = vector(attended, s -> tape.scale(tape.dot(size, j -> q[start + j], j -> keys[s][start + j]), divisor));
+		final scores = vector(attended, s -> {
+			final key = keys[s];
+			tape.scale(tape.dot(size, j -> q[start + j], j -> key[start + j]), divisor);
+		});
 		note(place + "scores", scores);
 		final weights = softmax(scores);
 		note(place + "weights", weights);
@@ -170,8 +172,8 @@ class Gpt {
 		return tape.scale(tape.sum(losses), 1 / positions);
 	}
 
-	/** One sample, without BOS. `drawn` is told each draw. **/
-	public function sample(temperature:Float, twister:Twister, ?drawn:(probabilities:Array<Float>, token:Int) -> Void):Array<Int> {
+	/** One sample, without BOS. **/
+	public function sample(temperature:Float, twister:Twister, ?drawn:Drawn):Array<Int> {
 		tape.shrink(count);
 		final bos = shape.vocabulary - 1, inverse = 1 / temperature;
 		final sample = [];

@@ -15,7 +15,7 @@ using StringTools;
 
 /** A function for each verb, from a request to the lines of its reply; and the command for people. **/
 class Microgpt {
-	static final VERBS = ["hello", "arith", "math", "random", "tokens", "graph", "forward", "backward", "adam", "train", "sample", "run"];
+	static final VERBS = "hello arith math random tokens graph forward backward adam train sample run";
 	static final SCHEDULES = ["linear" => Linear, "cosine" => Cosine];
 
 	static function handlerOf(verb:String):(request:Request, reply:Reply) -> Void
@@ -39,17 +39,19 @@ class Microgpt {
 		request.finish();
 		reply.put("name", ["haxe"]);
 		reply.put("protocol", ["1"]);
-		reply.put("verbs", VERBS);
+		reply.put("verbs", [VERBS]);
 		reply.put("math", ["exact"]);
 	}
 
 	static function arith(request:Request, reply:Reply) {
 		for (line in request.rest()) {
 			final xs = line.values.map(Read.double);
-			if (line.key == "decimals" && xs.length == 1 && !(Math.abs(xs[0]) > 9007199254740992.0 && Math.isFinite(xs[0])))
-				reply.integers("decimals", [for (c in Run.decimals(xs[0])) c]);
-			else
-				reply.doubles(line.key, [operation(line.key, xs)]);
+			switch [line.key, xs] {
+				case ["decimals", [x]] if (!(Math.abs(x) > 9007199254740992.0 && Math.isFinite(x))):
+					reply.integers("decimals", [for (c in Run.decimals(x)) c]);
+				case _:
+					reply.doubles(line.key, [operation(line.key, xs)]);
+			}
 		}
 	}
 
