@@ -55,7 +55,7 @@ sub nearest(Int $n, Int $e --> Num) {
 #| Rounds what &value makes of a number of bits, times 2**scale. It is off by less than 2**24 units of its last place
 #| (2**17, by a generous count). If the ends of that interval do not round alike, it takes more bits.
 sub settled(&value, Int :$scale = 0 --> Num) {
-    loop (my $bits = 192; ; $bits *= 2) {
+    loop (my $bits = 128; ; $bits *= 2) {
         my $y = value($bits);
         my $low = nearest($y - 0x1000000, $scale - $bits);
         return $low if $low == nearest($y + 0x1000000, $scale - $bits);
@@ -177,7 +177,7 @@ sub nearest-root(Int $n, Int $e, Bool $inverse --> Num) {
 sub power(Num $x, Int $t --> Num) {
     my ($m, $q) = parts($x);
     my $zeros = $m.lsb;
-    loop (my $bits = 192; ; $bits *= 2) {
+    loop (my $bits = 128; ; $bits *= 2) {
         my ($n, $error, $e) = integer-power($m +> $zeros, abs($t), $bits);
         $e += ($q + $zeros) * abs($t);
         my $low = nearest-root($n, $e, $t < 0);

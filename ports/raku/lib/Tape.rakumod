@@ -17,15 +17,15 @@ class Unary does Rule {
     has Int $.a;
     has Num $.local;
     method children() { $!a, }
-    method pass(@value, @gradient, Num $g) { @gradient[$!a] += $!local * $g }
+    method pass(@value, @gradient, Num $g) { @gradient[$!a] = @gradient[$!a] + $!local * $g }
 }
 
 class Add does Rule {
     has Int ($.a, $.b);
     method children() { $!a, $!b }
     method pass(@value, @gradient, Num $g) {
-        @gradient[$!a] += $g;
-        @gradient[$!b] += $g;
+        @gradient[$!a] = @gradient[$!a] + $g;
+        @gradient[$!b] = @gradient[$!b] + $g;
     }
 }
 
@@ -33,23 +33,23 @@ class Mul does Rule {
     has Int ($.a, $.b);
     method children() { $!a, $!b }
     method pass(@value, @gradient, Num $g) {
-        @gradient[$!a] += @value[$!b] * $g;
-        @gradient[$!b] += @value[$!a] * $g;
+        @gradient[$!a] = @gradient[$!a] + @value[$!b] * $g;
+        @gradient[$!b] = @gradient[$!b] + @value[$!a] * $g;
     }
 }
 
 class Sum does Rule {
-    has @.children;
+    has $.children;
     method pass(@value, @gradient, Num $g) {
-        @gradient[$_] += $g for @!children;
+        for $!children<> -> $x { @gradient[$x] = @gradient[$x] + $g }
     }
 }
 
 #| A dot product of its children, which are w0, x0, w1, x1, …
 class Dot does Rule {
-    has @.children;
+    has $.children;
     method pass(@value, @gradient, Num $g) {
-        for @!children -> $w, $x {
+        for $!children<> -> $w, $x {
             @gradient[$w] = @gradient[$w] + @value[$x] * $g;
             @gradient[$x] = @gradient[$x] + @value[$w] * $g;
         }
@@ -59,10 +59,10 @@ class Dot does Rule {
 #| The dot product of its children and of the leaves from $first on.
 class Row does Rule {
     has Int $.first;
-    has @.children;
+    has $.children;
     method pass(@value, @gradient, Num $g) {
         my int $w = $!first;
-        for @!children -> $x {
+        for $!children<> -> $x {
             @gradient[$w] = @gradient[$w] + @value[$x] * $g;
             @gradient[$x] = @gradient[$x] + @value[$w] * $g;
             $w = $w + 1;
@@ -107,22 +107,28 @@ class Tape {
 
     method sum(@children) {
         my @value := @!value;
-        my $total = 0e0;
-        $total += @value[$_] for @children;
+        my num $total = 0e0;
+        for @children -> $x { $total = $total + @value[$x] }
         self!node($total, Sum.new(:@children))
     }
 
     method dot(@ws, @xs) {
         my @value := @!value;
-        my @children = flat @ws Z @xs;
-        my $total = 0e0;
-        for @children -> $w, $x { $total = $total + @value[$w] * @value[$x] }
+        my @children;
+        my num $total = 0e0;
+        my int $i = 0;
+        for @ws -> $w {
+            my $x = @xs[$i];
+            $i = $i + 1;
+            @children.push($w).push($x);
+            $total = $total + @value[$w] * @value[$x];
+        }
         self!node($total, Dot.new(:@children))
     }
 
     method row(Int $first, @children) {
         my @value := @!value;
-        my $total = 0e0;
+        my num $total = 0e0;
         my int $w = $first;
         for @children -> $x {
             $total = $total + @value[$w] * @value[$x];
@@ -131,21 +137,30 @@ class Tape {
         self!node($total, Row.new(:$first, :@children))
     }
 
-    #| Depth-first post-order. The leaves of rows are left out: nothing comes after them.
+    #| Depth-first post-order. The leaves of rows are left out: nothing comes after them. Rows of one matrix have the same
+    #| list of children, which need not be walked again and again.
     method !order(Int $root) {
-        my (@order, @seen);
-        @seen[$root] = True;
+        my (@order, @seen, $walked);
         my @path = $root;
         my @below = @!rules[$root].children.iterator;
         while @path {
-            my \child = @below.tail.pull-one;
-            if child =:= IterationEnd {
-                @order.push: @path.pop;
+            my $iterator := @below.tail;
+            my $child := $iterator.pull-one;
+            $child := $iterator.pull-one while $child !=:= IterationEnd && @seen[$child];
+            if $child =:= IterationEnd {
                 @below.pop;
-            } elsif !@seen[child] {
-                @seen[child] = True;
-                @path.push: child;
-                @below.push: @!rules[child].children.iterator;
+                @order.push: @path.pop;
+                my $rule := @!rules[@order.tail];
+                $walked := $rule.children if $rule ~~ Row;
+            } else {
+                @seen[$child] = True;
+                my $children := @!rules[$child].children;
+                if $children =:= $walked {
+                    @order.push: $child;
+                } else {
+                    @path.push: $child;
+                    @below.push: $children.iterator;
+                }
             }
         }
         @order
@@ -153,9 +168,11 @@ class Tape {
 
     #| Sets the gradient of every node.
     method backward(Int $root) {
+        my @value := @!value;
         my @gradient := @!gradient;
-        @gradient = 0e0 xx @!value;
+        my @rules := @!rules;
+        @gradient = 0e0 xx @value;
         @gradient[$root] = 1e0;
-        @!rules[$_].pass(@!value, @gradient, @gradient[$_]) for self!order($root).reverse;
+        for self!order($root).reverse -> $node { @rules[$node].pass(@value, @gradient, @gradient[$node]) }
     }
 }
