@@ -131,7 +131,8 @@ sub wave(Num $x, Int $quarters --> Num) {
     settled -> $bits {
         my $r = fixed($x, $bits) - $q * half-pi($bits);
         my $square = $r * $r +> $bits;
-        my $y = series($odd == 1 ?? $r !! 1 +< $bits, -> $term, $k { ($term * $square +> $bits) div (-2 * $k * (2 * $k + $odd)) });
+        my $first = $odd == 1 ?? $r !! 1 +< $bits;
+        my $y = series($first, -> $term, $k { ($term * $square +> $bits) div (-2 * $k * (2 * $k + $odd)) });
         $quadrant < 2 ?? $y !! -$y
     }
 }

@@ -4,6 +4,7 @@ unit module Microgpt;
 use Exact;
 use GPT;
 use Protocol;
+use Refusal;
 use Run;
 use Tape;
 use Twister;
@@ -62,7 +63,7 @@ sub random(Request $request, Reply $reply) {
         shuffle => -> Int $n { my @items = ^$n; $twister.shuffle(@items); @items },
         choices => -> Int $n, Num $w, *@ws {
             refuse 'up to 1000 weights' if @ws > 999;
-            draws $n, { choice($twister, [$w, |@ws]) }
+            draws $n, { $twister.choice([$w, |@ws]) }
         },
         state => -> { $twister.index, |$twister.words },
     };
@@ -70,10 +71,6 @@ sub random(Request $request, Reply $reply) {
         $reply.put($key, $draws.call($key, @words));
         $reply.put('kept', $twister.kept.defined ?? hex($twister.kept) !! 'none') if $key eq 'state';
     }
-}
-
-sub choice(Twister $twister, @weights) {
-    $twister.choice(@weights) // refuse 'the weights must add up to a finite number above 0'
 }
 
 #| The last lines of a request.
@@ -258,7 +255,9 @@ sub run(Request $request, Reply $reply) {
     $reply.put('word', $run.twister.word);
 }
 
-my @verbs = :&hello, :&arith, :&math, :&random, :&tokens, :&graph, :&forward, :&backward, :&adam, :&train, :&sample, :&run;
+my @verbs =
+    :&hello, :&arith, :&math, :&random, :&tokens, :&graph,
+    :&forward, :&backward, :&adam, :&train, :&sample, :&run;
 
 sub hello(Request $request, Reply $reply) {
     $request.finish;

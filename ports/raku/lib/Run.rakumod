@@ -1,6 +1,6 @@
 use Exact;
 use GPT;
-use Protocol;
+use Refusal;
 use Twister;
 
 #| The lines that are not empty without white space at their ends.

@@ -137,8 +137,8 @@ class Tape {
         self!node($total, Row.new(:$first, :@children))
     }
 
-    #| Depth-first post-order. The leaves of rows are left out: nothing comes after them. Rows of one matrix have the same
-    #| list of children, which need not be walked again and again.
+    #| Depth-first post-order. The leaves of rows are left out: nothing comes after them. Rows of one matrix have the
+    #| same list of children, which is walked once.
     method !order(Int $root) {
         my (@order, @seen, $walked);
         my @path = $root;

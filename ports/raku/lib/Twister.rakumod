@@ -1,4 +1,5 @@
 use Exact;
+use Refusal;
 
 #| The random numbers: MT19937 and what is drawn from it (SPEC, section 3).
 unit class Twister;
@@ -80,11 +81,11 @@ method shuffle(@items) {
     }
 }
 
-#| An index, drawn by weights; Nil unless they add up to a finite number above 0.
-method choice(@weights) {
+#| An index, drawn by weights.
+method choice(@weights --> Int) {
     my @cumulative = [\+] @weights;
     my $total = @cumulative.tail + 0e0;
-    return Nil unless 0e0 < $total < Inf;
+    refuse 'the weights must add up to a finite number above 0' unless 0e0 < $total < Inf;
     my $u = self.random * $total;
     my ($low, $high) = 0, @weights.end;
     while $low < $high {
