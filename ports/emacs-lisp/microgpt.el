@@ -515,7 +515,7 @@ It is refused if it is not COMPLETE."
   (setq-default case-fold-search nil)
   (set-buffer (generate-new-buffer " *requests*"))
   (set-buffer-multibyte nil)
-  ;; In batch mode Emacs reads lines only, which end at a carriage return, too; cat hands over bytes.
+  ;; In batch mode Emacs itself reads lines only, which a carriage return ends, too; cat hands over bytes.
   (let ((input (make-process :name "input" :buffer (current-buffer) :command '("sh" "-c" "exec cat <&3")
                              :coding 'binary :connection-type 'pipe :sentinel #'ignore)))
     (condition-case refusal
