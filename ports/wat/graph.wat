@@ -8,7 +8,8 @@
 (global $add-kind i32 (i32.const 2))
 (global $mul-kind i32 (i32.const 3))
 (global $sum-kind i32 (i32.const 4)) ;; of a list
-(global $dot-kind i32 (i32.const 5)) ;; of two lists; no node occurs twice, save as its own factor, or lies below another
+(global $dot-kind i32 (i32.const 5)) ;; of two lists; no node occurs twice in a list, save as its own factor,
+                                      ;; or lies below another
 (global $walks (mut i32) (i32.const 0))
 
 (func $node (param $kind i32) (param $a i32) (param $b i32) (param $value f64) (param $local f64) (result i32)
@@ -118,7 +119,8 @@
 
 ;; Gives every node below the root its gradient, which must be +0.0 before.
 (func $backward (param $root i32)
-  (local $node i32) (local $g f64) (local $a i32) (local $b i32) (local $i i32) (local $size i32) (local $w i32) (local $x i32)
+  (local $node i32) (local $g f64) (local $a i32) (local $b i32) (local $i i32) (local $size i32) (local $w i32)
+  (local $x i32)
   (f64.store offset=8 (local.get $root) (f64.const 1))
   (local.set $node (call $order (local.get $root)))
   (loop $next

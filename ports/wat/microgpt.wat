@@ -150,7 +150,8 @@
 (global $'usage' i32 (i32.const 0xf40)) (data (i32.const 0xf40) "usage: microgpt.mjs [run [seed|classic]] < names.txt")
 
 (type $verb (func))
-(table funcref (elem $hello $arith $functions $draws $tokens $graph $forward $gradients $adam $train $samples $whole-run))
+(table funcref (elem $hello $arith $functions $draws $tokens $graph $forward $gradients $adam $train $samples
+  $whole-run))
 
 (func $named (param $texts i32) (param $i i32) (result i32)
   (i32.add (local.get $texts) (i32.shl (local.get $i) (i32.const 4))))
@@ -174,7 +175,8 @@
     (call $put-text (call $named (global.get $'add') (local.get $key)))
     (local.set $x (call $double))
     (block $done (block $double
-      (block $decimals (block $dot (block $sum (block $muladd (block $sqrt (block $div (block $mul (block $sub (block $add
+      (block $decimals (block $dot
+        (block $sum (block $muladd (block $sqrt (block $div (block $mul (block $sub (block $add
         (br_table $add $sub $mul $div $sqrt $muladd $sum $dot $decimals (local.get $key)))
         (local.set $x (f64.add (local.get $x) (call $double)))
         (br $double))
@@ -200,7 +202,8 @@
             (local.set $x (f64.add (local.get $x) (f64.mul (call $double) (call $double))))
             (br $next))))
         (br $double))
-        (if (i32.and (f64.gt (f64.abs (local.get $x)) (f64.const 0x1p53)) (f64.lt (f64.abs (local.get $x)) (f64.const inf)))
+        (if (i32.and (f64.gt (f64.abs (local.get $x)) (f64.const 0x1p53))
+          (f64.lt (f64.abs (local.get $x)) (f64.const inf)))
           (then (throw $refusal (global.get $'domain'))))
         (global.set $points? (i32.const 1))
         (call $put-decimals (local.get $x))
@@ -214,7 +217,8 @@
 (func $half-integer (param $limit f64) (result f64) (local $x f64)
   (local.set $x (call $double))
   (if (i32.eqz (i32.and (f64.le (f64.abs (local.get $x)) (local.get $limit))
-                        (f64.eq (f64.floor (f64.mul (local.get $x) (f64.const 2))) (f64.mul (local.get $x) (f64.const 2)))))
+                        (f64.eq (f64.floor (f64.mul (local.get $x) (f64.const 2)))
+                          (f64.mul (local.get $x) (f64.const 2)))))
     (then (throw $refusal (global.get $'domain'))))
   (local.get $x))
 
@@ -262,7 +266,8 @@
   (call $put-space)
   (call $put-integer (call $choice (local.get $weights) (local.get $n))))
 
-(func $draws (local $mark i32) (local $key i32) (local $count i32) (local $n i32) (local $sigma f64) (local $weights i32)
+(func $draws (local $mark i32) (local $key i32) (local $count i32) (local $n i32) (local $sigma f64)
+  (local $weights i32)
   (call $math)
   (call $take (global.get $'seed'))
   (call $seed (call $integer (i64.const 0) (i64.const 0xffffffff)))
@@ -292,7 +297,8 @@
         (local.set $n (i32.const 0))
         (loop $items
           (call $set-item (local.get $weights) (local.get $n) (local.get $n))
-          (br_if $items (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.load (local.get $weights)))))
+          (br_if $items (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1)))
+            (i32.load (local.get $weights)))))
         (call $shuffle (local.get $weights))
         (call $put-list (local.get $weights))
         (br $done)))
@@ -396,7 +402,8 @@
     (local.set $document (call $item (global.get $documents) (local.get $i)))
     (local.set $j (i32.const 0))
     (loop $each
-      (i32.store (i32.add (global.get $token-of) (i32.shl (call $item (local.get $document) (local.get $j)) (i32.const 2)))
+      (i32.store (i32.add (global.get $token-of)
+        (i32.shl (call $item (local.get $document) (local.get $j)) (i32.const 2)))
         (i32.const 1))
       (br_if $each (i32.lt_u (local.tee $j (i32.add (local.get $j) (i32.const 1))) (i32.load (local.get $document)))))
     (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.load (global.get $documents)))))
@@ -450,7 +457,8 @@
   (if (i32.ge_u (local.get $key) (i32.const 15)) (then (local.set $c (call $double)))) ;; number_sub, number_div
   (local.set $a (call $operand))
   (block $number-div (block $number-sub (block $div-number (block $mul-number (block $sub-number (block $add-number
-  (block $pow (block $relu (block $log (block $exp (block $neg (block $sum (block $div (block $mul (block $sub (block $add
+  (block $pow (block $relu (block $log
+    (block $exp (block $neg (block $sum (block $div (block $mul (block $sub (block $add
     (br_table $add $add $sub $mul $div $sum $neg $exp $log $relu $pow $add-number $sub-number $mul-number $div-number
               $number-sub $number-div (local.get $key)))
     (return (call $plus (local.get $a) (call $operand))))
@@ -498,7 +506,8 @@
   (local.set $i (i32.const 0))
   (loop $next
     (call $put-value (global.get $'gradient') (f64.load offset=8 (call $item (global.get $expressions) (local.get $i))))
-    (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.load (global.get $expressions))))))
+    (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1)))
+      (i32.load (global.get $expressions))))))
 
 ;; The increasing integers of the rest of a line, as a list.
 (func $increasing (param $low i32) (param $high i32) (result i32) (local $list i32)
@@ -626,7 +635,8 @@
   (call $tensor (local.get $rows) (local.get $columns)))
 
 (func $adam
-  (local $step i32) (local $rows i32) (local $columns i32) (local $n i32) (local $doubles i32) (local $p i32) (local $i i32)
+  (local $step i32) (local $rows i32) (local $columns i32) (local $n i32) (local $doubles i32) (local $p i32)
+  (local $i i32)
   (local $m i32) (local $v i32)
   (call $math)
   (call $settings)
@@ -654,7 +664,8 @@
   (call $put-value (global.get $'correction2') (call $correction (global.get $beta2) (local.get $step)))
   (call $put-named (global.get $'m') (local.get $m) (i32.const 8) (local.get $rows) (local.get $columns))
   (call $put-named (global.get $'v') (local.get $v) (i32.const 8) (local.get $rows) (local.get $columns))
-  (call $put-named (global.get $'parameters') (local.get $p) (global.get $node-size) (local.get $rows) (local.get $columns)))
+  (call $put-named (global.get $'parameters') (local.get $p) (global.get $node-size) (local.get $rows)
+    (local.get $columns)))
 (func $put-named (param $text i32) (param $at i32) (param $stride i32) (param $rows i32) (param $columns i32)
   (global.set $name-end (global.get $name))
   (call $name-text (local.get $text))
@@ -870,13 +881,13 @@
   (global.set $telling? (i32.const 0))
   (global.set $points? (i32.const 0)))
 
-;; Moves $at behind a word of at most so many characters, and says whether there is one.
 (func $id-character? (param $c i32) (result i32)
   (i32.or (i32.or (i32.lt_u (i32.sub (i32.or (local.get $c) (i32.const 32)) (i32.const 97)) (i32.const 26))
                   (i32.lt_u (i32.sub (local.get $c) (i32.const 48)) (i32.const 10)))
-          (i32.or (i32.eq (local.get $c) (i32.const 95)) (i32.lt_u (i32.sub (local.get $c) (i32.const 45)) (i32.const 2)))))
+          (i32.or (i32.eq (local.get $c) (i32.const 95))
+            (i32.lt_u (i32.sub (local.get $c) (i32.const 45)) (i32.const 2)))))
 
-;; Where the id of the request's first line begins, or 0 if that line is not a verb and an id.
+;; Where the id of the request's first line begins, up to $id-end, or 0 if that line is not a verb and an id.
 (func $id (result i32) (local $at i32) (local $id i32)
   (if (i32.gt_u (i32.sub (global.get $line-end) (global.get $input)) (i32.const 65536)) (then (return (i32.const 0))))
   (local.set $at (global.get $input))
@@ -890,7 +901,8 @@
                       (i32.ne (i32.load8_u (local.get $at)) (i32.const 32)))) (then (return (i32.const 0))))
   (local.set $id (local.tee $at (i32.add (local.get $at) (i32.const 1))))
   (loop $next
-    (if (i32.and (i32.lt_u (local.get $at) (global.get $line-end)) (call $id-character? (i32.load8_u (local.get $at)))) (then
+    (if (i32.and (i32.lt_u (local.get $at) (global.get $line-end))
+      (call $id-character? (i32.load8_u (local.get $at)))) (then
       (local.set $at (i32.add (local.get $at) (i32.const 1)))
       (br $next))))
   (if (i32.or (i32.ne (local.get $at) (global.get $line-end))
@@ -898,11 +910,11 @@
     (then (return (i32.const 0))))
   (local.get $id))
 
+(global $id-end (mut i32) (i32.const 0))
 (func $put-id (param $id i32)
   (loop $next
     (call $put-byte (i32.load8_u (local.get $id)))
     (br_if $next (i32.lt_u (local.tee $id (i32.add (local.get $id) (i32.const 1))) (global.get $id-end)))))
-(global $id-end (mut i32) (i32.const 0))
 
 ;; Answers the request from $input to $stop.
 (func $answer (param $complete? i32) (local $id i32) (local $verb i32) (local $reason i32)
@@ -970,7 +982,8 @@
   (local.set $c (i32.load8_u (global.get $at)))
   (global.set $at (i32.add (global.get $at) (i32.const 1)))
   (if (i32.lt_u (local.get $c) (i32.const 0x80)) (then (return (local.get $c))))
-  (local.set $more (i32.sub (i32.clz (i32.xor (i32.shl (local.get $c) (i32.const 24)) (i32.const 0xff000000))) (i32.const 1)))
+  (local.set $more (i32.sub (i32.clz (i32.xor (i32.shl (local.get $c) (i32.const 24)) (i32.const 0xff000000)))
+    (i32.const 1)))
   (if (i32.gt_u (i32.sub (local.get $more) (i32.const 1)) (i32.const 2)) (then (throw $refusal (global.get $'utf-8'))))
   (local.set $least (select (i32.const 0x80)
     (i32.shl (i32.const 0x800) (i32.mul (i32.const 5) (i32.sub (local.get $more) (i32.const 2))))

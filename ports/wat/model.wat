@@ -51,7 +51,8 @@
   (local.get $first))
 
 ;; A model with these parameters.
-(func $model (param $doubles i32) (local $k i32) (local $r i32) (local $c i32) (local $at i32) (local $rows i32) (local $row i32)
+(func $model (param $doubles i32) (local $k i32) (local $r i32) (local $c i32) (local $at i32) (local $rows i32)
+  (local $row i32)
   (global.set $size (call $count))
   (global.set $parameters (call $leaves (local.get $doubles) (global.get $size)))
   (local.set $at (global.get $parameters))
@@ -67,7 +68,8 @@
       (loop $next-column
         (call $set-item (local.get $row) (local.get $c) (local.get $at))
         (local.set $at (i32.add (local.get $at) (global.get $node-size)))
-        (br_if $next-column (i32.lt_u (local.tee $c (i32.add (local.get $c) (i32.const 1))) (i32.load (local.get $row)))))
+        (br_if $next-column (i32.lt_u (local.tee $c (i32.add (local.get $c) (i32.const 1)))
+          (i32.load (local.get $row)))))
       (br_if $next-row (i32.lt_u (local.tee $r (i32.add (local.get $r) (i32.const 1))) (i32.load (local.get $rows)))))
     (br_if $next (i32.lt_u (local.tee $k (i32.add (local.get $k) (i32.const 1))) (i32.load (global.get $matrices))))))
 
@@ -103,7 +105,8 @@
 (func $linear (param $x i32) (param $w i32) (result i32) (local $out i32) (local $i i32)
   (local.set $out (call $list (i32.load (local.get $w))))
   (loop $next
-    (call $set-item (local.get $out) (local.get $i) (call $dot (call $item (local.get $w) (local.get $i)) (local.get $x)))
+    (call $set-item (local.get $out) (local.get $i)
+      (call $dot (call $item (local.get $w) (local.get $i)) (local.get $x)))
     (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.load (local.get $out)))))
   (local.get $out))
 (func $plus-each (param $a i32) (param $b i32) (result i32) (local $out i32) (local $i i32)
@@ -116,7 +119,8 @@
 (func $scale-each (param $x i32) (param $c f64) (result i32) (local $out i32) (local $i i32)
   (local.set $out (call $list (i32.load (local.get $x))))
   (loop $next
-    (call $set-item (local.get $out) (local.get $i) (call $scale (call $item (local.get $x) (local.get $i)) (local.get $c)))
+    (call $set-item (local.get $out) (local.get $i)
+      (call $scale (call $item (local.get $x) (local.get $i)) (local.get $c)))
     (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.load (local.get $out)))))
   (local.get $out))
 (func $activate (param $x i32) (result i32) (local $out i32) (local $i i32) (local $node i32)
@@ -134,12 +138,14 @@
   (local.set $scale (call $raise (call $shift (local.get $scale) (f64.const 0.00001)) (f64.const -0.5)))
   (local.set $out (call $list (i32.load (local.get $x))))
   (loop $next
-    (call $set-item (local.get $out) (local.get $i) (call $mul (call $item (local.get $x) (local.get $i)) (local.get $scale)))
+    (call $set-item (local.get $out) (local.get $i)
+      (call $mul (call $item (local.get $x) (local.get $i)) (local.get $scale)))
     (br_if $next (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.load (local.get $out)))))
   (local.get $out))
 
 (func $softmax (param $x i32) (result i32)
-  (local $n i32) (local $i i32) (local $top f64) (local $exps i32) (local $total i32) (local $inverse f64) (local $local f64)
+  (local $n i32) (local $i i32) (local $top f64) (local $exps i32) (local $total i32) (local $inverse f64)
+  (local $local f64)
   (local $out i32)
   (local.set $n (i32.load (local.get $x)))
   (local.set $top (f64.load (call $item (local.get $x) (i32.const 0))))
@@ -167,7 +173,8 @@
 
 ;; Attention of one head: its part of q, of the keys and of the values; the nodes go to $out from the item $from on.
 (func $attention (param $q i32) (param $time i32) (param $layer i32) (param $head i32) (param $out i32)
-  (local $width i32) (local $from i32) (local $attended i32) (local $n i32) (local $i i32) (local $j i32) (local $cache i32)
+  (local $width i32) (local $from i32) (local $attended i32) (local $n i32) (local $i i32) (local $j i32)
+  (local $cache i32)
   (local $scores i32) (local $weights i32) (local $column i32) (local $divisor f64)
   (local.set $width (i32.div_u (global.get $embedding) (global.get $heads)))
   (local.set $from (i32.mul (local.get $head) (local.get $width)))
@@ -299,7 +306,8 @@
     (local.set $x (f64.add (f64.mul (global.get $beta1) (f64.load (local.get $m)))
                            (f64.mul (f64.sub (f64.const 1) (global.get $beta1)) (local.get $g))))
     (local.set $y (f64.add (f64.mul (global.get $beta2) (f64.load (local.get $v)))
-                           (f64.mul (f64.sub (f64.const 1) (global.get $beta2)) (f64.mul (local.get $g) (local.get $g)))))
+                           (f64.mul (f64.sub (f64.const 1) (global.get $beta2))
+                             (f64.mul (local.get $g) (local.get $g)))))
     (f64.store (local.get $m) (local.get $x))
     (f64.store (local.get $v) (local.get $y))
     (f64.store (local.get $p) (f64.sub (f64.load (local.get $p))
@@ -356,7 +364,8 @@
 
 ;; One sample.  Its tokens are put as characters of a list, or with their probabilities if there is no such list.
 (func $sample (param $temperature f64) (param $characters i32)
-  (local $mark i32) (local $time i32) (local $token i32) (local $bos i32) (local $nodes i32) (local $weights i32) (local $i i32)
+  (local $mark i32) (local $time i32) (local $token i32) (local $bos i32) (local $nodes i32) (local $weights i32)
+  (local $i i32)
   (local.set $mark (global.get $heap))
   (call $empty-caches)
   (local.set $bos (i32.sub (global.get $vocabulary) (i32.const 1)))

@@ -317,7 +317,8 @@
     (i32.or (i32.load8_u (global.get $sum)) (i32.or (local.get $lost) (i32.eqz (local.get $exact)))))
   (call $round (global.get $sum) (local.get $e)))
 
-(func $pow (param $x f64) (param $y f64) (result f64) (local $half i32) (local $odd i32) (local $t i32) (local $size f64)
+(func $pow (param $x f64) (param $y f64) (result f64) (local $half i32) (local $odd i32) (local $t i32)
+  (local $size f64)
   (local.set $half (f64.ne (local.get $y) (f64.floor (local.get $y))))
   (local.set $t (i32.trunc_f64_s (select (f64.add (local.get $y) (local.get $y)) (local.get $y) (local.get $half))))
   (local.set $odd (i32.and (i32.eqz (local.get $half)) (local.get $t)))
@@ -436,7 +437,8 @@
 
 ;; An index into n weights.
 (func $choice (param $weights i32) (param $n i32) (result i32)
-  (local $sums i32) (local $i i32) (local $total f64) (local $u f64) (local $low i32) (local $high i32) (local $middle i32)
+  (local $sums i32) (local $i i32) (local $total f64) (local $u f64) (local $low i32) (local $high i32)
+  (local $middle i32)
   (local.set $sums (call $doubles (local.get $n)))
   (local.set $total (f64.load (local.get $weights)))
   (loop $add

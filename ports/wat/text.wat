@@ -6,7 +6,8 @@
 (tag $refusal (param i32)) ;; thrown with the reason, a text
 
 ;; From 0 on, texts that end with a zero byte; from 0x1000, what numbers.wat computes with; from 0x3000, the input.
-;; Then comes the heap, which only grows while a request is answered, and above it the reply, which moves out of its way.
+;; Then comes the heap, which only grows while a request is answered, and above it the reply, which moves out of its
+;; way.
 (memory (export "memory") 16)
 (global $input i32 (i32.const 0x3000))
 (global $heap (mut i32) (i32.const 0x3000))
