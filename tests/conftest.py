@@ -9,6 +9,7 @@ import pytest
 from command_line import SHORT
 from containers import bounded, client, pytest_runtest_setup
 from in_chromium import base, chromium, open_page, server
+from once import shared_folder
 from sites import site
 
 from reference import microgpt
@@ -23,7 +24,17 @@ if (
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 NAMES = "ab\n ba \n\nc\n"
-__all__ = ["base", "bounded", "chromium", "client", "open_page", "pytest_runtest_setup", "server", "site"]
+__all__ = [
+    "base",
+    "bounded",
+    "chromium",
+    "client",
+    "open_page",
+    "pytest_runtest_setup",
+    "server",
+    "shared_folder",
+    "site",
+]
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -68,6 +68,8 @@ def cases() -> Iterator[Case]:
     for name, power in (("inverse", -1.0), ("inverse-root", -0.5), ("root", 0.5), ("cube", 3.0)):
         zeros = [line("leaf", 0.0), line("leaf", -0.0), line("pow", 0, power), line("pow", 1, power)]
         yield case(f"pow-of-both-zeros-{name}", [*zeros, "add 2 3", "root 4"])
+    kept = [line("leaf", -0.0), line("pow", 0, 1.0), "neg 1", "add 1 1", "exp 1", "mul 3 4", "sub 5 1"]
+    yield case("pow-keeps-minus-zero", [*kept, "root 6"])
     for name, power in (("inverse-root", -0.5), ("root", 0.5), ("inverse", -1.0), ("square", 2.0)):
         chain = [line("leaf", 0.37), line("pow", 0, power), line("pow", 1, power), "mul 2 1", "root 3"]
         yield case(f"pow-chain-{name}", chain)

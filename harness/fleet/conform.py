@@ -181,12 +181,15 @@ def _contracted(manifest: Manifest, runner: Runner, choice: Choice, listener: Li
 
 
 def build_warnings(port: str) -> list[str]:
-    """How many warnings the build gave, as a remark; none if it gave none."""
+    """How many warnings the build gave, as a remark; none if it gave none. Debian's own about manuals, which
+    slim images leave out, are not the port's.
+    """
     log = paths.logs_dir() / f"{port}-build.log"
     try:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return []
+    text = re.sub(r"(?m)^update-alternatives: .*$", "", text)
     number = len(re.findall(r"\bwarning(?::|\[|s? generated)", text, re.IGNORECASE))
     listed = "1 warning" if number == 1 else f"{number} warnings"
     return [f"the build gave {listed}: {paths.shown(log)}"] if number else []

@@ -25,7 +25,7 @@ from harness.build import images, manifest, runners
 from harness.crash import broken_suite, unexpected
 from harness.errors import ConformError
 from harness.fleet.conform import Choice, Listener, conform, result_key
-from harness.report import store, words
+from harness.report import store, terminal, words
 from harness.report.escape import plain
 from harness.report.record import Record
 from harness.run.limits import Limits
@@ -163,9 +163,11 @@ def _row(job: Job, judged: Judged, began: str) -> Row:
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
-    """One table over all ports, then the faults."""
+    """One table over all ports, then the faults, and the first failure of each port that does not conform."""
     console.print(table(rows))
     for row in rows:
+        if row.record is not None and not row.conforms:
+            terminal.show_failure(row.record, console)
         if row.fault is not None:
             said = Text.assemble((plain(row.port), "red"), f": {plain(row.fault.message, lines=True)}")
             console.print(said, soft_wrap=True)

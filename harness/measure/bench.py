@@ -28,6 +28,7 @@ from conformance.messages import Request
 from harness import paths
 from harness.build import manifest, runners
 from harness.errors import ConformError
+from harness.measure import size, startup
 from harness.run.limits import Limits
 from harness.run.local import LocalProcess
 from harness.run.session import Session
@@ -45,7 +46,10 @@ TRIVIAL = {"exp": 0.0, "log": 1.0, "sin": 0.0, "cos": 0.0, "pow": 1.0}  # last a
 
 @dataclass(frozen=True)
 class Measured:
-    """One port's medians. `peak_mib` is the most that all its processes have had, None if unknown."""
+    """One port's medians. `peak_mib` is the most that all its processes have had, None if unknown.
+
+    The last three are None for the reference, which is not a port.
+    """
 
     port: str
     build: str  # the hash of what was built, as in the port's record
@@ -55,6 +59,9 @@ class Measured:
     noise: dict[str, float]  # what a call must take at least to be told from nothing, in nanoseconds
     thousand_steps_seconds: float
     peak_mib: float | None
+    start_milliseconds: float | None = None
+    tokens: int | None = None
+    compressed_bytes: int | None = None
 
 
 def bench(
@@ -63,7 +70,7 @@ def bench(
     """Measure the reference and the named ports, taking turns. Raises ConformError if a port fails."""
     with ExitStack() as stack:
         sessions = {REFERENCE: stack.enter_context(_reference())}
-        builds = {REFERENCE: ""}
+        builds = {REFERENCE: _Built("")}
         for name in names:
             say(f"building {name}")
             session, builds[name] = _session(name, runner)
@@ -92,11 +99,21 @@ def bench(
 
 
 @dataclass(frozen=True)
+class _Built:
+    """What is known of a port before it is asked anything: the hash of what was built, and how it starts."""
+
+    hash: str
+    start_milliseconds: float | None = None
+    tokens: int | None = None
+    compressed_bytes: int | None = None
+
+
+@dataclass(frozen=True)
 class _Taken:
     """The times that one port took, in seconds, round by round."""
 
     port: str
-    build: str
+    built: _Built
     steps: Sequence[float]
     calls: Sequence[dict[str, tuple[float, float]]]
     whole: float
@@ -108,13 +125,16 @@ def _measured(taken: _Taken, reference: Sequence[float]) -> Measured:
     step = statistics.median(taken.steps)
     return Measured(
         port=taken.port,
-        build=taken.build,
+        build=taken.built.hash,
         step_microseconds=round(step * 1e6, 1),
         ratio=round(statistics.median(reference) / step, 1),
         nanoseconds={key: round(_least(taken.calls, key) * 1e9, 1) for key in FUNCTIONS},
         noise={key: round(_noise(taken.calls, key) * 1e9, 1) for key in FUNCTIONS},
         thousand_steps_seconds=round(taken.whole, 3),
         peak_mib=round(taken.peak_mib, 1) if taken.peak_mib is not None else None,
+        start_milliseconds=taken.built.start_milliseconds,
+        tokens=taken.built.tokens,
+        compressed_bytes=taken.built.compressed_bytes,
     )
 
 
@@ -138,12 +158,21 @@ def _reference() -> Session:
     return Session(lambda: LocalProcess(command, paths.root(), limits), limits)
 
 
-def _session(name: str, runner: str) -> tuple[Session, str]:
-    """A session with the port, and the hash of what was built."""
-    limits = manifest.load(name).limits(Limits(request=3600.0, run=math.inf))
+def _session(name: str, runner: str) -> tuple[Session, _Built]:
+    """A session with the port, and what can be told before it is asked."""
+    port = manifest.load(name)
+    limits = port.limits(Limits(request=3600.0, run=math.inf))
     where = runners.runner(runner, limits)
-    prepared = where.prepare(manifest.load(name))
-    return Session(where.launch, limits), prepared.content_hash
+    prepared = where.prepare(port)
+    start = startup.milliseconds(port, prepared, limits)
+    length = size.of_port(port)
+    built = _Built(
+        prepared.content_hash,
+        None if start is None else round(start, 1),
+        length.tokens,
+        length.compressed_bytes,
+    )
+    return Session(where.launch, limits), built
 
 
 def _timed(session: Session, request: Request) -> float:

@@ -31,7 +31,7 @@ def all_files(records: Sequence[Record]) -> Files:
     bench = _bench(store.published() / "bench.json")
     return {
         folder / "matrix.md": tables.matrix(records),
-        **({folder / "speed.md": tables.speed(bench)} if bench else {}),
+        **({folder / "speed.md": tables.speed(bench, records)} if bench else {}),
         **others.rendered(),
         **badge_files(records, folder / "badges"),
         folder / "badges" / "all.svg": whole.svg(),

@@ -112,8 +112,14 @@ def _runs(records: Sequence[Record]) -> str:
     return markdown(heads, "lllrrrrrll", rows)
 
 
-def speed(found: dict[str, Any]) -> str:
-    """The whole of results/speed.md, from results/published/bench.json."""
+_ABOUT_SIZES = """Lines are not blank. Tokens are Pygments', without comments. Compressed: all files as one,
+by xz, in bytes. Start: from the start of a process to its end, with one `hello` in between. Build: of the run
+that was published; packages that were there already cost nothing. How exact each port's own functions are is
+in [accuracy.md](accuracy.md)."""
+
+
+def speed(found: dict[str, Any], records: Sequence[Record]) -> str:
+    """The whole of results/speed.md, from results/published/bench.json and the records beside it."""
     rows = []
     for measured in sorted(found["ports"], key=lambda measured: float(measured["step_microseconds"])):
         peak = measured["peak_mib"]
@@ -134,5 +140,28 @@ def speed(found: dict[str, Any]) -> str:
         "# Speed\n\nRendered by `make render` from what `make bench` measured. Do not edit.\n\n"
         "`classic` training on names, one core, medians of rounds in which the ports take turns; "
         f"{safe(where)}, "
-        f"{safe(str(found['finished'])[:10])}.\n\n" + markdown(heads, "lrrrr", rows)
+        f"{safe(str(found['finished'])[:10])}.\n\n" + markdown(heads, "lrrrr", rows) + "\n"
+        f"## Size and start\n\n{_ABOUT_SIZES}\n\n" + _sizes(found, records)
     )
+
+
+def _sizes(found: dict[str, Any], records: Sequence[Record]) -> str:
+    measured = {one["port"]: one for one in found["ports"]}
+    rows = []
+    for record in sorted(records, key=lambda record: record.size.lines):
+        own = measured.get(record.port, {})
+        image, start = record.size.image_bytes, own.get("start_milliseconds")
+        tokens, compressed = own.get("tokens"), own.get("compressed_bytes")
+        rows.append(
+            (
+                safe(record.port),
+                f"{record.size.lines:,}",
+                f"{tokens:,}" if tokens else "",
+                f"{compressed:,}" if compressed else "",
+                f"{start:,.0f} ms" if start else "",
+                f"{record.seconds.build:,.0f} s",
+                f"{image / 1e6:,.0f} MB" if image else "",
+            )
+        )
+    heads = ("port", "lines", "tokens", "compressed", "start", "build", "image")
+    return markdown(heads, "lrrrrrr", rows)

@@ -58,6 +58,18 @@ def show(record: Record, console: Console, repeat: str = "") -> None:
         console.print(f"[dim]note: {escape(plain(note))}[/dim]", soft_wrap=True)
     for line in mark_lines(record):
         console.print(line, markup=False, soft_wrap=True)
+    _show_end(record, console, repeat)
+
+
+def show_failure(record: Record, console: Console) -> None:
+    """What went wrong, of a port among others: its marks that are not full, and the first divergence."""
+    for line in mark_lines(record, only_failed=True):
+        console.print(f"{plain(record.port)}: {line}", markup=False, soft_wrap=True)
+    _show_end(record, console)
+
+
+def _show_end(record: Record, console: Console, repeat: str = "") -> None:
+    """The sentence that a run comes to, and, if it failed, where it first went wrong."""
     console.print(safe(sentence(record), f"bold {words.of_record(record).style}"), soft_wrap=True)
     failure = record.first_failure
     if failure is not None:
@@ -139,8 +151,8 @@ def _where(mark: Mark | None) -> str:
     return f" ({difference.asked})" if difference and difference.asked else ""
 
 
-def mark_lines(record: Record) -> list[str]:
-    """The marks beside the levels, a line each."""
+def mark_lines(record: Record, only_failed: bool = False) -> list[str]:
+    """The marks beside the levels, a line each: all, or those that are not full."""
     named = {
         "robust": (record.marks.robust, "bad requests answered well"),
         "fresh": (record.marks.fresh, "unseen requests answered rightly"),
@@ -149,7 +161,11 @@ def mark_lines(record: Record) -> list[str]:
         "memory": (record.marks.memory, "process that keeps within its memory"),
         "contracted": (record.marks.contracted, "cases answered the same by the build for x86-64-v3"),
     }
-    asked = ((name, mark, what) for name, (mark, what) in named.items() if mark is not None)
+    asked = (
+        (name, mark, what)
+        for name, (mark, what) in named.items()
+        if mark is not None and not (only_failed and mark.full)
+    )
     return [f"{name:12} {_mark(mark)} {what}{_first(mark)}" for name, mark, what in asked]
 
 

@@ -193,12 +193,12 @@ sub limbs ($integer) { return Natural::trim([map { $integer >> $_ & 2**BITS - 1 
 
 # $x**$y for an integer or half-integer $y.
 sub pow ($x, $y) {
+    return $x if $y == 1;    # before a comparison, after which -0.0 is taken for the integer 0
     my ($size, $sign) = (abs $x, is_negative($x) ? -1.0 : 1.0);
     my $is_whole = $y == int $y;
     $sign = 1.0 if $is_whole && $y % 2 == 0;
     return 1.0 if $y == 0 || $size == 1 && $sign > 0;
     return NAN if $size != $size;
-    return $x  if $y == 1;
     return product($x, $x) if $y == 2;
     if    ($size == 0 || $size == INF) { $size = ($size == 0) == ($y > 0) ? 0.0 : INF }
     elsif (!$is_whole && $sign < 0)    { return NAN }

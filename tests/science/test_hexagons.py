@@ -222,8 +222,10 @@ class Wrong(Engine):
         return replace(reply, lines=(*reply.lines[:-1], last[:-1] + ("0" if last[-1] != "0" else "1")))
 
 
-def test_an_engine_that_is_not_the_reference_s_is_refused():
-    running.confirm(REFERENCE, replace(TINY, datasets=("parens",)))
+def test_an_engine_that_is_not_the_reference_s_is_refused(monkeypatch: pytest.MonkeyPatch):
+    first = list(TINY.confirmations())[:1]
+    monkeypatch.setattr(Plan, "confirmations", lambda plan: first)
+    running.confirm(REFERENCE, TINY)
     with pytest.raises(ConformError, match="does not train as the reference does"):
         running.confirm(Wrong("wrong"), TINY)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import records
+from once import once
 
 from harness.errors import BuildFailed, PortCrashed
 from harness.fleet import example
@@ -30,7 +31,7 @@ MANIFEST = records.manifest(name="zig", language="Zig")
 
 @cache
 def planted() -> Example:
-    return example.judge()
+    return once("example", example.judge)
 
 
 def results_in(folder: Path) -> Path:
@@ -207,9 +208,8 @@ def _bench(speeds: list[tuple[str, float]]) -> dict[str, object]:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(shared_folder: Path) -> Path:
     """The site of these results, built once, in a folder whose name is no plain word."""
-    folder = tmp_path_factory.mktemp("site")
-    out = folder / "a sub" / "site"
-    build.build(results_in(folder / "results"), out, planted())
+    out = shared_folder / "a sub" / "site"
+    once("site", lambda: build.build(results_in(shared_folder / "results"), out, planted()))
     return out

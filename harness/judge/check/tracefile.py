@@ -121,7 +121,7 @@ def _json_lines(text: str, name: str) -> Pairs:
                     objects.append(json.loads(line))
                 except ValueError:
                     raise ManifestError(
-                        f"line {number} of {name} is no JSON: {line.strip()[:60]!r}"
+                        f"line {number} of {name} is not JSON: {line.strip()[:60]!r}"
                     ) from None
     for one in objects:
         if not isinstance(one, dict):

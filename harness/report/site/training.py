@@ -18,7 +18,7 @@ from reference import microgpt
 STEM = "train"
 PORT = ("exact", "microgpt")  # the JavaScript port's own modules
 # What a module imports stands before it.
-WORKER = (*("run", "port", "race", "sha256", "model"), *("record", "landscape", "gpu", "work"))
+WORKER = (*("run", "port", "race", "sha256", "model"), *("fallback", "record", "landscape", "gpu", "work"))
 PAGE = (
     *("doubles", "heat", "frame", "chart", "loss", "names", "player", "parameters", "attention", "product"),
     *("workers", "mistakes", "beside", "own", "edges", "fan", "graph", "plane", "page"),

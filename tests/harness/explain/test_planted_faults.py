@@ -1,6 +1,7 @@
-"""One line of each port is changed, and the report must lead with the right level and quantity.
+"""One line of each port is changed, and the ladder must first fail at the right level and quantity.
 
-Every fault is of another kind, and one that people make. The ports are built in containers, as for users.
+Every fault is of another kind, and one that people make. The ports are built in containers, as for users, and
+climb from the first level to the one that is to fail. What stands beside the ladder has tests of its own.
 """
 
 import re
@@ -10,9 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from conformance import verbs
 from harness.build import manifest, runners
-from harness.fleet.conform import Choice, Listener, conform
+from harness.fleet.conform import Choice
+from harness.judge.climb import climb
 from harness.run.limits import Limits
+from harness.run.session import Session
 
 PORTS = Path(__file__).parents[3] / "ports"
 
@@ -88,11 +92,13 @@ def test_the_first_divergence_names_the_fault(fault: Fault, tmp_path: Path):
     plant(fault, folder)
     port = manifest.load_folder(folder)
     limits = port.limits(Limits())
-    found = conform(port, runners.runner("docker", limits), limits, Choice("docker"), Listener())
-    assert found.outcome == "disagrees", found.fault
-    failure = found.first_failure
-    assert failure is not None
-    level, case = failure
-    assert level.verb == fault.level
-    assert case.difference is not None
-    assert re.match(fault.checkpoint, case.difference.checkpoint), case.difference
+    where = runners.runner("docker", limits)
+    where.prepare(port, lambda line: None)
+    height = verbs.verb_of(fault.level).number
+    levels = [asked for asked in Choice("docker").cases(slow=True) if asked[0].number <= height]
+    with Session(where.launch, limits) as session:
+        found = climb(session, levels, port.name)
+    assert [level.level.verb for level in found if level.verdict != "agrees"] == [fault.level]
+    failure = found[-1].first_failure
+    assert failure is not None and failure.difference is not None
+    assert re.match(fault.checkpoint, failure.difference.checkpoint), failure.difference

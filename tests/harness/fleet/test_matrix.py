@@ -3,14 +3,16 @@
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from rich.console import Console
 
 from conformance import ladder
 from harness import paths
 from harness.cli import main as cli
 from harness.fleet import matrix
-from harness.fleet.conform import Choice, Listener
+from harness.fleet.conform import Choice, Listener, build_warnings
 from harness.report import record, store
 from harness.run.limits import Limits
 
@@ -67,6 +69,23 @@ def test_a_port_that_fails_in_any_way_costs_the_others_nothing(ports: Path):
     outcomes = [row.record.outcome if row.record else row.fault.code for row in rows]
     assert outcomes == ["conforms", "crashed", "limit", "build failed", "manifest"]
     assert [row.conforms for row in rows] == [True, False, False, False, False]
+
+
+def test_the_matrix_says_below_what_went_wrong_first(ports: Path, capsys: pytest.CaptureFixture[str]):
+    add(ports, "exits", "env false")
+    add(ports, "knows", REFERENCE)
+    rows = judged(ports, "exits", "knows", choice=Choice("local", level=1))
+    seen = rows[1].record
+    assert seen is not None
+    missed = record.CaseRecord("graph/fresh-5", "disagrees", 1, 1, 1)
+    marks = msgspec.structs.replace(seen.marks, fresh=record.Mark(43, 42, (missed,), seed=2003))
+    rows[1] = matrix.Row("knows", msgspec.structs.replace(seen, marks=marks, outcome="fails fresh questions"))
+    matrix.show(rows, Console())
+    said = " ".join(capsys.readouterr().out.split())
+    assert "exits: 0 of " in said
+    assert "First divergence" in said
+    assert "knows: fresh 42/43 (seed 2003) unseen requests answered rightly" in said
+    assert "the first that is not: graph/fresh-5" in said
 
 
 def test_an_unchanged_port_is_answered_from_its_record_and_a_changed_one_is_not(ports: Path):
@@ -187,3 +206,12 @@ def test_every_case_can_be_named(ports: Path):
     listed = conform("cases").output.split()
     assert len(listed) == sum(len(level.cases) for level in ladder.levels())
     assert ladder.find_case(listed[-1]).id == listed[-1]
+
+
+def test_warnings_of_the_compiler_are_counted_and_those_of_packages_are_not(ports: Path):
+    log = paths.logs_dir() / "tiny-build.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("update-alternatives: warning: skip creation of /usr/share/man/man1/php.1.gz\n")
+    assert build_warnings("tiny") == []
+    log.write_text(log.read_text() + "x.c:2:21: warning: unused variable\n")
+    assert [said.split(":")[0] for said in build_warnings("tiny")] == ["the build gave 1 warning"]

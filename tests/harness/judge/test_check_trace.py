@@ -108,7 +108,7 @@ def test_a_constant_factor_is_told():
         ("init.wte 1.0 2.0\n", "has 2 values, and 27 x 16 = 432 were expected"),
         ("step0.loss 1.0\nstep0.loss 2.0\n", "holds step0.loss twice"),
         ('{"step0.nothing": 1}\n', "no quantity of a known name"),
-        ('{"step0.loss": 1}\n{"step1.loss"\n', "line 2 of it is no JSON"),
+        ('{"step0.loss": 1}\n{"step1.loss"\n', "line 2 of it is not JSON"),
         (b"PK\x03\x04rubbish", "no sound .npz|NumPy"),
     ],
 )

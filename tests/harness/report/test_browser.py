@@ -16,7 +16,7 @@ from conformance import ladder
 from harness.build import manifest
 from harness.report.site import browser as scripts
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]  # they share what they look at
+pytestmark = pytest.mark.browser
 PAGES = (
     "index",
     "train",

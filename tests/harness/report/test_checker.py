@@ -13,7 +13,7 @@ import outputs
 import pytest
 from in_chromium import PHONE, violations
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.browser
 Opener = Callable[..., Any]
 ORIGINAL, *_ = outputs.right()
 DROP = """([name, text]) => {

@@ -13,7 +13,7 @@ from in_chromium import PHONE, violations
 from harness.report.site import lesson
 from reference.app import expression, graph
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.browser
 Opener = Callable[..., Any]
 CHAPTERS = ("numbers", "chain-rule", "a-loss", "landscape", "adam", "attention", "names")
 MOST_BYTES = 150_000

@@ -37,7 +37,7 @@ from harness.report.site import (
     source_view,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("site")]  # they share what they look at
+pytestmark = pytest.mark.slow
 PAGES = (
     "index",
     "train",

@@ -14,7 +14,7 @@ from training_page import Opener, at, opened, scrub
 from harness.report.site import browser, training
 from reference import microgpt
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.browser
 WITNESS = Path(microgpt.__file__).parent / "witness"
 MOST_BYTES = 250_000
 

@@ -14,7 +14,7 @@ from training_page import PATIENCE, Opener, opened, with_own_text
 from harness.explain.mutants import replays
 from harness.report.site import training
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.browser
 EXECUTABLE = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 NAMES = 7347  # documents of the page's dataset
 

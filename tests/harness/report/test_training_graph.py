@@ -10,7 +10,7 @@ import pytest
 from in_chromium import PHONE, violations
 from training_page import Opener, opened, scrub
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.browser
 
 
 def graph_at(page: Any, step: int) -> str:

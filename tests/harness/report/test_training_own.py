@@ -12,7 +12,7 @@ from training_page import PATIENCE, Opener, at, opened, scrub
 
 from reference.app import commands
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.browser
 TEXT = "ada\r\ngrace \n\n Ὑπατία\n\u007f\U0001f600 tab\tin\nevelyn boyd granville of washington\n"
 
 
@@ -31,26 +31,25 @@ def downloaded(page: Any, path: Path) -> Path:
 
 
 def test_the_model_is_that_of_the_command_line_byte_for_byte(
-    base: str, open_page: Opener, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: Path, open_page: Opener, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = tmp_path / "women.txt"
     text.write_bytes(TEXT.encode())
-    page = opened(open_page, base)
-    train_on(page, text, 24)
+    page = opened(open_page, site.as_uri())
+    train_on(page, text, 10)
     models = {}
-    for step in (0, 20, 24):
+    for step in (0, 8, 10):
         scrub(page, step)
         models[step] = downloaded(page, tmp_path / f"{step}.json")
     whole = tmp_path / "whole.json"
     data = ["train", "--dataset", str(text)]
-    assert commands.main([*data, "--preset", "classic", "--steps", "24", "--save", str(whole)]) == 0
-    assert models[24].read_bytes() == whole.read_bytes()
-    assert commands.main([*data, "--save", str(models[20]), "--resume"]) == 0
-    assert models[20].read_bytes() == whole.read_bytes()
-    for model in models.values():
-        capsys.readouterr()
-        assert commands.main(["generate", "--model", str(model), "--count", "3"]) == 0
-        assert len(capsys.readouterr().out.split("\n")) == 4
+    assert commands.main([*data, "--preset", "classic", "--steps", "10", "--save", str(whole)]) == 0
+    assert models[10].read_bytes() == whole.read_bytes()
+    assert commands.main([*data, "--save", str(models[8]), "--resume"]) == 0
+    assert models[8].read_bytes() == whole.read_bytes()
+    capsys.readouterr()
+    assert commands.main(["generate", "--model", str(models[0]), "--count", "3"]) == 0
+    assert len(capsys.readouterr().out.split("\n")) == 4
 
 
 def test_pasted_text_is_trained_on_and_the_names_come_back(site: Path, open_page: Opener) -> None:

@@ -14,7 +14,7 @@ from training_page import PATIENCE, Opener, opened, scrub, with_own_text
 
 from reference import microgpt
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.browser
 LINES = ["ada", "grace", "evelyn", "mary", "hedy"]
 STEPS = 12
 

@@ -19,6 +19,8 @@ const SETTINGS = [
 ];
 
 class Engine {
+  by = 'WebAssembly';
+
   static module = ''; // base64 of gzip
 
   /* The module from `bytes`, or the one that comes with this script. */
@@ -187,10 +189,13 @@ class Training {
   }
 
   /* The checksum (SPEC, section 13) of 'parameters', 'gradients', 'm' or 'v', as replies write it. */
-  checksum(of) {
-    const sum = BigInt.asUintN(64, this.exports.checksum(this[of].byteOffset, this.count));
-    return sum.toString(16).padStart(16, '0').replace(/(.{8})/, '$1 ');
-  }
+  checksum(of) { return this.sum(of).toString(16).padStart(16, '0').replace(/(.{8})/, '$1 '); }
+
+  /* The same as 64 bits, of which the upper half is a. */
+  sum(of) { return BigInt.asUintN(64, this.exports.checksum(this[of].byteOffset, this.count)); }
+
+  /* How many of the tensors are matrices. */
+  get matrices() { return this.exports.training_matrices(this.pointer); }
 
   /* Tokens with BOS at both ends. */
   tokens(text) {

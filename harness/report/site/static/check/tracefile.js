@@ -89,7 +89,7 @@ function objectsOf(text, name) {
       try {
         return parsed(line);
       } catch {
-        throw new Unreadable(`line ${i + 1} of ${name} is no JSON: ${quoted(start(line.trim(), 60))}`);
+        throw new Unreadable(`line ${i + 1} of ${name} is not JSON: ${quoted(start(line.trim(), 60))}`);
       }
     }).filter((object) => object !== null);
   }

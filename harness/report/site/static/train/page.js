@@ -143,6 +143,7 @@ function taken(data) {
 
 function begin(data) {
   about = data.about;
+  byId('by').hidden = about.by === 'WebAssembly';
   curve.vocabulary = about.characters.length + 1;
   byId('scrub').max = about.steps;
   byId('count').textContent = thousands(about.count);

@@ -11,6 +11,7 @@ export class PortTraining {
   constructor({ text, steps }) {
     this.preset = { ...PRESETS.classic, steps };
     const generator = new MersenneTwister(42, maths);
+    this.generator = generator;
     this.lines = generator.shuffle(documentsOf(text.split('\n').map(codePoints)));
     this.tokenizer = new Tokenizer(this.lines);
     const attention = list(this.preset.block, (t) => list(t + 1, (position) => position));

@@ -21,7 +21,6 @@ function bitsOf(x) {
 export class Run {
   /** `golden` has a row for every step, or is null; `settings` are those of Engine.training. */
   constructor(engine, settings, golden) {
-    this.engine = engine;
     this.golden = golden;
     this.steps = settings.steps;
     this.every = Math.max(EVERY, Math.ceil(this.steps / 50));
@@ -69,18 +68,14 @@ export class Run {
 
   /** Compares the step just taken with the golden one: the loss's bits and four checksums. */
   check(index, loss) {
+    const { training } = this;
     const [goldenLoss, ...goldenSums] = this.golden[index];
     this.wrong = bitsOf(loss) === goldenLoss ? [] : ['loss'];
     KINDS.forEach((kind, i) => {
-      if (this.sum(kind) !== goldenSums[i]) this.wrong.push(kind);
+      if (training.sum(kind) !== goldenSums[i]) this.wrong.push(kind);
     });
     this.taken[index] = 1;
     this.right[index] = Number(this.wrong.length === 0);
-  }
-
-  sum(kind) {
-    const { engine, training } = this;
-    return BigInt.asUintN(64, engine.exports.checksum(training[kind].byteOffset, training.count));
   }
 
   /** Before the first step: what the untrained model makes of the first document. */
@@ -118,7 +113,7 @@ export class Run {
     const layout = tensors.map(({ name, rows, columns }) => ({ name, rows, columns, at: 0 }));
     let size = parts.reduce((sum, part) => sum + part.length, 0);
     layout.forEach((entry, i) => {
-      if (i < this.matrices) return;
+      if (i < training.matrices) return;
       entry.at = size;
       parts.push(tensors[i].values, tensors[i].gradients);
       size += 2 * entry.rows * entry.columns;
@@ -141,6 +136,4 @@ export class Run {
       samples: [...this.samples],
     };
   }
-
-  get matrices() { return this.engine.exports.training_matrices(this.training.pointer); }
 }

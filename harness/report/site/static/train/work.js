@@ -1,5 +1,6 @@
 /** The worker: holds a training, or two that race, and answers the page, one message for one. */
 
+import { PortEngine } from './fallback.js';
 import { GpuTraining } from './gpu.js';
 import { Landscape } from './landscape.js';
 import { modelFile } from './model.js';
@@ -10,6 +11,9 @@ import { Run, goldenOf } from './run.js';
 
 const BEGINS = 1; // milliseconds: the first step of a race is seen at once
 
+const hasWebAssembly = typeof WebAssembly === 'object';
+const loadEngine = () => (hasWebAssembly ? Engine.load() : new PortEngine());
+
 let run = null;
 let source = null; // of the run's text: the text itself and what it is called
 let race = null;
@@ -17,10 +21,11 @@ let landscape = null;
 
 const answers = {
   async start({ text, steps, golden, file }) {
-    run = new Run(await Engine.load(), { preset: 'classic', text, steps }, golden && goldenOf(golden));
+    const engine = await loadEngine();
+    run = new Run(engine, { preset: 'classic', text, steps }, golden && goldenOf(golden));
     source = { text, file };
     const { count, characters, documents } = run.training;
-    return { about: { count, characters, documents, steps, matrices: run.matrices, golden: Boolean(golden) }, ...run.frame() };
+    return { about: { count, characters, documents, steps, matrices: run.training.matrices, golden: Boolean(golden), by: engine.by }, ...run.frame() };
   },
   goTo({ step }) {
     run.goTo(step);
@@ -41,7 +46,7 @@ const answers = {
     return { graph: { ...record, step, same } };
   },
   async landscape({ text, steps }) {
-    landscape = new Landscape(await Engine.load(), { preset: 'classic', text, steps });
+    landscape = new Landscape(await loadEngine(), { preset: 'classic', text, steps });
     return { landscape: landscape.report() };
   },
   landscapeOn({ milliseconds }) {
@@ -52,7 +57,10 @@ const answers = {
     return { model: modelFile(run.training, run.steps, source) };
   },
   async race({ text, steps, rival }) {
-    const engine = await Engine.load();
+    if (!hasWebAssembly && rival !== 'gpu') {
+      throw new Error('a second training beside the first needs WebAssembly');
+    }
+    const engine = await loadEngine();
     const settings = { preset: 'classic', text, steps };
     race = new Race(engine, settings, rival === 'gpu' ? new GpuTraining(engine.training(settings), steps) : new PortTraining(settings));
     return answers.raceOn({ milliseconds: BEGINS });
