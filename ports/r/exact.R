@@ -86,8 +86,8 @@ exact_exp <- function(x) {
     nearest(scale = k, value = function(bits) {
       one <- power_of_two(bits)
       r <- (fixed(parts, bits) - ln2(bits) * k) %/% 2^halvings
-      y <- series(one + r * 0, 1, 1, as_it_is, function(term, n) term * r %/% (one * n))
-      for (i in seq_len(halvings)) y <- y * y %/% one
+      y <- series(one + r * 0, 1, 1, as_it_is, function(term, n) (term * r) %/% (one * n))
+      for (i in seq_len(halvings)) y <- (y * y) %/% one
       y
     })
   }
@@ -103,9 +103,9 @@ exact_log <- function(x) {
     nearest(function(bits) {
       one <- power_of_two(bits)
       m <- fixed(parts, bits)
-      z <- (m - one) * one %/% (m + one)
-      square <- z * z %/% one
-      series(z, 1, 2, over_n, function(term, n) term * square %/% one) * 2 + ln2(bits) * k
+      z <- ((m - one) * one) %/% (m + one)
+      square <- (z * z) %/% one
+      series(z, 1, 2, over_n, function(term, n) (term * square) %/% one) * 2 + ln2(bits) * k
     })
   }
   limits <- ifelse(x < 0, NaN, ifelse(x == 0, -Inf, ifelse(x == 1, 0, Inf)))
@@ -121,8 +121,8 @@ wave <- function(x, quarters, ordinary, limits) {
     nearest(function(bits) {
       one <- power_of_two(bits)
       r <- fixed(parts, bits) - half_pi(bits) * turns
-      square <- r * r %/% one
-      alternating <- function(term, n) term * square %/% (one * (-(n + 1) * (n + 2)))
+      square <- (r * r) %/% one
+      alternating <- function(term, n) (term * square) %/% (one * (-(n + 1) * (n + 2)))
       y <- series(r, 1, 2, as_it_is, alternating)
       cosine <- which(quadrant %% 2 == 1)
       if (length(cosine) > 0) y[cosine] <- series(one + r * 0, 0, 2, as_it_is, alternating)[cosine]
@@ -190,5 +190,5 @@ pow <- function(x, y) {
   limits <- ifelse((x == 0) == (y > 0), 0, Inf)
   limits[which(x < 0 & is.finite(x) & y %% 1 != 0)] <- NaN
   size <- where(is.finite(x) & (x > 0 | x < 0 & y %% 1 == 0), limits, function(x) power(abs(x), y), x)
-  if (y %% 2 == 1) ifelse(1 / x < 0, -size, size) else size
+  if (y %% 2 == 1) ifelse(x < 0 | 1 / x < 0, -size, size) else size # 1 / x tells -0.0 from +0.0
 }

@@ -152,7 +152,7 @@ arith <- function(request) {
     x <- doubles(values)
     n <- length(x)
     two <- n == 2
-    if (key == "decimals" && n == 1 && !(abs(x) > 2^53) %in% (is.finite(x))) {
+    if (key == "decimals" && n == 1 && !(is.finite(x) && abs(x) > 2^53)) {
       return(integers_of(key, utf8ToInt(decimals(x))))
     }
     result <- switch(key,
@@ -313,11 +313,11 @@ take_model_and_document <- function(request) {
 forward <- function(request) {
   gpt <- take_model_and_document(request)
   text <- list()
+  net_values <- function(nodes) gpt$net$values(c(nodes))
   note <- function(place, name, nodes) {
     full_name <- paste0(paste0(c("pos", "layer", "head")[seq_along(place)], place - 1, ".", collapse = ""), name)
     text[[length(text) + 1]] <<- tensor_of(full_name, rbind(net_values(nodes)))
   }
-  net_values <- function(nodes) gpt$net$values(c(nodes))
   loss <- gpt$loss(gpt$document, note)
   c(unlist(text), line_of("loss", net_values(loss)))
 }

@@ -21,7 +21,8 @@ model <- function(shape, parameters) {
   heads <- seq_len(shape$heads)
   weights <- list()
   used <- 0
-  for (i in seq_len(nrow(all <- matrices_of(shape)))) {
+  all <- matrices_of(shape)
+  for (i in seq_len(nrow(all))) {
     nodes <- matrix(used + seq_len(all$rows[i] * all$columns[i]), all$rows[i], byrow = TRUE)
     weights[[all$name[i]]] <- list(rows = asplit_columns(t(nodes)), columns = asplit_columns(nodes))
     used <- used + length(nodes)

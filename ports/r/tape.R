@@ -8,7 +8,14 @@ tape <- function(leaves) {
   local <- numeric(size)
   left <- right <- children <- vector("list", size)
 
+  # R is lazy: an argument may be an expression that still has to push its nodes, and must do so first.
+  values_of <- function(nodes) {
+    force(nodes)
+    value[nodes]
+  }
+
   push <- function(values, is_product, slope, lefts, rights, below) {
+    force(values)
     new <- size + seq_along(values)
     size <<- size + length(values)
     if (size > length(value)) {
@@ -32,27 +39,27 @@ tape <- function(leaves) {
     push(values, is_product, 1, as.list(a), as.list(b), Map(c, a, b, USE.NAMES = FALSE))
   }
 
-  add <- function(a, b) binary(a, b, value[a] + value[b], FALSE)
-  mul <- function(a, b) binary(a, b, value[a] * value[b], TRUE)
-  shift <- function(a, c) unary(a, value[a] + c, 1)
-  scale <- function(a, c) unary(a, value[a] * c, c)
+  add <- function(a, b) binary(a, b, values_of(a) + values_of(b), FALSE)
+  mul <- function(a, b) binary(a, b, values_of(a) * values_of(b), TRUE)
+  shift <- function(a, c) unary(a, values_of(a) + c, 1)
+  scale <- function(a, c) unary(a, values_of(a) * c, c)
   neg <- function(a) scale(a, -1)
-  power <- function(a, c) unary(a, pow(value[a], c), c * pow(value[a], c - 1))
-  log <- function(a) unary(a, exact_log(value[a]), 1 / value[a])
+  power <- function(a, c) unary(a, pow(values_of(a), c), c * pow(values_of(a), c - 1))
+  log <- function(a) unary(a, exact_log(values_of(a)), 1 / values_of(a))
   exp <- function(a) {
-    y <- exact_exp(value[a])
+    y <- exact_exp(values_of(a))
     unary(a, y, y)
   }
   relu <- function(a) {
-    positive <- value[a] > 0 & !is.na(value[a])
-    unary(a, ifelse(positive, value[a], 0), as.numeric(positive))
+    positive <- values_of(a) > 0 & !is.na(values_of(a))
+    unary(a, ifelse(positive, values_of(a), 0), as.numeric(positive))
   }
 
   # A sum for each column of the matrix a, as one node: no operand occurs twice, and none lies below another.
   # Sums run from the left, over the rows; R's own sum, crossprod and %*% add in an order of theirs.
   sums <- function(a) {
     total <- 0
-    for (i in seq_len(nrow(a))) total <- total + value[a[i, ]]
+    for (i in seq_len(nrow(a))) total <- total + values_of(a[i, ])
     operands <- asplit_columns(a)
     push(total, FALSE, 1, operands, none, operands)
   }
@@ -60,7 +67,7 @@ tape <- function(leaves) {
   # A dot product for each column of a and b, likewise. An operand may be its own factor.
   dots <- function(a, b) {
     total <- 0
-    for (i in seq_len(nrow(a))) total <- total + value[a[i, ]] * value[b[i, ]]
+    for (i in seq_len(nrow(a))) total <- total + values_of(a[i, ]) * values_of(b[i, ])
     woven <- array(rbind(c(a), c(b)), c(2 * nrow(a), ncol(a)))
     push(total, TRUE, 0, asplit_columns(a), asplit_columns(b), asplit_columns(woven))
   }
@@ -68,7 +75,7 @@ tape <- function(leaves) {
   # The dot products of x with the rows of a matrix of parameters. These are leaves, which the walk may pass over.
   linear <- function(weights, x) {
     total <- 0
-    for (i in seq_along(x)) total <- total + value[weights$columns[[i]]] * value[x[i]]
+    for (i in seq_along(x)) total <- total + values_of(weights$columns[[i]]) * values_of(x[i])
     operands <- list(x)
     push(total, TRUE, 0, weights$rows, operands, operands)
   }
@@ -129,10 +136,9 @@ tape <- function(leaves) {
     value[seq_len(parameters)] <<- values
   }
 
-  values <- function(nodes) value[nodes]
   list(leaf = leaf, unary = unary, add = add, mul = mul, shift = shift, scale = scale, neg = neg, power = power,
        log = log, exp = exp, relu = relu, sums = sums, dots = dots, linear = linear, backward = backward,
-       restart = restart, values = values)
+       restart = restart, values = values_of)
 }
 
 asplit_columns <- function(a) lapply(seq_len(ncol(a)), function(j) a[, j])

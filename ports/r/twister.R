@@ -15,8 +15,8 @@ multiply <- function(a, b) { # modulo 2^32
 
 temper <- function(y) {
   y <- xor(y, y %/% 2^11)
-  y <- xor(y, and(y * 2^7 %% 2^32, 2636928640))
-  y <- xor(y, and(y * 2^15 %% 2^32, 4022730752))
+  y <- xor(y, and((y * 2^7) %% 2^32, 2636928640))
+  y <- xor(y, and((y * 2^15) %% 2^32, 4022730752))
   xor(y, y %/% 2^18)
 }
 
