@@ -467,7 +467,8 @@ command <- function(preset, input) {
   bytes <- raw(0)
   while (length(more <- readBin(input, "raw", 2^20)) > 0) bytes <- c(bytes, more)
   code <- iconv(list(bytes), "UTF-8", "UTF-32BE", toRaw = TRUE)[[1]]
-  if (is.null(code)) refuse("the input is not UTF-8")
+  # Where it fails, iconv gives raw bytes back as they are; UTF-32 never looks like the same text in UTF-8.
+  if (length(bytes) > 0 && identical(code, bytes)) refuse("the input is not UTF-8")
   points <- readBin(code, "integer", length(code) / 4, endian = "big")
   line <- cumsum(points == 10)
   output <- NULL
