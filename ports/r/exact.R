@@ -42,7 +42,7 @@ nearest <- function(value, scale = 0, bits = 128) {
 # Adds what part(term, n) makes of the terms, until they vanish; following(term, n) is the term after n, n + step.
 series <- function(term, n, step, part, following) {
   total <- term * 0
-  while (any(abs(term) > 1)) {
+  while (any(gmp::sizeinbase(term, 2) > 1)) {
     total <- total + part(term, n)
     term <- following(term, n)
     n <- n + step

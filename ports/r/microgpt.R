@@ -240,41 +240,57 @@ tokens <- function(request) {
     integers_of("bos", length(text$points)), encoded)
 }
 
+# What the values of an expression are: nodes (n) or plain numbers (c).
+forms <- c(leaf = "c", add = "nn", sub = "nn", mul = "nn", div = "nn", sum = "n", neg = "n", exp = "n", log = "n", relu = "n",
+           pow = "nc", add_number = "nc", sub_number = "nc", mul_number = "nc", div_number = "nc",
+           number_sub = "cn", number_div = "cn")
+
+# All values are read at once; then the expressions are built, one by one.
 graph <- function(request) {
   take_math(request)
-  lines <- request$rest()
-  count <- length(lines$keys) - 1
+  rest <- request$rest()
+  count <- length(rest$keys) - 1
+  root <- rest$values[[count + 1]]
+  if (rest$keys[count + 1] != "root" || length(root) != 1) refuse("expected a line root with 1 value")
+  keys <- rest$keys[seq_len(count)]
+  lengths <- lengths(rest$values)[seq_len(count)]
+  form <- unname(forms[keys])
+  form[keys == "sum"] <- strrep("n", lengths[keys == "sum"])
+  if (!all(nchar(form) == lengths & lengths > 0) || anyNA(form)) refuse("an unknown expression, or operands that it does not take")
+  words <- unlist(rest$values[seq_len(count)])
+  is_node <- strsplit(paste(form, collapse = ""), "")[[1]] == "n"
+  x <- numeric(length(words))
+  x[is_node] <- integers(words[is_node], 0, count - 1) + 1
+  x[!is_node] <- doubles(words[!is_node])
+  if (any((x >= rep(seq_len(count), lengths))[is_node])) refuse("an expression may use earlier ones only")
+  start <- cumsum(c(0, lengths))
+  exponents(x[start[which(keys == "pow")] + 2], 1024)
+
   net <- tape(numeric(0))
   nodes <- numeric(count)
   build <- function(i) {
-    values <- lines$values[[i]]
-    node <- function(k) nodes[integers(values[k], 0, i - 2) + 1]
-    number <- function(k) doubles(values[k])
-    arity <- switch(lines$keys[i], leaf = , neg = , exp = , log = , relu = 1, sum = max(length(values), 1), 2)
-    if (length(values) != arity) refuse("an unknown expression, or operands that it does not take")
-    switch(lines$keys[i],
+    node <- function(k) nodes[x[start[i] + k]]
+    number <- function(k) x[start[i] + k]
+    switch(keys[i],
       leaf = net$leaf(number(1)),
       add = net$add(node(1), node(2)),
       sub = net$add(node(1), net$neg(node(2))),
       mul = net$mul(node(1), node(2)),
       div = net$mul(node(1), net$power(node(2), -1)),
-      sum = Reduce(net$add, node(seq_len(arity))[-1], net$shift(node(1), 0)),
+      sum = Reduce(net$add, node(seq_len(lengths[i]))[-1], net$shift(node(1), 0)),
       neg = net$neg(node(1)),
       exp = net$exp(node(1)),
       log = net$log(node(1)),
       relu = net$relu(node(1)),
-      pow = net$power(node(1), exponents(number(2), 1024)),
+      pow = net$power(node(1), number(2)),
       add_number = net$shift(node(1), number(2)),
       sub_number = net$shift(node(1), -number(2)),
       mul_number = net$scale(node(1), number(2)),
       div_number = net$scale(node(1), 1 / number(2)),
       number_sub = net$shift(net$neg(node(2)), number(1)),
-      number_div = net$scale(net$power(node(2), -1), number(1)),
-      refuse("an unknown expression"))
+      number_div = net$scale(net$power(node(2), -1), number(1)))
   }
   for (i in seq_len(count)) nodes[i] <- build(i)
-  root <- lines$values[[count + 1]]
-  if (lines$keys[count + 1] != "root" || length(root) != 1) refuse("expected a line root with 1 value")
   gradient <- net$backward(nodes[integers(root, 0, count - 1) + 1])
   c(rows_of("value", cbind(net$values(nodes))), rows_of("gradient", cbind(gradient[nodes])))
 }
