@@ -115,7 +115,7 @@ patterns <- function(x) {
 rows_of <- function(key, rows) {
   bytes <- patterns(t(rows))
   digits <- matrix(hex_digits[rbind(c(bytes %/% 16L), c(bytes %% 16L)) + 1L], nrow = 16)
-  words <- matrix(rbind(charToRaw(" "), digits), nrow = 17 * ncol(rows))
+  words <- matrix(rbind(rep(charToRaw(" "), length(rows)), digits), nrow = 17 * ncol(rows), ncol = nrow(rows))
   start <- matrix(charToRaw(key), nchar(key), nrow(rows))
   rawToChar(rbind(start, words, charToRaw("\n")))
 }
