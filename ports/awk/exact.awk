@@ -118,14 +118,15 @@ function settled(compute, slack, x, y,    n, exponent, number, unit, low, high) 
 	}
 }
 
-# total = total (1 + x/d(1) (1 + x/d(2) ...)); d(k) is k, or 2k (2k + odd)
+# total = total (1 + x/d(1) (1 + x/d(2) ...)) with d(k) = k; or, if odd is 1 or -1, total (1 - x/d(1) (1 - x/d(2) ...))
+# with d(k) = 2k (2k + odd). x is positive: a negative term would be rounded down again and again.
 function series(total, x, odd, n,    i, k, term) {
 	for (i = 0; i <= n; i++) term[i] = total[i]
 	do {
 		k++
 		product(term, term, x, n)
 		quotient(term, term, odd ? 2 * k * (2 * k + odd) : k, n)
-		sum(total, total, term, 1, n)
+		sum(total, total, term, odd && k % 2 ? -1 : 1, n)
 	} while (!is_zero(term, n))
 }
 
@@ -194,12 +195,11 @@ function number_log(number, n, x, unused) {
 
 # sin(x + quarters pi/2)
 function number_sin(number, n, x, quarters,    turns, quadrant, r, square, zero) {
-	turns = floor(x * 0.6366197723675814 + 0.5)
+	turns = floor(x * 0.6366197723675814)
 	quadrant = (turns + quarters + 8) % 4
 	fixed(r, x, n)
 	sum(r, r, HALF_PI, -turns, n)
 	product(square, r, r, n)
-	sum(square, zero, square, -1, n)
 	fixed(number, 1, n)
 	if (quadrant % 2 == 0) sum(number, zero, r, 1, n)
 	series(number, square, quadrant % 2 ? -1 : 1, n)

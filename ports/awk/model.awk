@@ -168,17 +168,18 @@ function activations(x, n,    i) {
 	return size - n + 1
 }
 
-# The attention of q in a layer to the positions attend[t, 0..attends[t]-1]; keys and values hold their vectors.
+# The attention of q in a layer to the positions attend[t, 0..attends[t]-1];
+# cached_keys and cached_values hold their vectors.
 function attention(t, layer, q,    d, n, h, k, i, mixed, scores, weights) {
 	d = embedding / heads
 	n = attends[t]
 	for (h = 0; h < heads; h++) {
-		for (k = 0; k < n; k++) dot(q + h * d, keys[layer, attend[t, k]] + h * d, d)
+		for (k = 0; k < n; k++) dot(q + h * d, cached_keys[layer, attend[t, k]] + h * d, d)
 		scores[h] = scale_vector(size - n + 1, n, 1 / sqrt(d))
 		weights[h] = softmax(scores[h], n)
 	}
 	for (k = 0; k < n; k++) {
-		for (i = 0; i < embedding; i++) mul(weights[int(i / d)] + k, values[layer, attend[t, k]] + i)
+		for (i = 0; i < embedding; i++) mul(weights[int(i / d)] + k, cached_values[layer, attend[t, k]] + i)
 		if (k == 0) for (i = 0; i < embedding; i++) shift(size - embedding + 1, 0)
 		else add_vectors(mixed, size - embedding + 1, embedding)
 		mixed = size - embedding + 1
@@ -201,8 +202,8 @@ function logits(t, token,    e, x, i, layer, normed, q) {
 		layer = "layer" i "."
 		normed = note(layer "attn_norm", rmsnorm(x, e), e)
 		q = note(layer "q", linear(normed, matrix[layer "attn_wq"], e, e), e)
-		keys[i, t] = note(layer "k", linear(normed, matrix[layer "attn_wk"], e, e), e)
-		values[i, t] = note(layer "v", linear(normed, matrix[layer "attn_wv"], e, e), e)
+		cached_keys[i, t] = note(layer "k", linear(normed, matrix[layer "attn_wk"], e, e), e)
+		cached_values[i, t] = note(layer "v", linear(normed, matrix[layer "attn_wv"], e, e), e)
 		normed = attention(t, i, q)
 		normed = note(layer "attn_out", linear(normed, matrix[layer "attn_wo"], e, e), e)
 		x = note(layer "attn_residual", add_vectors(normed, x, e), e)
