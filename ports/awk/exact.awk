@@ -39,7 +39,7 @@ function sum(c, a, b, factor, n,    i, t, limb) {
 	c[0] = a[0] + factor * b[0] + t
 }
 
-# c = a b, which may be the same array as either. Columns that change no more than a unit are left out.
+# c = a b, both positive; c may be the same array as either. Columns that change no more than a unit are left out.
 function product(c, a, b, n,    place, i, lead, t, limb) {
 	lead = 0
 	while (lead < n && a[lead] == 0) lead++
@@ -47,7 +47,6 @@ function product(c, a, b, n,    place, i, lead, t, limb) {
 		for (i = place - n > lead ? place - n : lead; i <= n && i <= place; i++) t += a[i] * b[place - i]
 		if (place == 0) { c[0] = t; return }
 		limb = t % BASE
-		if (limb < 0) limb += BASE
 		if (place <= n) c[place] = limb
 		t = (t - limb) / BASE
 	}
@@ -142,10 +141,10 @@ function arc(total, whole, m, sign, n,    power, term, k) {
 	}
 }
 
-# number = e^a / 2^k; returns k, which is right or off by one
+# number = e^a / 2^k; returns k, which is right or one too small
 function fixed_exp(number, a, n,    k, r, halvings) {
 	halvings = 8
-	k = floor(nearest(a, 0, n) * 1.4426950408889634)
+	k = floor(nearest(a, 0, n) * 1.4426950408889634 - POWER[-30])
 	sum(r, a, LN2, -k, n)
 	quotient(r, r, POWER[halvings], n)
 	fixed(number, 1, n)
@@ -154,9 +153,9 @@ function fixed_exp(number, a, n,    k, r, halvings) {
 	return k
 }
 
-# total = log x = y + log(x e^-y) for any guess y, whose last argument is near 1
+# total = log x = y + log(x e^-y) for any guess y; if it is a little too small, the last argument is a little above 1
 function fixed_log(total, x, n,    y, e, k, z, power, term) {
-	y = log(x)
+	y = log(x) - POWER[-40]
 	fixed(power, -y, n)
 	k = fixed_exp(z, power, n)
 	e = exponent(x)
@@ -166,7 +165,7 @@ function fixed_log(total, x, n,    y, e, k, z, power, term) {
 	z[0]--
 	fixed(total, y, n)
 	fixed(power, 1, n)
-	for (k = 1; k <= n / 2 + 1; k++) {  # each power of z begins with two more limbs of zeros, nearly
+	for (k = 1; k <= n; k++) {  # each power of z has some 40 zeros more
 		product(power, power, z, n)
 		quotient(term, power, k, n)
 		sum(total, total, term, k % 2 ? 1 : -1, n)
@@ -178,6 +177,7 @@ function floor(x) { return int(x) > x ? int(x) - 1 : int(x) }
 # The greatest e with 2^e <= x.
 function exponent(x,    e) {
 	e = int(log(x) * 1.4426950408889634)
+	if (e > 1023) e = 1023
 	while (POWER[e] > x) e--
 	while (e < 1023 && POWER[e + 1] <= x) e++
 	return e
@@ -199,6 +199,10 @@ function number_sin(number, n, x, quarters,    turns, quadrant, r, square, zero)
 	quadrant = (turns + quarters + 8) % 4
 	fixed(r, x, n)
 	sum(r, r, HALF_PI, -turns, n)
+	if (r[0] < 0) {  # turns is one too many: the sine changes its sign, but not the cosine
+		sum(r, zero, r, -1, n)
+		if (quadrant % 2 == 0) quadrant = (quadrant + 2) % 4
+	}
 	product(square, r, r, n)
 	fixed(number, 1, n)
 	if (quadrant % 2 == 0) sum(number, zero, r, 1, n)
