@@ -1,9 +1,5 @@
-# The port awk of microgpt: a function for each verb, and the rules that read requests.
-
-@include "exact.awk"
-@include "graph.awk"
-@include "model.awk"
-@include "protocol.awk"
+# The port awk of microgpt: a function for each verb, and the rules that read requests. The other files come before it on
+# the command line, since @include would look for them in the current directory.
 
 BEGIN {
 	VERBS = "hello arith math random tokens graph forward backward adam train sample run"
