@@ -1,5 +1,5 @@
-# The port awk of microgpt: a function for each verb, and the rules that read requests. The other files come first on the
-# command line, since @include would look for them in the current directory.
+# The port awk of microgpt: a function for each verb, and the rules that read requests. The other files come first on
+# the command line, since @include would look for them in the current directory.
 
 BEGIN {
 	VERBS = "hello arith math random tokens graph forward backward adam train sample run"
