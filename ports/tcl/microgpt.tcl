@@ -175,7 +175,7 @@ namespace eval text {
                 continue
             }
             set count [expr {1 + ($point > 0x7ff) + ($point > 0xffff)}]
-            append bytes [format %c [expr {(0xf00 >> $count) & 0xff | $point >> 6 * $count}]]
+            append bytes [format %c [expr {0xff80 >> $count & 0xff | $point >> 6 * $count}]]
             while {[incr count -1] >= 0} {append bytes [format %c [expr {0x80 | $point >> 6 * $count & 0x3f}]]}
         }
         return $bytes
