@@ -1,4 +1,5 @@
 # The autograd (SPEC, section 5). A node is a number, its place in lists of values, of children and of local gradients.
+# Even a single gradient stands in a list: used as one, a double would become text, which loses a bit at some powers of 2.
 oo::class create Graph {
     variable values gradients childrenOf localsOf
 
@@ -35,22 +36,22 @@ oo::class create Graph {
 
     method addNumber {a c} {my node [ieee + [my value $a] $c] $a 1.0}
     method subNumber {a c} {my node [ieee - [my value $a] $c] $a 1.0}
-    method mulNumber {a c} {my node [ieee * [my value $a] $c] $a $c}
+    method mulNumber {a c} {my node [ieee * [my value $a] $c] $a [list $c]}
     method neg a {my mulNumber $a -1.0}
 
     method pow {a c} {
         set x [my value $a]
-        my node [exact::pow $x $c] $a [ieee * $c [exact::pow $x [expr {$c - 1.0}]]]
+        my node [exact::pow $x $c] $a [list [ieee * $c [exact::pow $x [expr {$c - 1.0}]]]]
     }
 
     method log a {
         set x [my value $a]
-        my node [exact::log $x] $a [ieee / 1.0 $x]
+        my node [exact::log $x] $a [list [ieee / 1.0 $x]]
     }
 
     method exp a {
         set y [exact::exp [my value $a]]
-        my node $y $a $y
+        my node $y $a [list $y]
     }
 
     method relu a {

@@ -257,7 +257,7 @@ oo::class create Model {
         set value [$graph value $total]
         set inverse [exact::pow $value -1.0]
         set local [ieee * -1.0 [exact::pow $value -2.0]]
-        lmap e $exps {$graph mul $e [$graph node $inverse $total $local]}
+        lmap e $exps {$graph mul $e [$graph node $inverse $total [list $local]]}
     }
 
     # Tells a watcher, a command prefix, the name of an activation and its values. Returns the nodes.
