@@ -178,10 +178,10 @@ list: titled
   shape  begin-texts  s" tokens" take document-line  parameters finish ;
 : forward ( -- )
   model-and-document
-  true recording? !  0 document-at document-loss  s" loss" value@ double-line ;
+  true recording? !  0 document-at document-loss  value@ s" loss" double-line ;
 : backward-verb ( -- )
   model-and-document
-  0 document-at document-loss  dup backward  s" loss" value@ double-line  s" " gradients write-matrices ;
+  0 document-at document-loss  dup backward  value@ s" loss" double-line  s" " gradients write-matrices ;
 
 : settings ( -- )
   s" learning_rate" the-double learning-rate f!

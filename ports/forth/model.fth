@@ -187,7 +187,7 @@ list: place
 : told { node count a n -- node }
   recording? @ if
     s" tensor" key,  place data place list.size @ word,  a n key,  1 integer, count integer, end,
-    node value 1 count rows,
+    node value-of 1 count rows,
   then node ;
 : told-all ( node a n -- node )  embedding @ -rot told ;
 
