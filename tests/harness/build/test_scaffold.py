@@ -332,7 +332,7 @@ LET_PASS = {
     ],
     "raku": ["hello/error-end-with-carriage-return", "hello/error-first-line-carriage-return"],
 }
-"""S-Lang's fgets ends a line at a NUL, and Emacs and Raku drop a carriage return; what follows is out of step."""
+"""S-Lang ends a line at a NUL; Emacs and Raku drop a carriage return, and what follows is out of step."""
 
 
 @pytest.mark.docker
