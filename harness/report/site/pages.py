@@ -10,7 +10,7 @@ from conformance import ladder, verbs
 from harness.build import images, manifest
 from harness.build.manifest import Manifest
 from harness.judge.check import goldens as stored_goldens
-from harness.report import badges, terminal, words
+from harness.report import badges, marks, terminal, words
 from harness.report.escape import plain
 from harness.report.record import LevelRecord, Record
 from harness.report.site import (
@@ -192,7 +192,7 @@ def port(name: str, results: Results) -> Page:
             "record": record,
             "sentence": terminal.sentence(record) if record else f"{name} was never run",
             "divergence": divergence(record) if record else None,
-            "marks": terminal.mark_lines(record) if record else [],
+            "marks": marks.mark_lines(record) if record else [],
             "speed": results.speed(name),
             "bench": results.bench,
             "accuracy": measured.accuracy(results.accuracy[name]) if name in results.accuracy else None,

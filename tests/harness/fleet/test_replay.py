@@ -12,6 +12,7 @@ from harness.build import manifest
 from harness.build.runners import LocalRunner
 from harness.fleet.conform import Choice, Listener, conform
 from harness.report import terminal
+from harness.report.marks import mark_lines
 from harness.run.limits import Limits
 
 REPLAYS = """
@@ -56,4 +57,4 @@ def test_a_program_that_replays_golden_traces_does_not_conform(tmp_path: Path) -
     assert "not the right ones to requests that it has not seen before" in terminal.sentence(record)
     # It is no program for people either.
     assert record.marks.command_line is not None and not record.marks.command_line.full
-    assert any("command line" in line for line in terminal.mark_lines(record))
+    assert any("command line" in line for line in mark_lines(record))

@@ -18,6 +18,7 @@ from harness.build.runners import LocalRunner
 from harness.fleet import conform as judging
 from harness.fleet.conform import Choice, Listener, conform
 from harness.report import terminal
+from harness.report.marks import mark_lines
 from harness.report.record import Record
 from harness.run import machine
 from harness.run.limits import Limits
@@ -78,7 +79,7 @@ def test_a_build_that_fuses_does_not_conform(tmp_path: Path) -> None:
     mark = record.marks.contracted
     assert mark is not None and 0 < mark.agreed < mark.asked
     assert {failure.case.partition("/")[0] for failure in mark.failures} == {"arith"}
-    [line] = [line for line in terminal.mark_lines(record) if line.startswith("contracted")]
+    [line] = [line for line in mark_lines(record) if line.startswith("contracted")]
     assert "the first that is not: arith/" in line
     assert "rounds once where SPEC.md rounds twice" in terminal.sentence(record)
 

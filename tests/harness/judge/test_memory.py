@@ -13,6 +13,7 @@ from harness.judge import memory
 from harness.judge.memory import Growth
 from harness.report import terminal
 from harness.report.making import leaking
+from harness.report.marks import mark_lines
 from harness.report.record import Mark, Marks
 from harness.run.limits import MIB, Limits
 from harness.run.local import LocalProcess
@@ -67,6 +68,6 @@ def test_a_little_more_is_allowed(little: int, much: int, again: int, leaks: boo
 def test_a_port_that_leaks_does_not_conform() -> None:
     words = Growth(MIB, 100 * MIB, 200 * MIB).words()
     port = replace(made(), outcome="leaks memory", marks=Marks(memory=Mark(1, 0, (leaking(words),))))
-    [line] = terminal.mark_lines(port)
+    [line] = mark_lines(port)
     assert "memory" in line and "takes more memory each time: 1 MiB of memory after 100 steps" in line
     assert "its memory grows" in terminal.sentence(port)
