@@ -9,11 +9,14 @@ import lzma
 from dataclasses import dataclass
 
 from pygments import lex
-from pygments.lexers import get_lexer_for_filename
+from pygments.lexers import get_lexer_for_filename, guess_lexer
 from pygments.token import Comment
 from pygments.util import ClassNotFound
 
 from harness.build.manifest import Manifest
+
+READ_AS = {".groovy": "x.java", ".fth": "x.frt"}
+"""Its lexer of Groovy takes what lies between two divisions for a string; its Forth has other endings."""
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,9 @@ def of_port(manifest: Manifest) -> Size:
 
 
 def _tokens(name: str, text: str) -> int | None:
-    if name.endswith(".groovy"):
-        name = "Groovy.java"  # Pygments' lexer of Groovy takes what lies between two divisions for a string
+    name = next((known for ending, known in READ_AS.items() if name.endswith(ending)), name)
     try:
-        lexer = get_lexer_for_filename(name, text)
+        lexer = guess_lexer(text) if text.startswith("#!") else get_lexer_for_filename(name, text)
     except ClassNotFound:
         return None
     return sum(Comment not in kind.split() and bool(value.strip()) for kind, value in lex(text, lexer))

@@ -35,6 +35,10 @@ def test_a_language_that_pygments_does_not_know_has_no_count(tmp_path: Path):
     assert size.of_port(port(tmp_path / "a", a_py="x = 1\n", b_zzz="what")).tokens is None
 
 
+def test_a_script_without_an_ending_is_known_by_its_first_line(tmp_path: Path):
+    assert size.of_port(port(tmp_path / "a", program="#!/bin/sh\necho one  # a comment\n")).tokens == 2
+
+
 def test_the_start_of_a_port_lasts_until_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CONFORM_CACHE", str(tmp_path / "cache"))
     taken = start(port(tmp_path / "slow", port_sh=f"{ANSWERS}; sleep 0.05"))
