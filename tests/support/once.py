@@ -34,4 +34,5 @@ def once(name: str, make: Callable[[], Made]) -> Made:
         if not kept.exists():
             made = pickle.dumps(make())
             kept.write_bytes(made)
-    return pickle.loads(kept.read_bytes())  # type: ignore[no-any-return]
+    shared: Made = pickle.loads(kept.read_bytes())
+    return shared

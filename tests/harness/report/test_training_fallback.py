@@ -8,7 +8,7 @@ import pytest
 from in_chromium import violations
 from training_page import Opener, at, opened, scrub
 
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("site")]
+pytestmark = pytest.mark.browser
 WORKER = "function trainWorker() {\n"
 SHOWN = ("#sum-parameters", "#sum-gradients", "#sum-m", "#sum-v", "#parameter", "#weight", "#product-terms")
 STEP = 60  # beyond two snapshots and one set of samples
