@@ -10,8 +10,8 @@ from harness.build import manifest
 from harness.cli.progress import progress
 from harness.cli.shared import ERR, EXIT_CODES, OUT, note, runner_option
 from harness.fleet import matrix
+from harness.fleet.choice import Choice
 from harness.fleet.cluster import ports as cluster
-from harness.fleet.conform import Choice
 from harness.fleet.plan import known_seconds
 from harness.run.limits import Limits
 

@@ -19,7 +19,7 @@ from rich.progress import (
 
 from harness.build.runners import Prepared
 from harness.cli.shared import note
-from harness.fleet.conform import Listener
+from harness.fleet.listener import Listener
 from harness.judge.climb import CaseResult
 from harness.run.process import printable
 

@@ -11,7 +11,8 @@ import click
 from harness.build import architecture, manifest, runners
 from harness.cli.progress import progress
 from harness.cli.shared import ERR, OUT, limit_options, limits_of, runner_option
-from harness.fleet.conform import Choice, conform
+from harness.fleet.choice import Choice
+from harness.fleet.conform import conform
 from harness.report import accuracy as accuracy_results
 from harness.report import store, terminal
 from harness.report.escape import plain

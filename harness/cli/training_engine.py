@@ -14,8 +14,6 @@ from harness.errors import ConformError
 from harness.judge.check import engine
 from reference.app.refusal import Refusal
 
-ORDER = ("c-fast", *engine.FASTEST)
-
 
 @dataclass(frozen=True)
 class Port:
@@ -42,5 +40,5 @@ class Port:
 @contextmanager
 def fastest() -> Iterator[Port | None]:
     """The fastest port that starts here, None if none does."""
-    with engine.fastest(ORDER) as found:
+    with engine.fastest() as found:
         yield None if found.session is None else Port(found.name, found)

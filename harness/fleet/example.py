@@ -15,7 +15,9 @@ import reference
 from harness.build import runners
 from harness.build.manifest import Manifest
 from harness.explain.mutants import hunt, mutant
-from harness.fleet.conform import Choice, Listener, conform
+from harness.fleet.choice import Choice
+from harness.fleet.conform import conform
+from harness.fleet.listener import Listener
 from harness.report.site.data import Example
 from harness.run.limits import Limits
 

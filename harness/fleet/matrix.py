@@ -24,7 +24,9 @@ from conformance.ladder import BrokenSuite
 from harness.build import images, manifest, runners
 from harness.crash import broken_suite, unexpected
 from harness.errors import ConformError
-from harness.fleet.conform import Choice, Listener, conform, result_key
+from harness.fleet.choice import Choice
+from harness.fleet.conform import conform, result_key
+from harness.fleet.listener import Listener
 from harness.report import store, terminal, words
 from harness.report.escape import plain
 from harness.report.record import Record

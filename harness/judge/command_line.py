@@ -6,8 +6,10 @@ Each run has a process of its own, in circumstances that must not matter: see ha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import zip_longest
+from functools import partial
+from itertools import cycle, zip_longest
 
 from conformance.cases.command_line import FOLDER, Run
 from conformance.ladder import Case, levels
@@ -33,11 +35,12 @@ class RunCase(Case):
 
 
 def command_line(launch: Launch, runs: Sequence[Run], limits: Limits) -> Tally:
-    """Start the port for each run."""
-    return tally(runs, (_judge(launch, run, OTHERS[i % 2], limits) for i, run in enumerate(runs)))
+    """Start the port for each run, two at a time: starting a container is mostly waiting."""
+    with ThreadPoolExecutor(2) as pool:
+        return tally(runs, pool.map(partial(_judge, launch, limits), runs, cycle(OTHERS)))
 
 
-def _judge(launch: Launch, run: Run, surrounding: Circumstances, limits: Limits) -> CaseResult:
+def _judge(launch: Launch, limits: Limits, run: Run, surrounding: Circumstances) -> CaseResult:
     case = RunCase(levels()[-1], run.name, FOLDER / f"{run.name}.input")
     typed = f"with {surrounding.words()}: microgpt {' '.join(run.arguments)} < {run.name}.input"
     try:

@@ -106,7 +106,7 @@ def compare(
     if request.verb == "hello":
         return _compare_hello(golden, reply, port_name)
     if reply.lines == golden.lines:  # nearly always, and then no line needs a name
-        return Comparison(sum(map(_values, golden.lines)), 0, 0, None)
+        return Comparison(sum(line.count(" ") or 1 for line in golden.lines), 0, 0, None)
     return _compare_lines(request, golden, reply, allow)
 
 

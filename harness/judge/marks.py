@@ -6,7 +6,7 @@ Each asks a port something and counts; none of them changes what a level came to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from conformance.ladder import Case, Level
@@ -27,13 +27,14 @@ class Tally:
     agreed: int
     failures: tuple[CaseResult, ...] = ()
 
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(self.asked + other.asked, self.agreed + other.agreed, (*self.failures, *other.failures))
 
-def robust(
-    session: Session, cases: Sequence[Case], verbs: Collection[str], name: str, on_case: Callable[[], None]
-) -> Tally:
+
+def robust(session: Session, cases: Sequence[Case], verbs: Collection[str], name: str) -> Tally:
     """Ask the bad requests. Those of a verb that the port does not have yet are left out."""
     asked = [case for case in cases if case.request.verb in (*verbs, "-") or case.level.verb == "hello"]
-    return tally(asked, (_then(on_case, judge_case(session, case, name)) for case in asked))
+    return tally(asked, (judge_case(session, case, name) for case in asked))
 
 
 def fresh(session: Session, questions: Iterable[tuple[Level, Request, Reply]], name: str) -> Tally:
@@ -79,8 +80,3 @@ def tally(asked: Sequence[object], results: Iterable[CaseResult]) -> Tally:
         if sum(failure.fault is not None for failure in failures) >= FAULTS_PER_MARK:
             break
     return Tally(len(asked), agreed, tuple(failures))
-
-
-def _then(step: Callable[[], None], result: CaseResult) -> CaseResult:
-    step()
-    return result

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -24,7 +25,7 @@ from harness.run.process import Process
 from harness.run.session import Session
 
 STEADY_SECONDS = 20.0  # of a port's own time: what is asked again; a slow port is asked the quick cases alone
-PER_PROCESS = 64  # requests: a container takes a third of a second to start
+PER_PROCESS = 256  # requests: a container takes a third of a second to start
 AT_ONCE, AT_ONCE_BYTES = 16, 60 * KIB  # requests in one write: what a pipe takes
 PATIENCE = 10  # times what the same requests took before
 Launch = Callable[[Sequence[str], Circumstances], Process]
@@ -67,8 +68,10 @@ def steady(asker: Asker, found: Sequence[LevelResult], seed: int) -> Tally:
         chosen.append(result)
     random.Random(seed).shuffle(chosen)
     half = (len(chosen) + 1) // 2
-    halves = zip(OTHERS, (chosen[:half], chosen[half:]), strict=True)
-    return tally(chosen, (now for other, some in halves for now in _again(asker, other, some)))
+    halves = (chosen[:half], chosen[half:])
+    with ThreadPoolExecutor(len(halves)) as pool:  # starting a container is mostly waiting
+        first, second = pool.map(lambda other, some: tally(some, _again(asker, other, some)), OTHERS, halves)
+    return first + second
 
 
 def _again(asker: Asker, other: Circumstances, chosen: Sequence[CaseResult]) -> Iterator[CaseResult]:

@@ -19,7 +19,7 @@ from typing import Any
 from conformance.messages import Reply, Request
 from harness.errors import ConformError
 from harness.judge.check import goldens
-from harness.judge.check.engine import FASTEST, Engine, fastest, train_request
+from harness.judge.check.engine import Engine, fastest, train_request
 from harness.judge.check.setup import Setup, override
 from reference import microgpt
 from science.statistics import Paired, mean
@@ -123,7 +123,7 @@ def answer(engine: Engine, request: Request) -> Reply:
 
 def measure(told: Callable[[str], None]) -> Json:
     """Loss at the end and samples of every trial and seed, and the paired differences."""
-    with fastest(("c-fast", *FASTEST)) as engine:
+    with fastest() as engine:
         told(f"confirming {engine.name} by the reference")
         confirm(engine)
         found: dict[Trial, list[Harvest]] = {}

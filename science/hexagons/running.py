@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import paths
 from harness.errors import ConformError
-from harness.judge.check.engine import FASTEST, Engine, fastest
+from harness.judge.check.engine import Engine, fastest
 from science.hexagons import documents, figures, tables, training
 from science.hexagons.plan import Plan
 from science.hexagons.training import Cell, Outcome, Trial
@@ -49,7 +49,7 @@ def run(plan: Plan, told: Told, where: Path, so_far: bool = False) -> Json:
     if so_far and not (plan := plan.finished(done)).cells():
         raise ConformError("no cell is finished yet", hint="conform hexagons")
     trials = plan.trials()
-    with fastest(("c-fast", *FASTEST)) as engine:
+    with fastest() as engine:
         where.parent.mkdir(parents=True, exist_ok=True)
         with where.open("a", encoding="utf-8") as kept:
             kept.write("\n")  # after a line that was cut off

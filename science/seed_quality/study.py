@@ -12,7 +12,7 @@ from queue import SimpleQueue
 from harness import paths
 from harness.errors import ManifestError
 from harness.files import write_whole
-from harness.judge.check.engine import FASTEST, fastest
+from harness.judge.check.engine import fastest
 from reference.app.engine import Engine
 from science.seed_quality import summary
 from science.seed_quality.plan import Plan, Trial
@@ -65,7 +65,7 @@ def carry_out(plan: Plan, jobs: int, store: Store, done: Done) -> Json:
     with ExitStack() as stack:
         engines = SimpleQueue[Engine]()
         for _ in range(min(jobs, len(missing))):
-            engines.put(computer(stack.enter_context(fastest(("c-fast", *FASTEST)))))
+            engines.put(computer(stack.enter_context(fastest())))
 
         def run(one: Trial) -> Json:
             engine = engines.get()

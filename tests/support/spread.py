@@ -14,8 +14,9 @@ from dask_cluster import DaskCluster, dask_cluster, wait_until
 from harness import paths
 from harness.cli import main as cli
 from harness.fleet import matrix
+from harness.fleet.choice import Choice
 from harness.fleet.cluster import ports as cluster_ports
-from harness.fleet.conform import Choice, Listener
+from harness.fleet.listener import Listener
 from harness.run.limits import Limits
 
 ROOT = Path(__file__).parents[2]

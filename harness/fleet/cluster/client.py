@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from harness.errors import MachineFault
 from harness.fleet.cluster import worker
-from harness.fleet.conform import Listener
+from harness.fleet.listener import Listener
 
 CONNECT_SECONDS = 5
 WORKERLESS_SECONDS = 60.0

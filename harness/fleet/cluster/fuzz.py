@@ -19,7 +19,7 @@ from harness.errors import ConformError
 from harness.fleet.cluster.client import Cluster
 from harness.fleet.cluster.parcel import Parcel, pack, unpacked
 from harness.fleet.cluster.worker import Stage
-from harness.fleet.conform import Listener
+from harness.fleet.listener import Listener
 from harness.fuzz import found
 from harness.fuzz.campaign import MOST_KEPT, Campaign, Course, Place, campaign
 from harness.fuzz.found import Entry

@@ -17,7 +17,7 @@ from conformance import ladder
 from harness import paths
 from harness.build.runners import Prepared
 from harness.errors import ConformError, MachineFault
-from harness.fleet.conform import Listener
+from harness.fleet.listener import Listener
 from harness.judge.climb import CaseResult
 from harness.run import engine, reaper
 

@@ -21,7 +21,7 @@ from reference.protocol import replies
 from reference.protocol.requests import TrainRequest, matrices_of
 from reference.protocol.wire import Fields, checksum, hexadecimal, tensor_lines
 
-FASTEST = ("rust", "zig", "c", "go", "haskell", "javascript", "lua")
+FASTEST = ("c-fast", "rust", "zig", "c", "go", "haskell", "javascript", "lua")
 SECONDS = 600.0
 Progress = Callable[[int, int], None]
 """Is told how many steps of how many are done."""

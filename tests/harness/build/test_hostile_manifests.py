@@ -14,7 +14,8 @@ from harness import paths
 from harness.build import images, manifest, sources
 from harness.cli import main as cli
 from harness.errors import ManifestError
-from harness.fleet.conform import Choice, Listener
+from harness.fleet.choice import Choice
+from harness.fleet.listener import Listener
 from harness.fleet.matrix import run_matrix
 from harness.run.limits import Limits
 

@@ -24,7 +24,9 @@ from harness.build import manifest, runners, scaffold
 from harness.build.scaffold import Language, Overrides, begin, find, languages, next_steps, source_text
 from harness.cli import main as cli
 from harness.errors import MachineFault, ManifestError
-from harness.fleet.conform import Choice, Listener, conform
+from harness.fleet.choice import Choice
+from harness.fleet.conform import conform
+from harness.fleet.listener import Listener
 from harness.judge.climb import judge_case
 from harness.run.limits import Limits
 from harness.run.session import Session

@@ -13,7 +13,7 @@ import pytest
 
 from conformance import verbs
 from harness.build import manifest, runners
-from harness.fleet.conform import Choice
+from harness.fleet.choice import Choice
 from harness.judge.climb import climb
 from harness.run.limits import Limits
 from harness.run.session import Session

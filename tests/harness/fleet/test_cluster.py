@@ -18,8 +18,9 @@ from dask_cluster import DaskCluster, alive, dask_cluster, wait_until
 from spread import LEVEL_2, LIMITS, RIGHT, InBackground, Ports, dask, ports, spread
 
 from harness.fleet import matrix
+from harness.fleet.choice import Choice
 from harness.fleet.cluster import client as cluster_client
-from harness.fleet.conform import Choice, Listener
+from harness.fleet.listener import Listener
 from harness.report import store
 from harness.report.record import Record
 from harness.run.limits import Limits

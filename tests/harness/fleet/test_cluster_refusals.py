@@ -13,7 +13,7 @@ from spread import RIGHT, ROOT, Ports, conform, dask, ports, said
 
 from harness.fleet.cluster import client as cluster_client
 from harness.fleet.cluster import worker
-from harness.fleet.conform import Listener
+from harness.fleet.listener import Listener
 
 __all__ = ["dask", "ports"]
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("bounded")]

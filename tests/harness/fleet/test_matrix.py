@@ -12,7 +12,9 @@ from conformance import ladder
 from harness import paths
 from harness.cli import main as cli
 from harness.fleet import matrix
-from harness.fleet.conform import Choice, Listener, build_warnings
+from harness.fleet.choice import Choice
+from harness.fleet.conform import build_warnings
+from harness.fleet.listener import Listener
 from harness.report import record, store
 from harness.run.limits import Limits
 

@@ -10,7 +10,9 @@ from conformance import ladder
 from harness import paths
 from harness.build import manifest
 from harness.build.runners import LocalRunner
-from harness.fleet.conform import Choice, Listener, conform
+from harness.fleet.choice import Choice
+from harness.fleet.conform import conform
+from harness.fleet.listener import Listener
 from harness.report import terminal
 from harness.report.marks import mark_lines
 from harness.run.limits import Limits

@@ -16,7 +16,9 @@ from harness import paths
 from harness.build import manifest
 from harness.build.runners import LocalRunner
 from harness.fleet import conform as judging
-from harness.fleet.conform import Choice, Listener, conform
+from harness.fleet.choice import Choice
+from harness.fleet.conform import conform
+from harness.fleet.listener import Listener
 from harness.report import terminal
 from harness.report.marks import mark_lines
 from harness.report.record import Record
