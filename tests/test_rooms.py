@@ -15,7 +15,7 @@ PACKAGES = ("reference", "conformance", "harness", "science")
 """Each may import those before it. The command line, harness/cli, comes after them all."""
 ROOMS = ("run", "build", "judge", "explain", "measure", "report", "fuzz", "fleet", "cli")
 """The rooms of harness/, each of which may import those before it. The shared files serve all."""
-SHARED = ("crash", "errors", "files", "locks", "paths")
+SHARED = ("crash", "errors", "files", "locks", "paths", "threads")
 LONGEST = 420
 EXEMPT = {"reference/microgpt.py"}
 """One readable file by intention."""

@@ -44,6 +44,7 @@ from harness.cli.try_case import try_case
 from harness.crash import broken_suite, unexpected
 from harness.errors import ConformError, ManifestError
 from harness.report import terminal
+from harness.threads import leave
 
 
 class _Conform(click.Group):
@@ -60,7 +61,7 @@ class _Conform(click.Group):
             _end(error)
         except KeyboardInterrupt:
             ERR.print("interrupted: the port was stopped and its container removed")
-            sys.exit(130)
+            leave(130)
         except BrokenPipeError:
             _leave_a_closed_pipe()
         except (click.exceptions.Exit, click.ClickException, click.Abort):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,6 +27,7 @@ from harness.judge.steady import Asker, steady
 from harness.report.making import case_of, leaking
 from harness.report.record import Mark, Marks
 from harness.run.session import Session
+from harness.threads import side_by_side
 
 BESIDE = 2  # marks that are asked while the ladder's session is asked bad requests and fresh questions
 SHOWN_FAILURES = 10  # of a mark, in the record
@@ -55,10 +55,10 @@ class Marking:
         Raises MachineFault; faults of the port are in the marks.
         """
         self.session.kill()
-        told("bad requests, fresh questions, the same cases again and the command line")
+        told("bad, fresh and repeated questions")
         wanted = self.choice.fresh_seed
         seed = secrets.randbelow(2**32) if wanted is None else wanted
-        with ThreadPoolExecutor(BESIDE) as pool:
+        with side_by_side(BESIDE) as pool:
             again = pool.submit(self._steady, seed)
             typed = pool.submit(self._command_line)
             other = pool.submit(self._contracted)

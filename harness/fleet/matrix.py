@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from rich.text import Text
 
 from conformance import verbs
 from conformance.ladder import BrokenSuite
+from harness import threads
 from harness.build import images, manifest, runners
 from harness.crash import broken_suite, unexpected
 from harness.errors import ConformError
@@ -115,14 +116,10 @@ def side_by_side(jobs: Sequence[Job], listener_for: ListenerFor) -> Iterator[tup
 
     if not jobs:
         return
-    with ThreadPoolExecutor(workers(jobs[0].limits, len(jobs))) as pool:
+    with threads.side_by_side(workers(jobs[0].limits, len(jobs))) as pool:
         futures = {pool.submit(judge_one, job): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        for future in as_completed(futures):
+            yield futures[future], future.result()
 
 
 def run_matrix(

@@ -6,7 +6,6 @@ Each run has a process of its own, in circumstances that must not matter: see ha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import cycle, zip_longest
@@ -21,6 +20,7 @@ from harness.run import program
 from harness.run.circumstances import OTHERS, Circumstances
 from harness.run.limits import Limits
 from harness.run.process import Process
+from harness.threads import side_by_side
 
 Launch = Callable[[Sequence[str], Circumstances], Process]
 
@@ -36,7 +36,7 @@ class RunCase(Case):
 
 def command_line(launch: Launch, runs: Sequence[Run], limits: Limits) -> Tally:
     """Start the port for each run, two at a time: starting a container is mostly waiting."""
-    with ThreadPoolExecutor(2) as pool:
+    with side_by_side(2) as pool:
         return tally(runs, pool.map(partial(_judge, launch, limits), runs, cycle(OTHERS)))
 
 

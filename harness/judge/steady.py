@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 
@@ -23,6 +22,7 @@ from harness.run.circumstances import OTHERS, USUAL, Circumstances
 from harness.run.limits import KIB
 from harness.run.process import Process
 from harness.run.session import Session
+from harness.threads import side_by_side
 
 STEADY_SECONDS = 20.0  # of a port's own time: what is asked again; a slow port is asked the quick cases alone
 PER_PROCESS = 256  # requests: a container takes a third of a second to start
@@ -69,7 +69,7 @@ def steady(asker: Asker, found: Sequence[LevelResult], seed: int) -> Tally:
     random.Random(seed).shuffle(chosen)
     half = (len(chosen) + 1) // 2
     halves = (chosen[:half], chosen[half:])
-    with ThreadPoolExecutor(len(halves)) as pool:  # starting a container is mostly waiting
+    with side_by_side(len(halves)) as pool:  # starting a container is mostly waiting
         first, second = pool.map(lambda other, some: tally(some, _again(asker, other, some)), OTHERS, halves)
     return first + second
 
