@@ -23,7 +23,7 @@ commands:
   info      what a model is, or what this program can do
   graph     how an expression is computed, and its gradients, step by step
   garden    datasets to train on: list, show, train, check, fetch
-  export    write a model as safetensors or as a C header
+  export    write a model as safetensors, as GGUF or as a C header
   mcp       offer models as tools of the Model Context Protocol
   serve     offer models over HTTP, on this machine
   conform   answer requests of the protocol on standard input
@@ -127,10 +127,12 @@ EXPORT_MANUAL = """\
 Write a model for other programs: the ending of --to decides the format, and every bit is kept.
 
   .safetensors   for the libraries of Hugging Face and for numpy; doubles, under the names of the model file
+  .gguf          for what reads GGUF, such as gguf-dump and the class GGUFReader of the Python package gguf;
+                 it needs that package: pip install 'microgpt-conformance[gguf]'
   .h             a C99 header with one constant array a matrix
 
-There is no GGUF: what runs GGUF files has no architecture with learned positions, rmsnorm without gain and
-a plain MLP, so no program could run the result; and it would keep no more than .safetensors does."""
+llama.cpp reads the .gguf but cannot run it: it has no architecture with learned positions, rmsnorm without
+gain and a plain MLP."""
 
 MCP_MANUAL = """\
 Offer models as tools of the Model Context Protocol on standard input and output: list_models, generate,
@@ -244,7 +246,7 @@ def make_parser() -> Parser:
 
     added = command("export", EXPORT_MANUAL)
     added.add_argument("--model", type=Path, metavar="FILE", required=True, help="a model saved by 'train'")
-    added.add_argument("--to", type=Path, metavar="FILE", required=True, help="*.safetensors or *.h")
+    added.add_argument("--to", type=Path, metavar="FILE", required=True, help="*.safetensors, *.gguf or *.h")
 
     add_garden(command("garden", GARDEN_MANUAL, GARDEN_EXAMPLES))
     add_models(command("mcp", MCP_MANUAL, MCP_EXAMPLES))

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -300,6 +301,33 @@ def test_safetensors_are_read_by_their_own_library(model_file: Path, tmp_path: P
         assert tensors[name].tolist() == [[value.data for value in row] for row in matrix]
 
 
+def test_gguf_is_read_by_its_own_library(model_file: Path, tmp_path: Path) -> None:
+    library = pytest.importorskip("gguf")
+    path = tmp_path / "m.gguf"
+    assert main(["export", "--model", str(model_file), "--to", str(path)]) == 0
+    read, model = library.GGUFReader(path), modelfile.load(model_file)
+    found = {tensor.name: tensor.data.tolist() for tensor in read.tensors}
+    parameters = model.training.parameters
+    assert len(found) == len(parameters)
+    for name, matrix in {
+        "blk.0.ffn_down.weight": parameters["layer0.mlp_fc2"],
+        "blk.0.attn_output.weight": parameters["layer0.attn_wo"],
+        "position_embd.weight": parameters["wpe"],
+        "output.weight": parameters["lm_head"],
+    }.items():
+        assert found[name] == [[value.data for value in row] for row in matrix]
+    assert read.fields["general.architecture"].contents() == "microgpt"
+    assert read.fields["tokenizer.ggml.tokens"].contents() == [*model.tokenizer.characters, "<BOS>"]
+
+
+def test_gguf_without_its_library_says_how_to_get_it(
+    model_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "gguf", None)
+    said = refusal(["export", "--model", str(model_file), "--to", "m.gguf"], capsys)
+    assert "pip install 'microgpt-conformance[gguf]'" in said
+
+
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 def test_a_c_header_compiles_and_keeps_every_bit(model_file: Path, tmp_path: Path) -> None:
     assert main(["export", "--model", str(model_file), "--to", str(tmp_path / "9m.h")]) == 0
@@ -313,8 +341,8 @@ def test_a_c_header_compiles_and_keeps_every_bit(model_file: Path, tmp_path: Pat
 
 
 def test_another_ending_is_refused(model_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "end in .safetensors or .h" in refusal(
-        ["export", "--model", str(model_file), "--to", "m.gguf"], capsys
+    assert "end in .safetensors, .gguf or .h" in refusal(
+        ["export", "--model", str(model_file), "--to", "m.onnx"], capsys
     )
 
 
