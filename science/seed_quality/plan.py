@@ -19,8 +19,8 @@ STOCK = Size(block=16)
 """The preset as it comes, which cuts longer lines."""
 LONGER = Size(rounds=4)
 WIDER = Size(embedding=32, rounds=4)
-WIDEST = Size(embedding=64, rounds=4)
-DEEPER = Size(layers=2, embedding=64, rounds=4)
+WIDEST = (Size(embedding=64, rounds=4), Size(embedding=64, rounds=8))
+DEEPER = (Size(layers=2, embedding=64, rounds=4), Size(layers=2, embedding=64, rounds=8))
 
 
 @dataclass(frozen=True)
@@ -77,8 +77,8 @@ WHOLE = Plan(
     samples=500,
     sizes={
         "roman": (STOCK, USUAL, LONGER),
-        "sums": (USUAL, LONGER, WIDER, WIDEST),
-        "chords": (STOCK, USUAL, WIDEST, DEEPER),
+        "sums": (USUAL, LONGER, WIDER, *WIDEST),
+        "chords": (STOCK, USUAL, WIDEST[0], *DEEPER),
     },
 )
 QUICK = Plan(
