@@ -15,7 +15,8 @@ type functions struct {
 }
 
 var (
-	exactMath  = &functions{exp, log, sin, cos, pow}
+	exactMath = &functions{exp, log,
+		func(x float64) float64 { return sine(x, 0) }, func(x float64) float64 { return sine(x, 1) }, pow}
 	nativeMath = &functions{math.Exp, math.Log, math.Sin, math.Cos, math.Pow}
 )
 
@@ -35,19 +36,10 @@ func log(x float64) float64 {
 	return round(quickLog(x), 0, 0x1p-68, func() *big.Float { return bigLog(x) })
 }
 
-func sin(x float64) float64 {
-	if x == 0 {
-		return x
-	}
-	return sine(x, 0)
-}
-
-func cos(x float64) float64 { return sine(x, 1) }
-
 // sine is sin(x + quarters pi/2) for |x| <= 8, which is sin(r) or -sin(r) for an r within pi/2 of 0.
 func sine(x, quarters float64) float64 {
-	if !(math.Abs(x) <= 8) {
-		return math.NaN()
+	if x != x || x == 0 && quarters == 0 {
+		return x // for sin(0), with its sign
 	}
 	halfTurns := math.RoundToEven(x/math.Pi + quarters/2)
 	r := newFloat(quarters - 2*halfTurns)
