@@ -15,10 +15,12 @@ type functions struct {
 }
 
 var (
-	exactMath = &functions{exp, log,
-		func(x float64) float64 { return sine(x, 0) }, func(x float64) float64 { return sine(x, 1) }, pow}
+	exactMath  = &functions{exp, log, sin, cos, pow}
 	nativeMath = &functions{math.Exp, math.Log, math.Sin, math.Cos, math.Pow}
 )
+
+func sin(x float64) float64 { return sine(x, 0) }
+func cos(x float64) float64 { return sine(x, 1) }
 
 func exp(x float64) float64 {
 	if x != x {
@@ -117,16 +119,11 @@ func quickExp(x pair) (y pair, k int) {
 	return y, int(turns)
 }
 
-// estimateLog is good to 2^-42. The library's own logarithm is not, of subnormal numbers on some processors.
-func estimateLog(x float64) float64 {
-	fraction, exponent := math.Frexp(x)
-	return math.Log(fraction) + float64(float64(exponent)*math.Ln2)
-}
-
-// quickLog adds to the estimate y what it lacks: log x = y + log(x e^-y).
+// quickLog adds to an estimate y what it lacks: log x = y + log(x e^-y). The library's own logarithm of a subnormal number
+// would be no estimate on some processors.
 func quickLog(x float64) pair {
-	estimate := estimateLog(x)
 	fraction, exponent := math.Frexp(x)
+	estimate := math.Log(fraction) + float64(float64(exponent)*math.Ln2)
 	power, k := quickExp(pair{-estimate, 0})
 	power = power.times(pair{math.Ldexp(fraction, exponent+k), 0})
 	t := (power.hi - 1) + power.lo
@@ -166,7 +163,7 @@ func bigExp(x *big.Float) *big.Float {
 
 // bigLog is y + log(1 - s) for x = e^y (1 - s).
 func bigLog(x float64) *big.Float {
-	y := newFloat(estimateLog(x))
+	y := newFloat(quickLog(x).hi)
 	s := bigExp(new(big.Float).Neg(y))
 	s.Sub(newFloat(1), s.Mul(s, newFloat(x)))
 	return y.Sub(y, series(s, s, func(n int64) (p, q int64) { return n, n + 1 }))

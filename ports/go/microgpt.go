@@ -122,25 +122,18 @@ func newDataset(lines []string) (d dataset) {
 }
 
 func (d *dataset) encode(document string) []int {
-	tokens := []int{d.bos}
-	for _, character := range document {
-		token, _ := slices.BinarySearch(d.characters, character)
-		tokens = append(tokens, token)
-	}
-	return append(tokens, d.bos)
+	tokens := convert([]rune(document), func(character rune) int { return slices.Index(d.characters, character) })
+	return slices.Concat([]int{d.bos}, tokens, []int{d.bos})
 }
 
 // settings are the shape of a model and how it is trained.
 type settings struct {
 	layers, heads, embedding, block, vocabulary int
-
-	squaredRelu bool
-	attention   [][]int // the positions to which each position attends
-
-	learningRate, beta1, beta2, epsilon float64
-
-	cosine bool // the schedule; else it is linear
-	steps  int
+	squaredRelu                                 bool
+	attention                                   [][]int // the positions to which each position attends
+	learningRate, beta1, beta2, epsilon         float64
+	cosine                                      bool // the schedule; else it is linear
+	steps                                       int
 }
 
 type shape struct {
@@ -153,11 +146,10 @@ func (s *settings) shapes() []shape {
 	e := s.embedding
 	shapes := []shape{{"wte", s.vocabulary, e}, {"wpe", s.block, e}, {"lm_head", s.vocabulary, e}}
 	for i := range s.layers {
-		for _, name := range []string{"attn_wq", "attn_wk", "attn_wv", "attn_wo"} {
-			shapes = append(shapes, shape{fmt.Sprintf("layer%d.%s", i, name), e, e})
+		layer := []shape{{"attn_wq", e, e}, {"attn_wk", e, e}, {"attn_wv", e, e}, {"attn_wo", e, e}}
+		for _, w := range append(layer, shape{"mlp_fc1", 4 * e, e}, shape{"mlp_fc2", e, 4 * e}) {
+			shapes = append(shapes, shape{fmt.Sprintf("layer%d.%s", i, w.name), w.rows, w.columns})
 		}
-		fc1, fc2 := fmt.Sprintf("layer%d.mlp_fc1", i), fmt.Sprintf("layer%d.mlp_fc2", i)
-		shapes = append(shapes, shape{fc1, 4 * e, e}, shape{fc2, e, 4 * e})
 	}
 	return shapes
 }

@@ -9,18 +9,17 @@ import (
 )
 
 var verbs = map[string]func(in *request, out *reply){
-	"hello": helloVerb, "arith": arithVerb, "math": mathVerb, "random": randomVerb, "tokens": tokensVerb,
-	"graph": graphVerb, "forward": forwardVerb, "backward": backwardVerb, "adam": adamVerb, "train": trainVerb,
-	"sample": sampleVerb, "run": runVerb,
+	"hello": func(_ *request, out *reply) { out.WriteString(hello) },
+	"arith": arithVerb, "math": mathVerb, "random": randomVerb, "tokens": tokensVerb, "graph": graphVerb,
+	"forward": forwardVerb, "backward": backwardVerb, "adam": adamVerb, "train": trainVerb, "sample": sampleVerb,
+	"run": runVerb,
 }
 
-func helloVerb(_ *request, out *reply) {
-	out.WriteString(`name go
+const hello = `name go
 protocol 1
 verbs hello arith math random tokens graph forward backward adam train sample run
 math exact native
-`)
-}
+`
 
 func arithVerb(in *request, out *reply) {
 	in.calls(out, map[string]any{
