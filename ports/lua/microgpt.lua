@@ -7,14 +7,16 @@ local exact = require("exact")
 local native = { exp = math.exp, log = math.log, sin = math.sin, cos = math.cos, pow = function(x, y) return x ^ y end }
 local gpt = { functions = { exact = exact, native = native } }
 
-function gpt.refuse(form, ...) error({ reason = form:format(...) }) end
+local function refuse(form, ...) error({ reason = form:format(...) }) end
+gpt.refuse = refuse
 
 -- make(i) for i from 1 to the length
-function gpt.list(length, make)
+local function list(length, make)
   local items = {}
   for i = 1, length do items[i] = make(i) end
   return items
 end
+gpt.list = list
 
 -- Random numbers (SPEC, section 3)
 
@@ -73,19 +75,12 @@ function Generator:gauss(sigma)
   return 0.0 + z * sigma
 end
 
--- A whole number from 0 to n - 1.
-function Generator:below(n)
-  local bits = 0
-  while n >> bits > 0 do bits = bits + 1 end
-  local word
-  repeat word = self:word() >> 32 - bits until word < n
-  return word
-end
-
-function Generator:shuffle(list)
-  for i = #list, 2, -1 do
-    local j = self:below(i) + 1
-    list[i], list[j] = list[j], list[i]
+function Generator:shuffle(items)
+  for i = #items, 2, -1 do
+    local bits, j = 0, nil
+    while i >> bits > 0 do bits = bits + 1 end
+    repeat j = (self:word() >> 32 - bits) + 1 until j <= i
+    items[i], items[j] = items[j], items[i]
   end
 end
 
@@ -96,7 +91,7 @@ function Generator:choice(weights, first, n)
     sum = sum + weights[first + i]
     cumulative[i] = sum
   end
-  if not (sum > 0.0 and sum < math.huge) then gpt.refuse("expected weights with a finite sum above 0") end
+  if not (sum > 0.0 and sum < math.huge) then refuse("expected weights with a finite sum above 0") end
   local u, low, high = self:random() * sum, 0, n - 1
   while low < high do
     local middle = (low + high) // 2
@@ -109,35 +104,28 @@ end
 
 local function is_space(code_point) return code_point >= 9 and code_point <= 13 or code_point == 32 end
 
--- The lines, stripped, without the empty ones.
-function gpt.documents_of(lines)
-  local documents = {}
+-- The distinct code points of a dataset in order (the token n is the item n + 1, and BOS is their number), and each
+-- document as a list of tokens with BOS at both ends.
+function gpt.tokenize(lines)
+  local vocabulary, documents, token = {}, {}, {}
   for _, line in ipairs(lines) do
     local first, last = 1, #line
     while first <= last and is_space(line[first]) do first = first + 1 end
     while first <= last and is_space(line[last]) do last = last - 1 end
-    if first <= last then documents[#documents + 1] = table.move(line, first, last, 1, {}) end
-  end
-  if #documents == 0 then gpt.refuse("expected a line that is not empty, and there is none") end
-  return documents
-end
-
--- The distinct code points in order (the token n is the item n + 1, and BOS is their number), and each document as a
--- list of tokens with BOS at both ends.
-function gpt.tokenized(documents)
-  local token, vocabulary = {}, {}
-  for _, document in ipairs(documents) do
-    for _, code_point in ipairs(document) do
-      if not token[code_point] then token[code_point], vocabulary[#vocabulary + 1] = 0, code_point end
+    if first <= last then documents[#documents + 1] = table.move(line, first, last, 2, { false }) end
+    for i = first, last do
+      if not token[line[i]] then token[line[i]], vocabulary[#vocabulary + 1] = true, line[i] end
     end
   end
   local bos = #vocabulary
-  if bos > 2047 then gpt.refuse("expected at most 2047 distinct characters, and there are %d", bos) end
+  if bos < 1 or bos > 2047 then refuse("expected 1 to 2047 distinct characters, and there are %d", bos) end
   table.sort(vocabulary)
   for i, code_point in ipairs(vocabulary) do token[code_point] = i - 1 end
-  return vocabulary, gpt.list(#documents, function(i)
-    return gpt.list(#documents[i] + 2, function(k) return token[documents[i][k - 1]] or bos end)
-  end)
+  for _, document in ipairs(documents) do
+    for i = 2, #document do document[i] = token[document[i]] end
+    document[1], document[#document + 1] = bos, bos
+  end
+  return vocabulary, documents
 end
 
 -- The graph (SPEC, section 5): nodes by number, each in one place of several flat lists. Nodes that are computed anew
@@ -152,12 +140,12 @@ function gpt.new_tape(functions)
   local value, gradient, kind, slope = {}, {}, {}, {} -- the slope of a SUM is its local gradient
   local left, right = {}, {} -- the children are left, right, left + 1, right + 1, ...; an only child is on both sides
   local count = {} -- of such pairs: none for a leaf, one for a product
-  local cursor = {} -- the child that the search looks at next, from 0; false before it comes to this node
+  local seen = {} -- by the search; a leaf always is, since nothing lies below it
   local order, path, size = {}, {}, 0
   local tape = { value = value, gradient = gradient, functions = functions }
   local function put(node, its_kind, its_value, a, b, its_count, its_slope)
     kind[node], value[node], gradient[node], slope[node] = its_kind, its_value, 0.0, its_slope
-    left[node], right[node], count[node], cursor[node] = a, b, its_count, its_count == 0 and 0
+    left[node], right[node], count[node], seen[node] = a, b, its_count, its_count == 0
     size = node > size and node or size
     return node
   end
@@ -200,25 +188,25 @@ function gpt.new_tape(functions)
     size = length
     for i = 1, length do gradient[i] = 0.0 end
   end
-  -- Lists what the root depends on, depth first, children before parents; returns how many nodes.
+  -- Lists what the root depends on, depth first, children before parents; returns how many nodes. On the path, -node is
+  -- one whose children have been listed.
   local function sort(root)
     local found, top = 0, 1
-    path[1], cursor[root] = root, 0
+    path[1] = root
     while top > 0 do
       local node = path[top]
-      local a, b, i, last = left[node], right[node], cursor[node], 2 * count[node]
-      local child = node
-      while cursor[child] and i < last do
-        child = (i & 1 == 0 and a or b) + (i >> 1)
-        i = i + 1
-      end
-      cursor[node] = i
-      if cursor[child] then
+      if node < 0 then
         found, top = found + 1, top - 1
-        order[found] = node
+        order[found] = -node
+      elseif seen[node] then
+        top = top - 1
       else
-        top = top + 1
-        path[top], cursor[child] = child, 0
+        seen[node], path[top] = true, -node
+        for a = left[node] + count[node] - 1, left[node], -1 do
+          local b = right[node] - left[node] + a
+          if not seen[b] then path[top + 1], top = b, top + 1 end
+          if not seen[a] then path[top + 1], top = a, top + 1 end
+        end
       end
     end
     return found
@@ -248,21 +236,20 @@ function gpt.new_tape(functions)
   return tape
 end
 
--- The model (SPEC, sections 6 and 7). A shape has layers, heads, embedding, block, vocabulary, activation, and attend:
--- for each position the list of those that it looks at. The position t
--- is attend[t + 1].
+-- The model (SPEC, sections 6 and 7). Settings have math, layers, heads, embedding, block, vocabulary,
+-- activation, and attend: for each position t the list of those that it looks at, attend[t + 1].
 
 -- The parameter matrices in their order, each with the place of its first number among all, from 1.
-function gpt.matrices_of(shape)
-  local embedding, matrices, first = shape.embedding, {}, 1
+function gpt.matrices_of(settings)
+  local embedding, matrices, first = settings.embedding, {}, 1
   local function matrix(name, rows, columns)
     matrices[#matrices + 1] = { name = name, rows = rows, columns = columns, first = first }
     first = first + rows * columns
   end
-  matrix("wte", shape.vocabulary, embedding)
-  matrix("wpe", shape.block, embedding)
-  matrix("lm_head", shape.vocabulary, embedding)
-  for i = 0, shape.layers - 1 do
+  matrix("wte", settings.vocabulary, embedding)
+  matrix("wpe", settings.block, embedding)
+  matrix("lm_head", settings.vocabulary, embedding)
+  for i = 0, settings.layers - 1 do
     for name in ("qkvo"):gmatch(".") do matrix("layer" .. i .. ".attn_w" .. name, embedding, embedding) end
     matrix("layer" .. i .. ".mlp_fc1", 4 * embedding, embedding)
     matrix("layer" .. i .. ".mlp_fc2", embedding, 4 * embedding)
@@ -270,18 +257,18 @@ function gpt.matrices_of(shape)
   return matrices
 end
 
--- `parameters` is the list of all parameters, in order.
-function gpt.new_model(shape, parameters, functions)
-  local embedding, heads, vocabulary = shape.embedding, shape.heads, shape.vocabulary
-  local head_size = embedding // heads
-  local tape = gpt.new_tape(functions)
+-- `parameters` is the list of all parameters, in order; the numbers of the tape begin with them.
+function gpt.new_model(settings, parameters)
+  local embedding, heads, vocabulary, size = settings.embedding, settings.heads, settings.vocabulary, #parameters
+  local head_size, pow = embedding // heads, settings.math.pow
+  local tape = gpt.new_tape(settings.math)
   local value, add, mul, vector = tape.value, tape.add, tape.mul, tape.vector
-  local inverse_embedding = functions.pow(embedding + 0.0, -1.0)
-  local inverse_root = functions.pow(functions.pow(head_size + 0.0, 0.5), -1.0)
+  local inverse_embedding, inverse_root = pow(embedding + 0.0, -1.0), pow(pow(head_size + 0.0, 0.5), -1.0)
   local matrix, keys, values = {}, {}, {} -- keys and values: for each layer and position, a vector
   for _, parameter in ipairs(parameters) do tape.leaf(parameter) end
-  for _, one in ipairs(gpt.matrices_of(shape)) do matrix[one.name] = one end
-  local model = { tape = tape, size = #parameters, parameters = value, gradients = tape.gradient }
+  for _, one in ipairs(gpt.matrices_of(settings)) do matrix[one.name] = one end
+  local function zeros() return list(size, function() return 0.0 end) end
+  local model = { tape = tape, size = size, parameters = value, gradients = tape.gradient, m = zeros(), v = zeros() }
   local function linear(name, x)
     local first, rows, columns = matrix[name].first, matrix[name].rows, matrix[name].columns
     return vector(rows, function(row) tape.dot(first + row * columns, x, columns) end)
@@ -306,7 +293,7 @@ function gpt.new_model(shape, parameters, functions)
     local k = note("k", linear("layer" .. layer .. ".attn_wk", x))
     local v = note("v", linear("layer" .. layer .. ".attn_wv", x))
     keys[layer][t], values[layer][t] = k, v
-    local positions = shape.attend[t + 1]
+    local positions = settings.attend[t + 1]
     local length, mixed = #positions, vector(embedding, function() tape.leaf(0.0) end)
     for head = 0, heads - 1 do
       local part, prefix = head * head_size, "head" .. head .. "."
@@ -333,7 +320,7 @@ function gpt.new_model(shape, parameters, functions)
     local note = noting(watch, "pos" .. t .. ".")
     local x = note("embedded", added(matrix.wte.first + token * embedding, matrix.wpe.first + t * embedding))
     x = note("normed", rmsnorm(x))
-    for i = 0, shape.layers - 1 do
+    for i = 0, settings.layers - 1 do
       local layer = "layer" .. i .. "."
       local here = noting(watch, "pos" .. t .. "." .. layer)
       local mixed = attention(i, here("attn_norm", rmsnorm(x)), t, here)
@@ -341,7 +328,7 @@ function gpt.new_model(shape, parameters, functions)
       local hidden = linear(layer .. "mlp_fc1", here("mlp_norm", rmsnorm(x)))
       here("hidden", hidden, 4 * embedding)
       local active = vector(4 * embedding, function(j) tape.relu(hidden + j) end)
-      if shape.activation == "squared_relu" then
+      if settings.activation == "squared_relu" then
         local positive = active
         active = vector(4 * embedding, function(j) tape.pow(positive + j, 2.0) end)
       end
@@ -352,13 +339,13 @@ function gpt.new_model(shape, parameters, functions)
   end
   -- Forgets the last document.
   local function begin()
-    tape.rewind(#parameters)
-    for layer = 0, shape.layers - 1 do keys[layer], values[layer] = {}, {} end
+    tape.rewind(size)
+    for layer = 0, settings.layers - 1 do keys[layer], values[layer] = {}, {} end
   end
   -- The loss of a document, as a node.
   function model.loss(tokens, watch)
     begin()
-    local length, total = math.min(shape.block, #tokens - 1), nil
+    local length, total = math.min(settings.block, #tokens - 1), nil
     for t = 0, length - 1 do
       local note = noting(watch, "pos" .. t .. ".")
       local probabilities = note("probabilities", softmax(logits_of(tokens[t + 1], t, watch), vocabulary), vocabulary)
@@ -367,58 +354,44 @@ function gpt.new_model(shape, parameters, functions)
     end
     return tape.mul_number(total, 1.0 / length)
   end
-  -- The tokens of one sample (SPEC, section 9); tell(probabilities, token) hears of each draw, the ending BOS included.
+  -- Draws one sample (SPEC, section 9); tell(probabilities, token) hears of each draw, the ending BOS included.
   function model.sample(temperature, generator, tell)
-    local token, tokens = vocabulary - 1, {}
+    local token, t, inverse = vocabulary - 1, 0, pow(temperature, -1.0)
     begin()
-    for t = 0, shape.block - 1 do
-      local logits, inverse = logits_of(token, t), functions.pow(temperature, -1.0)
+    repeat
+      local logits = logits_of(token, t)
       local scaled = vector(vocabulary, function(i) tape.mul_number(logits + i, inverse) end)
       local probabilities = softmax(scaled, vocabulary)
-      token = generator:choice(value, probabilities, vocabulary)
-      if tell then tell(probabilities, token) end
-      if token == vocabulary - 1 then break end
-      tokens[t + 1] = token
-    end
-    return tokens
+      token, t = generator:choice(value, probabilities, vocabulary), t + 1
+      tell(probabilities, token)
+    until token == vocabulary - 1 or t == settings.block
+  end
+  -- One step of training on a document; returns its loss.
+  function model.train(step, tokens)
+    local loss = model.loss(tokens)
+    tape.backward(loss)
+    gpt.adam(settings, step, value, tape.gradient, model.m, model.v)
+    return value[loss]
   end
   return model
 end
 
--- Training (SPEC, section 8). Options are learning_rate, beta1, beta2, epsilon, schedule and steps.
-
--- The rate and the two corrections at a step, from 0.
-function gpt.adam_factors(options, step, functions)
-  local rate = options.learning_rate
-  if options.schedule == "linear" then
-    rate = rate * (1.0 - step / options.steps)
-  else
-    rate = (rate * 0.5) * (1.0 + functions.cos((math.pi * step) / options.steps))
+-- One update at a step, from 0, of parameters and their moments m and v (SPEC, section 8). Settings have math,
+-- learning_rate, beta1, beta2, epsilon, schedule and steps. Returns the rate and the two corrections.
+function gpt.adam(settings, step, parameters, gradients, m, v)
+  local pow, beta1, beta2, epsilon = settings.math.pow, settings.beta1, settings.beta2, settings.epsilon
+  local rate, rest1, rest2 = settings.learning_rate * (1.0 - step / settings.steps), 1.0 - beta1, 1.0 - beta2
+  if settings.schedule == "cosine" then
+    rate = (settings.learning_rate * 0.5) * (1.0 + settings.math.cos((math.pi * step) / settings.steps))
   end
-  return rate, 1.0 - functions.pow(options.beta1, step + 1.0), 1.0 - functions.pow(options.beta2, step + 1.0)
-end
-
--- Updates the parameters and their moments m and v.
-function gpt.adam(options, step, parameters, gradients, m, v, functions)
-  local pow, beta1, beta2, epsilon = functions.pow, options.beta1, options.beta2, options.epsilon
-  local rest1, rest2 = 1.0 - beta1, 1.0 - beta2
-  local rate, correction1, correction2 = gpt.adam_factors(options, step, functions)
+  local correction1, correction2 = 1.0 - pow(beta1, step + 1.0), 1.0 - pow(beta2, step + 1.0)
   for i = 1, #m do
     local g = gradients[i]
     local first, second = beta1 * m[i] + rest1 * g, beta2 * v[i] + rest2 * pow(g, 2.0)
     m[i], v[i] = first, second
     parameters[i] = parameters[i] - (rate * (first / correction1)) / (pow(second / correction2, 0.5) + epsilon)
   end
-end
-
-function gpt.zeros(length) return gpt.list(length, function() return 0.0 end) end
-
--- One step of training on a document; returns its loss.
-function gpt.train_step(model, options, step, tokens, m, v, functions)
-  local loss = model.loss(tokens)
-  model.tape.backward(loss)
-  gpt.adam(options, step, model.parameters, model.gradients, m, v, functions)
-  return model.tape.value[loss]
+  return rate, correction1, correction2
 end
 
 -- A whole run (SPEC, section 10)
@@ -441,37 +414,37 @@ gpt.presets = {
 -- As C's "%.4f" has it, which rounds the exact value.
 function gpt.four_decimals(x) return x ~= x and "nan" or ("%.4f"):format(x) end
 
--- Trains on the lines and samples; tell(text) hears of each printed line. Returns the model, m, v and the generator.
+-- Trains on the lines and samples; tell(text) hears of each printed line. Returns the model and the generator.
 function gpt.run(preset, lines, functions, tell)
   local generator = Generator.new(42, functions)
-  local documents = gpt.documents_of(lines)
+  local vocabulary, documents = gpt.tokenize(lines)
   generator:shuffle(documents)
-  local vocabulary, tokens = gpt.tokenized(documents)
-  local shape = setmetatable({ vocabulary = #vocabulary + 1 }, { __index = preset })
-  shape.attend = gpt.list(shape.block, function(t) return gpt.list(t, function(i) return i - 1 end) end)
+  local settings = setmetatable({ vocabulary = #vocabulary + 1, math = functions }, { __index = preset })
+  settings.attend = list(preset.block, function(t) return list(t, function(i) return i - 1 end) end)
   local parameters = {}
-  for _, matrix in ipairs(gpt.matrices_of(shape)) do
+  for _, matrix in ipairs(gpt.matrices_of(settings)) do
     local is_output = matrix.name:find("attn_wo") or matrix.name:find("mlp_fc2")
     local sigma = is_output and preset.output_sigma or preset.sigma
     for _ = 1, matrix.rows * matrix.columns do parameters[#parameters + 1] = generator:gauss(sigma) end
   end
-  local model = gpt.new_model(shape, parameters, functions)
-  local m, v = gpt.zeros(model.size), gpt.zeros(model.size)
-  tell(("num docs: %d"):format(#documents))
-  tell(("vocab size: %d"):format(shape.vocabulary))
-  tell(("num params: %d"):format(model.size))
+  local model = gpt.new_model(settings, parameters)
+  tell("num docs: " .. #documents)
+  tell("vocab size: " .. settings.vocabulary)
+  tell("num params: " .. model.size)
   for step = 0, preset.steps - 1 do
-    local loss = gpt.train_step(model, preset, step, tokens[step % #tokens + 1], m, v, functions)
-    tell(("step %4d / %4d | loss %s"):format(step + 1, preset.steps, gpt.four_decimals(loss)))
+    local loss = gpt.four_decimals(model.train(step, documents[step % #documents + 1]))
+    tell(("step %4d / %4d | loss %s"):format(step + 1, preset.steps, loss))
   end
   tell("")
   tell("--- inference (new, hallucinated names) ---")
   for number = 1, preset.samples do
-    local text = model.sample(preset.temperature, generator)
-    for i, token in ipairs(text) do text[i] = utf8.char(vocabulary[token + 1]) end
-    tell(("sample %2d: %s"):format(number, table.concat(text)))
+    local text = ("sample %2d: "):format(number)
+    model.sample(preset.temperature, generator, function(_, token)
+      if vocabulary[token + 1] then text = text .. utf8.char(vocabulary[token + 1]) end
+    end)
+    tell(text)
   end
-  return model, m, v, generator
+  return model, generator
 end
 
 return gpt
