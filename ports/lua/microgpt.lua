@@ -21,8 +21,7 @@ gpt.list = list
 -- Random numbers (SPEC, section 3)
 
 local Generator = {}
-Generator.__index = Generator
-gpt.Generator = Generator
+gpt.Generator, Generator.__index = Generator, Generator
 
 function Generator.new(seed, functions)
   local words = { [0] = 19650218 }
@@ -130,52 +129,47 @@ end
 
 -- The graph (SPEC, section 5): nodes by number, each in one place of several flat lists. Nodes that are computed anew
 -- write over those of the last step, so that training makes no garbage. A vector is named by its first node; its
--- elements follow. A plain number needs no node: nobody asks for its gradient. SUM and DOT take whole vectors, whose
--- elements do not depend on each other (SPEC, "Taking nodes together").
-
-local DOT <const>, ADD <const>, SUM <const> = 1, 2, 3
+-- elements follow. A plain number needs no node: nobody asks for its gradient. A node is a dot product of two vectors,
+-- or a sum of nodes at even distances that all have the same slope, their local gradient. Elements of a vector do not
+-- depend on each other (SPEC, "Taking nodes together").
 
 function gpt.new_tape(functions)
   local exp, log, pow = functions.exp, functions.log, functions.pow
-  local value, gradient, kind, slope = {}, {}, {}, {} -- the slope of a SUM is its local gradient
-  local left, right = {}, {} -- the children are left, right, left + 1, right + 1, ...; an only child is on both sides
-  local count = {} -- of such pairs: none for a leaf, one for a product
+  local value, gradient, slope = {}, {}, {}
+  local left, stride, right = {}, {}, {} -- children are left, left + right, left + stride, left + stride + right, ...
+  local count = {} -- of such pairs: none for a leaf. Of a sum, right is 0 and both are one child.
   local seen = {} -- by the search; a leaf always is, since nothing lies below it
   local order, path, size = {}, {}, 0
   local tape = { value = value, gradient = gradient, functions = functions }
-  local function put(node, its_kind, its_value, a, b, its_count, its_slope)
-    kind[node], value[node], gradient[node], slope[node] = its_kind, its_value, 0.0, its_slope
-    left[node], right[node], count[node], seen[node] = a, b, its_count, its_count == 0
+  local function put(node, its_value, its_count, a, its_stride, b, its_slope)
+    value[node], gradient[node], slope[node], seen[node] = its_value, 0.0, its_slope, its_count == 0
+    count[node], left[node], stride[node], right[node] = its_count, a, its_stride, b
     size = node > size and node or size
     return node
   end
-  local function new(...) return put(size + 1, ...) end
-  -- A function of one node is a SUM of one.
-  local function unary(a, its_value, its_slope) return new(SUM, its_value, a, a, 1, its_slope) end
-  function tape.leaf(x) return new(DOT, x, 0, 0, 0) end
-  function tape.add(a, b) return new(ADD, value[a] + value[b], a, b, 1) end
-  function tape.mul(a, b) return new(DOT, value[a] * value[b], a, b, 1) end
-  function tape.add_number(a, c) return unary(a, value[a] + c, 1.0) end
-  function tape.mul_number(a, c) return unary(a, value[a] * c, c) end
-  function tape.pow(a, c) return unary(a, pow(value[a], c), c * pow(value[a], c - 1.0)) end
-  function tape.log(a) return unary(a, log(value[a]), 1.0 / value[a]) end
-  function tape.relu(a) return unary(a, value[a] > 0.0 and value[a] or 0.0, value[a] > 0.0 and 1.0 or 0.0) end
+  function tape.leaf(x) return put(size + 1, x, 0, 0, 0, 0) end
+  function tape.unary(a, its_value, its_slope) return put(size + 1, its_value, 1, a, 0, 0, its_slope) end
+  function tape.add(a, b) return put(size + 1, value[a] + value[b], 2, a, b - a, 0, 1.0) end
+  function tape.mul(a, b) return put(size + 1, value[a] * value[b], 1, a, 1, b - a) end
+  function tape.add_number(a, c) return tape.unary(a, value[a] + c, 1.0) end
+  function tape.mul_number(a, c) return tape.unary(a, value[a] * c, c) end
+  function tape.pow(a, c) return tape.unary(a, pow(value[a], c), c * pow(value[a], c - 1.0)) end
+  function tape.log(a) return tape.unary(a, log(value[a]), 1.0 / value[a]) end
+  function tape.relu(a) return tape.unary(a, value[a] > 0.0 and value[a] or 0.0, value[a] > 0.0 and 1.0 or 0.0) end
   function tape.exp(a)
     local power = exp(value[a])
-    return unary(a, power, power)
+    return tape.unary(a, power, power)
   end
-  -- Another node like this one.
-  function tape.copy(a) return new(kind[a], value[a], left[a], right[a], count[a], slope[a]) end
   -- The sum of a vector, in the place of a leaf if there is one.
   function tape.sum(first, length, place)
     local total = 0.0
     for i = first, first + length - 1 do total = total + value[i] end
-    return put(place or tape.leaf(0.0), SUM, total, first, first, length, 1.0)
+    return put(place or size + 1, total, length, first, 1, 0, 1.0)
   end
   function tape.dot(w, x, length)
-    local value, total, offset = value, 0.0, w - x
-    for i = x, x + length - 1 do total = total + value[offset + i] * value[i] end
-    return new(DOT, total, w, x, length)
+    local value, total, offset = value, 0.0, x - w
+    for i = w, w + length - 1 do total = total + value[i] * value[i + offset] end
+    return put(size + 1, total, length, w, 1, offset)
   end
   -- A vector of `length` nodes, each made by make(i), i from 0, which makes no other.
   function tape.vector(length, make)
@@ -202,9 +196,11 @@ function gpt.new_tape(functions)
         top = top - 1
       else
         seen[node], path[top] = true, -node
-        for a = left[node] + count[node] - 1, left[node], -1 do
-          local b = right[node] - left[node] + a
-          if not seen[b] then path[top + 1], top = b, top + 1 end
+        local step, offset = stride[node], right[node]
+        local a = left[node] + count[node] * step
+        for _ = 1, count[node] do
+          a = a - step
+          if not seen[a + offset] then path[top + 1], top = a + offset, top + 1 end
           if not seen[a] then path[top + 1], top = a, top + 1 end
         end
       end
@@ -217,19 +213,16 @@ function gpt.new_tape(functions)
     gradient[root] = 1.0
     for i = sort(root), 1, -1 do
       local node = order[i]
-      local its_kind, a, b, n, g = kind[node], left[node], right[node], count[node], gradient[node]
-      if its_kind == DOT then
-        local offset = a - b
-        for x = b, b + n - 1 do
-          local w = offset + x
-          gradient[w] = gradient[w] + value[x] * g
-          gradient[x] = gradient[x] + value[w] * g
+      local a, offset, step, g, its_slope = left[node], right[node], stride[node], gradient[node], slope[node]
+      for _ = 1, count[node] do
+        if its_slope then
+          gradient[a] = gradient[a] + its_slope * g
+        else
+          local b = a + offset
+          gradient[a] = gradient[a] + value[b] * g
+          gradient[b] = gradient[b] + value[a] * g
         end
-      elseif its_kind == SUM then
-        for x = a, a + n - 1 do gradient[x] = gradient[x] + slope[node] * g end
-      else
-        gradient[a] = gradient[a] + g
-        gradient[b] = gradient[b] + g
+        a = a + step
       end
     end
   end
@@ -269,6 +262,11 @@ function gpt.new_model(settings, parameters)
   for _, one in ipairs(gpt.matrices_of(settings)) do matrix[one.name] = one end
   local function zeros() return list(size, function() return 0.0 end) end
   local model = { tape = tape, size = size, parameters = value, gradients = tape.gradient, m = zeros(), v = zeros() }
+  -- Names a vector for model.watch(name, vector, length), if there is one, and passes it on.
+  local function note(place, name, x, length)
+    if model.watch then model.watch(place .. name, x, length or embedding) end
+    return x
+  end
   local function linear(name, x)
     local first, rows, columns = matrix[name].first, matrix[name].rows, matrix[name].columns
     return vector(rows, function(row) tape.dot(first + row * columns, x, columns) end)
@@ -284,58 +282,50 @@ function gpt.new_model(settings, parameters)
     for i = x + 1, x + length - 1 do if value[i] > top then top = value[i] end end
     local shifted = vector(length, function(i) tape.add_number(x + i, -top) end)
     local powers = vector(length, function(i) tape.exp(shifted + i) end)
-    local inverse = tape.pow(tape.sum(powers, length), -1.0)
-    local inverses = vector(length, function() tape.copy(inverse) end)
+    local total = tape.sum(powers, length)
+    local inverse, slope = pow(value[total], -1.0), -1.0 * pow(value[total], -2.0)
+    local inverses = vector(length, function() tape.unary(total, inverse, slope) end)
     return vector(length, function(i) mul(powers + i, inverses + i) end)
   end
-  local function attention(layer, x, t, note)
-    local q = note("q", linear("layer" .. layer .. ".attn_wq", x))
-    local k = note("k", linear("layer" .. layer .. ".attn_wk", x))
-    local v = note("v", linear("layer" .. layer .. ".attn_wv", x))
-    keys[layer][t], values[layer][t] = k, v
+  local function attention(layer, place, x, t)
+    local q = note(place, "q", linear("layer" .. layer .. ".attn_wq", x))
+    keys[layer][t] = note(place, "k", linear("layer" .. layer .. ".attn_wk", x))
+    values[layer][t] = note(place, "v", linear("layer" .. layer .. ".attn_wv", x))
     local positions = settings.attend[t + 1]
     local length, mixed = #positions, vector(embedding, function() tape.leaf(0.0) end)
     for head = 0, heads - 1 do
-      local part, prefix = head * head_size, "head" .. head .. "."
+      local part, here = head * head_size, place .. "head" .. head .. "."
       local dots = vector(length, function(i) tape.dot(q + part, keys[layer][positions[i + 1]] + part, head_size) end)
       local scores = vector(length, function(i) tape.mul_number(dots + i, inverse_root) end)
-      local weights = note(prefix .. "weights", softmax(note(prefix .. "scores", scores, length), length), length)
+      local weights = note(here, "weights", softmax(note(here, "scores", scores, length), length), length)
       for j = part, part + head_size - 1 do
         local products = vector(length, function(i) mul(weights + i, values[layer][positions[i + 1]] + j) end)
         tape.sum(products, length, mixed + j)
       end
-      note(prefix .. "mixed", mixed + part, head_size)
+      note(here, "mixed", mixed + part, head_size)
     end
     return mixed
   end
-  -- Names vectors for a watch, if there is one, and passes them on.
-  local function noting(watch, prefix)
-    return function(name, x, length)
-      if watch then watch(prefix .. name, x, length or embedding) end
-      return x
-    end
-  end
-  -- The logits of the token at position t, after those before it. watch(name, vector, length) is told of all vectors.
-  local function logits_of(token, t, watch)
-    local note = noting(watch, "pos" .. t .. ".")
-    local x = note("embedded", added(matrix.wte.first + token * embedding, matrix.wpe.first + t * embedding))
-    x = note("normed", rmsnorm(x))
+  -- The logits of the token at position t, after those before it.
+  local function logits_of(token, t, place)
+    local x = note(place, "embedded", added(matrix.wte.first + token * embedding, matrix.wpe.first + t * embedding))
+    x = note(place, "normed", rmsnorm(x))
     for i = 0, settings.layers - 1 do
       local layer = "layer" .. i .. "."
-      local here = noting(watch, "pos" .. t .. "." .. layer)
-      local mixed = attention(i, here("attn_norm", rmsnorm(x)), t, here)
-      x = here("attn_residual", added(here("attn_out", linear(layer .. "attn_wo", mixed)), x))
-      local hidden = linear(layer .. "mlp_fc1", here("mlp_norm", rmsnorm(x)))
-      here("hidden", hidden, 4 * embedding)
+      local here = place .. layer
+      local mixed = attention(i, here, note(here, "attn_norm", rmsnorm(x)), t)
+      x = note(here, "attn_residual", added(note(here, "attn_out", linear(layer .. "attn_wo", mixed)), x))
+      local hidden = linear(layer .. "mlp_fc1", note(here, "mlp_norm", rmsnorm(x)))
+      note(here, "hidden", hidden, 4 * embedding)
       local active = vector(4 * embedding, function(j) tape.relu(hidden + j) end)
       if settings.activation == "squared_relu" then
         local positive = active
         active = vector(4 * embedding, function(j) tape.pow(positive + j, 2.0) end)
       end
-      local out = linear(layer .. "mlp_fc2", here("activated", active, 4 * embedding))
-      x = here("mlp_residual", added(here("mlp_out", out), x))
+      local out = linear(layer .. "mlp_fc2", note(here, "activated", active, 4 * embedding))
+      x = note(here, "mlp_residual", added(note(here, "mlp_out", out), x))
     end
-    return note("logits", linear("lm_head", x), vocabulary)
+    return note(place, "logits", linear("lm_head", x), vocabulary)
   end
   -- Forgets the last document.
   local function begin()
@@ -343,13 +333,14 @@ function gpt.new_model(settings, parameters)
     for layer = 0, settings.layers - 1 do keys[layer], values[layer] = {}, {} end
   end
   -- The loss of a document, as a node.
-  function model.loss(tokens, watch)
+  function model.loss(tokens)
     begin()
     local length, total = math.min(settings.block, #tokens - 1), nil
     for t = 0, length - 1 do
-      local note = noting(watch, "pos" .. t .. ".")
-      local probabilities = note("probabilities", softmax(logits_of(tokens[t + 1], t, watch), vocabulary), vocabulary)
-      local loss = note("loss", tape.mul_number(tape.log(probabilities + tokens[t + 2]), -1.0), 1)
+      local place = "pos" .. t .. "."
+      local probabilities = softmax(logits_of(tokens[t + 1], t, place), vocabulary)
+      note(place, "probabilities", probabilities, vocabulary)
+      local loss = note(place, "loss", tape.mul_number(tape.log(probabilities + tokens[t + 2]), -1.0), 1)
       total = total and add(total, loss) or tape.add_number(loss, 0.0)
     end
     return tape.mul_number(total, 1.0 / length)
@@ -359,7 +350,7 @@ function gpt.new_model(settings, parameters)
     local token, t, inverse = vocabulary - 1, 0, pow(temperature, -1.0)
     begin()
     repeat
-      local logits = logits_of(token, t)
+      local logits = logits_of(token, t, "")
       local scaled = vector(vocabulary, function(i) tape.mul_number(logits + i, inverse) end)
       local probabilities = softmax(scaled, vocabulary)
       token, t = generator:choice(value, probabilities, vocabulary), t + 1
@@ -401,14 +392,10 @@ local function preset(settings) return setmetatable(settings, { __index = {
 } }) end
 
 gpt.presets = {
-  seed = preset({
-    block = 8, activation = "squared_relu", sigma = 0.02, output_sigma = 0.0,
-    beta1 = 0.9, beta2 = 0.95, schedule = "cosine", steps = 500,
-  }),
-  classic = preset({
-    block = 16, activation = "relu", sigma = 0.08, output_sigma = 0.08,
-    beta1 = 0.85, beta2 = 0.99, schedule = "linear", steps = 1000,
-  }),
+  seed = preset({ block = 8, activation = "squared_relu", sigma = 0.02, output_sigma = 0.0,
+    beta1 = 0.9, beta2 = 0.95, schedule = "cosine", steps = 500 }),
+  classic = preset({ block = 16, activation = "relu", sigma = 0.08, output_sigma = 0.08,
+    beta1 = 0.85, beta2 = 0.99, schedule = "linear", steps = 1000 }),
 }
 
 -- As C's "%.4f" has it, which rounds the exact value.

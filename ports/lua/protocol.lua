@@ -288,8 +288,8 @@ end
 
 function verbs.forward(request, reply)
   local _, model, tokens = request:model_and_document()
-  local function watch(name, vector, length) reply:tensor(name, model.tape.value, vector, 1, length) end
-  reply:doubles("loss", model.tape.value, model.loss(tokens, watch), 1)
+  function model.watch(name, vector, length) reply:tensor(name, model.tape.value, vector, 1, length) end
+  reply:doubles("loss", model.tape.value, model.loss(tokens), 1)
 end
 
 function verbs.backward(request, reply)
