@@ -91,8 +91,13 @@ end
 
 local function identity(k) return k end
 
-local powers = { [0] = ONE, series(quotient(LN2, 128), 20, identity) } -- 2^(i/128)
-for i = 2, 127 do powers[i] = product(powers[i - 1], powers[1]) end
+-- 2^(i/128), and the same in pairs of doubles
+local powers, power_high, power_low = { [0] = ONE, series(quotient(LN2, 128), 20, identity) }, {}, {}
+for i = 0, 127 do
+  powers[i] = powers[i] or product(powers[i - 1], powers[1])
+  power_high[i] = nearest(powers[i], 0)
+  power_low[i] = nearest(sum(powers[i], fixed(power_high[i]), -1), 0)
+end
 
 -- e^a = number * 2^k with a number from 1 to 2.
 local function fixed_exp(a)
@@ -128,9 +133,9 @@ local function sine(x, quarters)
   return nearest(quadrant & 2 == 0 and wave or negated(wave), 0)
 end
 
--- For |x| <= 8. Below 2^-27, x^3/6 and x^2/2 are too small to count.
+-- For |x| <= 8. Below 2^-27, x^3/6 is too small to count.
 local function sin(x) return (x > 0x1p-27 or x < -0x1p-27) and sine(x, 0) or x end
-local function cos(x) return (x > 0x1p-27 or x < -0x1p-27) and sine(x, 1) or 1.0 + 0.0 * x end
+local function cos(x) return x == x and sine(x, 1) or x end
 
 -- The quick phase: pairs of doubles
 
@@ -146,17 +151,10 @@ end
 local STEP_HIGH = floor(nearest(LN2, 35)) * 0x1p-42
 local STEP_LOW = nearest(sum(quotient(LN2, 128), fixed(STEP_HIGH), -1), 0)
 
-local power_high, power_low = {}, {}
-for i = 0, 127 do
-  power_high[i] = nearest(powers[i], 0)
-  power_low[i] = nearest(sum(powers[i], fixed(power_high[i]), -1), 0)
-end
-
 -- e^x: for |x| < 700, x is k ln 2 / 128 + d - w, where d has no error. All in all, less than 2^-67 is lost.
 local function exp(x)
   if x ~= x then return x end
-  if x > 710.0 then return INFINITY end
-  if x < -746.0 then return 0.0 end
+  x = x > 710.0 and 710.0 or x < -746.0 and -746.0 or x -- beyond, it is infinity and 0 all the same
   if x < 700.0 and x > -700.0 then
     local k = floor(x * 184.6649652337873 + 0.5)
     local d, w, high, low = x - k * STEP_HIGH, k * STEP_LOW, power_high[k % 128], power_low[k % 128]

@@ -13,40 +13,31 @@ local function double(word)
   return x == x and x or 0.0 / 0.0
 end
 
-local function double_that(is_right)
+-- What another reader takes, if it is right.
+local function only(read, is_right)
   return function(word)
-    local x = double(word)
-    return x and is_right(x) and x or nil
+    local value = read(word)
+    return value and is_right(value) and value
   end
 end
-
-local function exponent(limit)
-  return double_that(function(y) return y >= -limit and y <= limit and 2.0 * y % 1.0 == 0.0 end)
-end
-
-local angle = double_that(function(x) return not (x < -8.0 or x > 8.0) end)
-local printable = double_that(function(x) return not (x < -0x1p53 or x > 0x1p53) or x - x ~= 0.0 end)
 
 local function integer(low, high)
-  return function(word)
-    local n = #word <= 10 and (word == "0" or word:find("^[1-9]%d*$")) and math.tointeger(tonumber(word))
-    return n and n >= low and n <= high and n or nil
-  end
+  return only(function(word) return #word <= 10 and (word == "0" or word:find("^[1-9]%d*$")) and tonumber(word) end,
+    function(n) return n >= low and n <= high end)
 end
 
-local function code_point(word)
-  local point = integer(0, 0x10ffff)(word)
-  return point and (point < 0xd800 or point > 0xdfff) and point or nil
-end
-
+local function exponent(limit) return only(double, function(y) return y >= -limit and y <= limit and 2.0 * y % 1.0 == 0.0 end) end
 local function anything(word) return word end
 local function one_of(choices) return function(word) return choices[word] end end
 
+local angle = only(double, function(x) return not (x < -8.0 or x > 8.0) end)
+local printable = only(double, function(x) return not (x < -0x1p53 or x > 0x1p53) or x - x ~= 0.0 end)
+local code_point = only(integer(0, 0x10ffff), function(point) return point < 0xd800 or point > 0xdfff end)
 local functions, draws, steps = one_of(gpt.functions), integer(0, 1000), integer(1, 4096)
 
 -- The lines of a request, each read by one of these or refused
 
-local Request = {}
+local Request = { place = 1 }
 Request.__index = Request
 
 -- The key of the next line, which is left to be read.
@@ -361,17 +352,6 @@ function verbs.run(request, reply)
   reply:line("word", { generator:word() })
 end
 
--- Fills the reply to a request.
-local function fill(reply, verb, request)
-  for _, line in ipairs(request) do
-    if #line > LONGEST_LINE or line:find("[^\32-\126]") or (" " .. line .. " "):find("  ", 1, true) then
-      refuse("expected words with single spaces between them, not %s", line)
-    end
-  end
-  verb(request, reply)
-  if request.place <= #request then refuse("expected the end, not %s", request:key()) end
-end
-
 local function refusal(id, reason)
   return ("error %s %s\nend\n"):format(id, reason:gsub("[^\33-\126]+", " "):sub(1, 200):gsub(" $", ""))
 end
@@ -383,9 +363,15 @@ return function(lines, is_complete)
   if not id or #id > 64 or #first > LONGEST_LINE then return refusal("-", "expected a verb and an id") end
   if not is_complete then return refusal(id, "the input ended before the line end") end
   if not verbs[verb] then return refusal(id, "unsupported") end
-  lines.place = 1
-  local reply = setmetatable({}, Reply)
-  local is_right, fault = pcall(fill, reply, verbs[verb], setmetatable(lines, Request))
+  local request, reply = setmetatable(lines, Request), setmetatable({}, Reply)
+  local is_right, fault = pcall(function()
+    for _, line in ipairs(request) do
+      local is_plain = #line <= LONGEST_LINE and not line:find("[^\32-\126]")
+      if not is_plain or (" " .. line .. " "):find("  ", 1, true) then refuse("expected words with single spaces") end
+    end
+    verbs[verb](request, reply)
+    if request.place <= #request then refuse("expected the end, not %s", request:key()) end
+  end)
   if is_right then return "ok " .. id .. "\n" .. table.concat(reply, "\n") .. "\nend\n" end
   return refusal(id, type(fault) == "table" and fault.reason or "a fault of this port: " .. tostring(fault))
 end
