@@ -134,7 +134,7 @@ local function sine(x, quarters)
 end
 
 -- For |x| <= 8. Below 2^-27, x^3/6 is too small to count.
-local function sin(x) return (x > 0x1p-27 or x < -0x1p-27) and sine(x, 0) or x end
+local function sin(x) return (math.abs(x) > 0x1p-27) and sine(x, 0) or x end
 local function cos(x) return x == x and sine(x, 1) or x end
 
 -- The quick phase: pairs of doubles

@@ -26,12 +26,15 @@ local function integer(low, high)
     function(n) return n >= low and n <= high end)
 end
 
-local function exponent(limit) return only(double, function(y) return y >= -limit and y <= limit and 2.0 * y % 1.0 == 0.0 end) end
+local function exponent(limit)
+  return only(double, function(y) return math.abs(y) <= limit and 2.0 * y % 1.0 == 0.0 end)
+end
+
 local function anything(word) return word end
 local function one_of(choices) return function(word) return choices[word] end end
 
-local angle = only(double, function(x) return not (x < -8.0 or x > 8.0) end)
-local printable = only(double, function(x) return not (x < -0x1p53 or x > 0x1p53) or x - x ~= 0.0 end)
+local angle = only(double, function(x) return not (math.abs(x) > 8.0) end)
+local printable = only(double, function(x) return not (math.abs(x) > 0x1p53) or x - x ~= 0.0 end)
 local code_point = only(integer(0, 0x10ffff), function(point) return point < 0xd800 or point > 0xdfff end)
 local functions, draws, steps = one_of(gpt.functions), integer(0, 1000), integer(1, 4096)
 
@@ -172,8 +175,7 @@ end
 
 -- The sum of term(i) for every first one of `step` items.
 local function total(items, step, term)
-  if #items % step > 0 then refuse("dot takes pairs, not %d doubles", #items) end
-  local sum = 0.0
+  local sum = #items % step == 0 and 0.0 or refuse("dot takes pairs, not %d doubles", #items)
   for i = 1, #items, step do sum = sum + term(i) end
   return sum
 end
