@@ -1,5 +1,5 @@
--- | exp, log, sin, cos and pow: correctly rounded (SPEC, sections 2 and 15), or the language's own. Integers settle each
--- call. Training calls exp so often that it first tries a sum of two doubles.
+-- | exp, log, sin, cos and pow: correctly rounded (SPEC, sections 2 and 15), or the language's own. Integers settle
+-- every call. Training calls exp so often that it first tries a sum of two doubles.
 module Functions (Math (..), expOf, logOf, sinOf, cosOf, powOf) where
 
 import Data.Array.Base (UArray, listArray, unsafeAt)
@@ -51,7 +51,7 @@ infinity = 1 / 0
 
 -- * Accurate: an integer n stands for n / 2^places
 
--- | Of these, the last 13 may be wrong. But for powers, no true value is known that is so near to the middle between two
+-- | Of these, the last 13 may be wrong. No true value but a power is known to be so near to the middle between two
 -- doubles.
 places :: Int
 places = 192

@@ -47,7 +47,9 @@ answer verb body = runST (runExceptT (maybe (throwError "unsupported") parsed (l
 
 isWellFormed :: ByteString -> Bool
 isWellFormed text =
-  Char8.length text <= 65536 && not (any Char8.null (Char8.split ' ' text)) && Char8.all (\c -> c >= ' ' && c <= '~') text
+  Char8.length text <= 65536 && all isWord (Char8.split ' ' text)
+  where
+    isWord part = not (Char8.null part) && Char8.all (\c -> c > ' ' && c <= '~') part
 
 -- | Takes the words of a request, and works on the way. "\n" is the end of a line.
 type Parser s = StateT [ByteString] (ExceptT Reason (ST s))
