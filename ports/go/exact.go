@@ -1,8 +1,8 @@
 package main
 
 // Correctly rounded exp, log, sin, cos and pow (reference/EXACT.md). For what a step of training needs there is a quick
-// phase, in pairs of doubles, which decides unless its error could matter; the accurate phase, in big.Float, then always
-// does. Go may fuse x*y + z into one rounding: the conversion float64(x*y) forbids it.
+// phase, in pairs of doubles, which decides unless its error could matter; the accurate phase, in big.Float, then
+// always does. Go may fuse x*y + z into one rounding: the conversion float64(x*y) forbids it.
 
 import (
 	"math"
@@ -103,8 +103,8 @@ func (a pair) times(b pair) pair {
 }
 
 // quickExp is e^x = y * 2^k. With r = (x - k ln 2)/2^7, below 2^-8.5, y is the seventh square of e^r, which is 1 + r +
-// r^2/2 and a tail below 2^-28, for which a plain double does: so the error of y is below 2^-70. ln 2 comes in parts: an
-// integer of eleven bits times the first or the second has no error.
+// r^2/2 and a tail below 2^-28, for which a plain double does: so the error of y is below 2^-70. ln 2 comes in parts:
+// an integer of eleven bits times the first or the second has no error.
 func quickExp(x pair) (y pair, k int) {
 	turns := math.RoundToEven(x.hi / math.Ln2)
 	r := exactSum(x.hi, -float64(turns*0x1.62e42fefa38p-1)).plus(pair{x.lo, 0})
@@ -119,7 +119,7 @@ func quickExp(x pair) (y pair, k int) {
 	return y, int(turns)
 }
 
-// quickLog adds to an estimate y what it lacks: log x = y + log(x e^-y). The library's own logarithm of a subnormal number
+// quickLog adds to an estimate y what it lacks: log x = y + log(x e^-y). The library's logarithm of a subnormal number
 // would be no estimate on some processors.
 func quickLog(x float64) pair {
 	fraction, exponent := math.Frexp(x)

@@ -49,31 +49,30 @@ func attempt(do func()) (problem refusal) {
 	return ""
 }
 
+var header = regexp.MustCompile(`^([!-~]+) ([A-Za-z0-9._-]{1,64})$`)
+
 // serve answers requests until the input ends.
 func serve() {
 	input := bufio.NewReader(os.Stdin)
 	for in := readRequest(input); len(in) > 0; in = readRequest(input) {
 		id, out := "-", &reply{}
-		if problem := attempt(func() { answer(in, &id, out) }); problem != "" {
+		problem := attempt(func() {
+			words := header.FindStringSubmatch(in[0])
+			ensure(words != nil, "a request begins with a verb and an id of 1 to 64 letters digits . _ -")
+			id = words[2]
+			ensure(in[len(in)-1] == "end", "the input ended before the line end")
+			verb, known := verbs[words[1]]
+			ensure(known, "unsupported")
+			in = in[1:]
+			verb(&in, out)
+			in.take("end", 0, 0)
+		})
+		if problem != "" {
 			fmt.Printf("error %s %s\nend\n", id, problem)
 		} else {
 			fmt.Printf("ok %s\n%send\n", id, out)
 		}
 	}
-}
-
-var header = regexp.MustCompile(`^([!-~]+) ([A-Za-z0-9._-]{1,64})$`)
-
-func answer(in request, id *string, out *reply) {
-	words := header.FindStringSubmatch(in[0])
-	ensure(words != nil, "a request begins with a verb and an id of 1 to 64 letters digits . _ -")
-	*id = words[2]
-	ensure(in[len(in)-1] == "end", "the input ended before the line end")
-	verb, known := verbs[words[1]]
-	ensure(known, "unsupported")
-	in = in[1:]
-	verb(&in, out)
-	in.take("end", 0, 0)
 }
 
 // list has n elements.

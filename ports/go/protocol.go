@@ -62,12 +62,12 @@ func (in *request) call(functions map[string]any, made vector) (key string, resu
 	key, words := in.line()
 	function, known := functions[key]
 	ensure(known, "there is no %+.30q here", key)
-	f, kind := reflect.ValueOf(function), reflect.TypeOf(function)
-	n := kind.NumIn()
-	ensure(len(words) == n || len(words) > n && kind.IsVariadic(), "%s takes other values than these %d", key, len(words))
+	f := reflect.ValueOf(function)
+	last, variadic := f.Type().NumIn()-1, f.Type().IsVariadic()
+	ensure(len(words)-1 == last || len(words) > last && variadic, "%s takes other values than these %d", key, len(words))
 	return key, f.Call(list(len(words), func(i int) reflect.Value {
-		parameter := kind.In(min(i, n-1))
-		if kind.IsVariadic() && i >= n-1 {
+		parameter := f.Type().In(min(i, last))
+		if variadic && i >= last {
 			parameter = parameter.Elem()
 		}
 		switch parameter.Kind() {
@@ -117,12 +117,11 @@ func (in *request) increasing(key string, least, low, high int) []int {
 	return numbers
 }
 
-// choose takes a word and returns what it stands for.
-func choose[T any](in *request, key string, choices map[string]T) T {
-	word := in.take(key, 1, 1)[0]
-	chosen, known := choices[word]
-	ensure(known, "%s cannot be %+.30q", key, word)
-	return chosen
+// choice is the number of a word among these.
+func (in *request) choice(key string, words ...string) int {
+	i := slices.Index(words, in.take(key, 1, 1)[0])
+	ensure(i >= 0, "%s is one of %v", key, words)
+	return i
 }
 
 func (in *request) tensor(name string, rows, columns int) (numbers []float64) {

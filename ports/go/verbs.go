@@ -37,8 +37,8 @@ func arithVerb(in *request, out *reply) {
 		},
 		"dot": func(x ...float64) (sum float64) {
 			ensure(len(x)%2 == 0, "dot takes pairs")
-			for factors := range slices.Chunk(x, 2) {
-				sum += float64(factors[0] * factors[1])
+			for i := 0; i < len(x); i += 2 {
+				sum += float64(x[i] * x[i+1])
 			}
 			return sum
 		},
@@ -60,7 +60,7 @@ func mathVerb(in *request, out *reply) {
 }
 
 func (in *request) functions() *functions {
-	return choose(in, "math", map[string]*functions{"exact": exactMath, "native": nativeMath})
+	return []*functions{exactMath, nativeMath}[in.choice("math", "exact", "native")]
 }
 
 func inDomain(x float64, is bool) float64 {
@@ -159,7 +159,7 @@ func (in *request) shape() (s settings, f *functions) {
 	s.embedding = in.integer("embedding", 1, 512)
 	ensure(s.embedding%s.heads == 0, "embedding is a multiple of heads and %d is none of %d", s.embedding, s.heads)
 	s.block, s.vocabulary = in.integer("block", 1, 1024), in.integer("vocabulary", 2, 2048)
-	s.squaredRelu = choose(in, "activation", map[string]bool{"relu": false, "squared_relu": true})
+	s.squaredRelu = in.choice("activation", "relu", "squared_relu") == 1
 	s.attention = list(s.block, func(t int) []int {
 		attended := in.increasing("attend", 1, 0, t)
 		ensure(attended[len(attended)-1] == t, "the positions of attend end with %d", t)
@@ -171,7 +171,7 @@ func (in *request) shape() (s settings, f *functions) {
 func (in *request) optimizer(s *settings) {
 	s.learningRate, s.beta1 = in.double("learning_rate"), in.double("beta1")
 	s.beta2, s.epsilon = in.double("beta2"), in.double("epsilon")
-	s.cosine = choose(in, "schedule", map[string]bool{"linear": false, "cosine": true})
+	s.cosine = in.choice("schedule", "linear", "cosine") == 1
 	s.steps = in.integer("steps", 1, 4096)
 }
 
@@ -293,7 +293,8 @@ func sampleVerb(in *request, out *reply) {
 
 func runVerb(in *request, out *reply) {
 	g := newGenerator(42, in.functions())
-	p := choose(in, "preset", presets)
+	names := []string{"seed", "classic"}
+	p := presets[names[in.choice("preset", names...)]]
 	p.steps, p.samples = in.integer("steps", 1, 4096), in.integer("samples", 0, 1000)
 	m := p.run(in.text(), g, func(line string) { out.line("print", line) })
 	out.checksum("parameters", m.parameters())
