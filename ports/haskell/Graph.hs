@@ -17,11 +17,11 @@ import Functions
 
 newtype Node = Node Int
 
--- | Nodes by number.
-type Row = UArray Int Int
+-- | Nodes listed by number, and the number of their mark: a node of its own that a walk has seen when it has seen them.
+data Row = Row !Int !(UArray Int Int)
 
 -- | How a number came about. A function of one node knows its slope there, the local gradient.
-data Operation = Leaf | Add !Int !Int | Mul !Int !Int | Function !Int !Double | Dot !Row !Row
+data Operation = Leaf | Mark | Add !Int !Int | Mul !Int !Int | Function !Int !Double | Dot !Row !Row
 
 type Doubles s = STUArray s Int Double
 
@@ -119,11 +119,11 @@ overNumber c a = functions >>= \kind -> times (powOf kind c (-1)) a
 total :: [Node] -> Build s Node
 total nodes = mapM (plus zero) (take 1 nodes) >>= \start -> foldM add (head start) (drop 1 nodes)
 
-row :: [Node] -> Row
-row nodes = listArray (0, length nodes - 1) [i | Node i <- nodes]
+row :: [Node] -> Build s Row
+row nodes = (\(Node mark) -> Row mark (listArray (0, length nodes - 1) [i | Node i <- nodes])) <$> push Mark 0
 
 nodesOf :: Row -> [Node]
-nodesOf = map Node . elems
+nodesOf (Row _ nodes) = map Node (elems nodes)
 
 -- | The sum of the products a_j * b_j. Its children are a_0, b_0, a_1, b_1, …
 dot :: Row -> Row -> Build s Node
@@ -134,7 +134,7 @@ dot a b = withArena products >>= push (Dot a b)
         at = unsafeRead values
 
 foldPairs :: Monad m => (a -> Int -> Int -> m a) -> a -> Row -> Row -> m a
-foldPairs f start !a !b = go start 0
+foldPairs f start (Row _ !a) (Row _ !b) = go start 0
   where
     go !result j
       | j == numElements a = pure result
@@ -162,11 +162,11 @@ backward (Node root) = withArena $ \arena@Arena {..} -> do
       differentiate node = do
         g <- unsafeRead gradients node
         unsafeRead operations node >>= \case
-          Leaf -> pure ()
           Add a b -> give a g >> give b g
           Mul a b -> exchange g a b
           Function a slope -> give a (slope * g)
           Dot a b -> foldPairs (const (exchange g)) () a b
+          _ -> pure ()
   unsafeWrite gradients root 1
   visit arena [] root >>= mapM_ differentiate
 
@@ -179,10 +179,13 @@ visit Arena {..} = enter
     open done node = do
       unsafeWrite seen node 1
       fmap (node :) $ unsafeRead operations node >>= \case
-        Leaf -> pure done
         Add a b -> both done a b
         Mul a b -> both done a b
         Function a _ -> enter done a
-        Dot a b -> foldPairs both done a b
+        Dot a@(Row i _) b@(Row j _) -> do
+          known <- (+) <$> unsafeRead seen i <*> unsafeRead seen j
+          unsafeWrite seen i 1 >> unsafeWrite seen j 1
+          if known == 2 then pure done else foldPairs both done a b
+        _ -> pure done
     both done a b = enter done a >>= (`enter` b)
     {-# INLINE both #-}

@@ -175,7 +175,8 @@ data Network s = Network
 newNetwork :: Math -> Config -> Model [[Double]] -> ST s (Network s)
 newNetwork math shape numbers = do
   nodes <- newGraph math
-  Network shape nodes <$> build nodes (mapM (fmap matrix . mapM (fmap row . mapM leaf)) numbers) <*> zeros <*> zeros
+  rows <- build nodes (mapM (mapM (mapM leaf)) numbers >>= mapM (fmap matrix . mapM row))
+  Network shape nodes rows <$> zeros <*> zeros
   where
     matrix rows' = listArray (0, length rows' - 1) rows'
     zeros = newArray (0, parameterCount shape - 1) 0
@@ -188,12 +189,13 @@ numbersOf Network {..} = build graph valuesAndGradients >>= \(ps, gs) ->
     first numbers = mapM (unsafeRead numbers) [0 .. parameterCount config - 1]
 
 linear :: Matrix -> [Node] -> Build s [Node]
-linear matrix x = let xs = row x in mapM (`dot` xs) (elems matrix)
+linear matrix x = row x >>= \xs -> mapM (`dot` xs) (elems matrix)
 
 -- | The vector over its root mean square (Zhang and Sennrich, 2019).
 rmsnorm :: [Node] -> Build s [Node]
 rmsnorm x = do
-  scale <- dot (row x) (row x) >>= overNumber (fromIntegral (length x)) >>= plus 0.00001 >>= power (-0.5)
+  xs <- row x
+  scale <- dot xs xs >>= overNumber (fromIntegral (length x)) >>= plus 0.00001 >>= power (-0.5)
   mapM (`mul` scale) x
 
 -- | Shifted by the greatest logit, a constant, so that no exponential is too large.
@@ -230,9 +232,9 @@ gpt watch shape model caches t token = do
       let noted called = seen ("layer" ++ show i ++ "." ++ called)
       norm <- rmsnorm x >>= noted "attn_norm"
       q <- linear attnWq norm >>= noted "q"
-      k <- linear attnWk norm >>= noted "k"
+      k <- linear attnWk norm >>= noted "k" >>= mapM row . perHead
       v <- linear attnWv norm >>= noted "v"
-      let cache = Map.insert t (zip (map row (perHead k)) (perHead v)) before
+      let cache = Map.insert t (zip k (perHead v)) before
           attended = transpose (map (cache Map.!) (attention shape ! t))
       mixed <- forM (zip3 [0 :: Int ..] (perHead q) attended) $ \(h, query, cached) ->
         attend (\called -> noted ("head" ++ show h ++ "." ++ called)) query cached
@@ -245,9 +247,10 @@ gpt watch shape model caches t token = do
 -- | One head's query meets keys and values.
 attend :: (String -> [Node] -> Build s [Node]) -> [Node] -> [(Row, [Node])] -> Build s [Node]
 attend noted query cached = do
+  q <- row query
   size <- (\math -> powOf math (fromIntegral (length query)) 0.5) <$> functions
-  weights <- mapM (dot (row query) . fst >=> overNumber size) cached >>= noted "scores" >>= softmax >>= noted "weights"
-  mapM (dot (row weights) . row) (transpose (map snd cached)) >>= noted "mixed"
+  weights <- mapM (dot q . fst >=> overNumber size) cached >>= noted "scores" >>= softmax >>= noted "weights" >>= row
+  mapM (row >=> dot weights) (transpose (map snd cached)) >>= noted "mixed"
 
 chunksOf :: Int -> [a] -> [[a]]
 chunksOf _ [] = []
