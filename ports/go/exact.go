@@ -1,8 +1,8 @@
 package main
 
 // Correctly rounded exp, log, sin, cos and pow (reference/EXACT.md). For what a step of training needs there is a quick
-// phase, in pairs of doubles, which decides unless its error could matter; the accurate phase, in big.Float, then always
-// does. Go may fuse x*y + z into one rounding: the conversion float64(x*y) forbids it.
+// phase, in pairs of doubles, which decides unless its error could matter; the accurate phase, in big.Float, then
+// always does. Go may fuse x*y + z into one rounding: the conversion float64(x*y) forbids it.
 
 import (
 	"math"
@@ -18,6 +18,9 @@ var (
 	exactMath  = &functions{exp, log, sin, cos, pow}
 	nativeMath = &functions{math.Exp, math.Log, math.Sin, math.Cos, math.Pow}
 )
+
+func sin(x float64) float64 { return sine(x, 0) }
+func cos(x float64) float64 { return sine(x, 1) }
 
 func exp(x float64) float64 {
 	if x != x {
@@ -35,19 +38,10 @@ func log(x float64) float64 {
 	return round(quickLog(x), 0, 0x1p-68, func() *big.Float { return bigLog(x) })
 }
 
-func sin(x float64) float64 {
-	if x == 0 {
-		return x
-	}
-	return sine(x, 0)
-}
-
-func cos(x float64) float64 { return sine(x, 1) }
-
 // sine is sin(x + quarters pi/2) for |x| <= 8, which is sin(r) or -sin(r) for an r within pi/2 of 0.
 func sine(x, quarters float64) float64 {
-	if !(math.Abs(x) <= 8) {
-		return math.NaN()
+	if x != x || x == 0 && quarters == 0 {
+		return x // for sin(0), with its sign
 	}
 	halfTurns := math.RoundToEven(x/math.Pi + quarters/2)
 	r := newFloat(quarters - 2*halfTurns)
@@ -109,8 +103,8 @@ func (a pair) times(b pair) pair {
 }
 
 // quickExp is e^x = y * 2^k. With r = (x - k ln 2)/2^7, below 2^-8.5, y is the seventh square of e^r, which is 1 + r +
-// r^2/2 and a tail below 2^-28, for which a plain double does: so the error of y is below 2^-70. ln 2 comes in parts: an
-// integer of eleven bits times the first or the second has no error.
+// r^2/2 and a tail below 2^-28, for which a plain double does: so the error of y is below 2^-70. ln 2 comes in parts:
+// an integer of eleven bits times the first or the second has no error.
 func quickExp(x pair) (y pair, k int) {
 	turns := math.RoundToEven(x.hi / math.Ln2)
 	r := exactSum(x.hi, -float64(turns*0x1.62e42fefa38p-1)).plus(pair{x.lo, 0})
@@ -125,16 +119,11 @@ func quickExp(x pair) (y pair, k int) {
 	return y, int(turns)
 }
 
-// estimateLog is good to 2^-42. The library's own logarithm is not, of subnormal numbers on some processors.
-func estimateLog(x float64) float64 {
-	fraction, exponent := math.Frexp(x)
-	return math.Log(fraction) + float64(float64(exponent)*math.Ln2)
-}
-
-// quickLog adds to the estimate y what it lacks: log x = y + log(x e^-y).
+// quickLog adds to an estimate y what it lacks: log x = y + log(x e^-y). The library's logarithm of a subnormal number
+// would be no estimate on some processors.
 func quickLog(x float64) pair {
-	estimate := estimateLog(x)
 	fraction, exponent := math.Frexp(x)
+	estimate := math.Log(fraction) + float64(float64(exponent)*math.Ln2)
 	power, k := quickExp(pair{-estimate, 0})
 	power = power.times(pair{math.Ldexp(fraction, exponent+k), 0})
 	t := (power.hi - 1) + power.lo
@@ -174,7 +163,7 @@ func bigExp(x *big.Float) *big.Float {
 
 // bigLog is y + log(1 - s) for x = e^y (1 - s).
 func bigLog(x float64) *big.Float {
-	y := newFloat(estimateLog(x))
+	y := newFloat(quickLog(x).hi)
 	s := bigExp(new(big.Float).Neg(y))
 	s.Sub(newFloat(1), s.Mul(s, newFloat(x)))
 	return y.Sub(y, series(s, s, func(n int64) (p, q int64) { return n, n + 1 }))

@@ -6,32 +6,28 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
 	"unicode/utf8"
 )
 
 func main() {
-	problem := attempt(func() {
-		if arguments := os.Args[1:]; len(arguments) == 0 {
-			serve()
-		} else {
-			run(arguments)
-		}
-	})
-	if problem != "" {
+	work := serve
+	if len(os.Args) > 1 {
+		work = runForPeople
+	}
+	if problem := attempt(work); problem != "" {
 		fmt.Fprintln(os.Stderr, "microgpt:", problem)
 		os.Exit(1)
 	}
 }
 
-func run(arguments []string) {
-	p, known := presets[append(arguments, "seed")[1]]
-	ensure(arguments[0] == "run" && len(arguments) <= 2 && known, "usage: microgpt [run [seed|classic] < names.txt]")
+func runForPeople() {
+	p, known := presets[append(os.Args, "seed")[2]]
+	ensure(os.Args[1] == "run" && len(os.Args) <= 3 && known, "usage: microgpt [run [seed|classic] < names.txt]")
 	text, err := io.ReadAll(os.Stdin)
 	ensure(err == nil && utf8.Valid(text), "standard input is not text in UTF-8")
-	p.run(strings.Split(string(text), "\n"), 20, newGenerator(42, exactMath), func(format string, values ...any) {
-		fmt.Printf(format+"\n", values...) // at once, so that people see each step
-	})
+	p.run(strings.Split(string(text), "\n"), newGenerator(42, exactMath), func(line string) { fmt.Println(line) })
 }
 
 // refusal is why something cannot be done. Whatever finds one panics, and attempt recovers.
@@ -53,16 +49,25 @@ func attempt(do func()) (problem refusal) {
 	return ""
 }
 
+var header = regexp.MustCompile(`^([!-~]+) ([A-Za-z0-9._-]{1,64})$`)
+
 // serve answers requests until the input ends.
 func serve() {
-	reader := bufio.NewReader(os.Stdin)
-	for {
-		in, complete := readRequest(reader)
-		if !complete && len(in) == 0 {
-			return
-		}
+	input := bufio.NewReader(os.Stdin)
+	for in := readRequest(input); len(in) > 0; in = readRequest(input) {
 		id, out := "-", &reply{}
-		if problem := attempt(func() { answer(in, complete, &id, out) }); problem != "" {
+		problem := attempt(func() {
+			words := header.FindStringSubmatch(in[0])
+			ensure(words != nil, "a request begins with a verb and an id of 1 to 64 letters digits . _ -")
+			id = words[2]
+			ensure(in[len(in)-1] == "end", "the input ended before the line end")
+			verb, known := verbs[words[1]]
+			ensure(known, "unsupported")
+			in = in[1:]
+			verb(&in, out)
+			in.take("end", 0, 0)
+		})
+		if problem != "" {
 			fmt.Printf("error %s %s\nend\n", id, problem)
 		} else {
 			fmt.Printf("ok %s\n%send\n", id, out)
@@ -70,13 +75,16 @@ func serve() {
 	}
 }
 
-func answer(in request, complete bool, id *string, out *reply) {
-	words := header.FindStringSubmatch(in.next())
-	ensure(words != nil, "a request begins with a verb and an id of 1 to 64 letters digits . _ -")
-	*id = words[2]
-	verb, known := verbs[words[1]]
-	ensure(complete, "the input ended before the line end")
-	ensure(known, "unsupported")
-	verb(&in, out)
-	in.take("end", 0, 0)
+// list has n elements.
+func list[T any](n int, element func(i int) T) []T {
+	items := make([]T, n)
+	for i := range items {
+		items[i] = element(i)
+	}
+	return items
+}
+
+// convert has what each item becomes.
+func convert[A, B any](items []A, one func(item A) B) []B {
+	return list(len(items), func(i int) B { return one(items[i]) })
 }

@@ -86,13 +86,7 @@ func shuffle[T any](g *generator, items []T) {
 }
 
 // upTo has the numbers from 0 to n-1.
-func upTo(n int) []int {
-	numbers := make([]int, n)
-	for i := range numbers {
-		numbers[i] = i
-	}
-	return numbers
-}
+func upTo(n int) []int { return list(n, func(i int) int { return i }) }
 
 // choice is an index into the weights, each as likely as its weight says.
 func (g *generator) choice(weights []float64) int {
@@ -128,25 +122,18 @@ func newDataset(lines []string) (d dataset) {
 }
 
 func (d *dataset) encode(document string) []int {
-	tokens := []int{d.bos}
-	for _, character := range document {
-		token, _ := slices.BinarySearch(d.characters, character)
-		tokens = append(tokens, token)
-	}
-	return append(tokens, d.bos)
+	tokens := convert([]rune(document), func(character rune) int { return slices.Index(d.characters, character) })
+	return slices.Concat([]int{d.bos}, tokens, []int{d.bos})
 }
 
 // settings are the shape of a model and how it is trained.
 type settings struct {
 	layers, heads, embedding, block, vocabulary int
-
-	squaredRelu bool
-	attention   [][]int // the positions to which each position attends
-
-	learningRate, beta1, beta2, epsilon float64
-
-	cosine bool // the schedule; else it is linear
-	steps  int
+	squaredRelu                                 bool
+	attention                                   [][]int // the positions to which each position attends
+	learningRate, beta1, beta2, epsilon         float64
+	cosine                                      bool // the schedule; else it is linear
+	steps                                       int
 }
 
 type shape struct {
@@ -159,11 +146,10 @@ func (s *settings) shapes() []shape {
 	e := s.embedding
 	shapes := []shape{{"wte", s.vocabulary, e}, {"wpe", s.block, e}, {"lm_head", s.vocabulary, e}}
 	for i := range s.layers {
-		for _, name := range []string{"attn_wq", "attn_wk", "attn_wv", "attn_wo"} {
-			shapes = append(shapes, shape{fmt.Sprintf("layer%d.%s", i, name), e, e})
+		layer := []shape{{"attn_wq", e, e}, {"attn_wk", e, e}, {"attn_wv", e, e}, {"attn_wo", e, e}}
+		for _, w := range append(layer, shape{"mlp_fc1", 4 * e, e}, shape{"mlp_fc2", e, 4 * e}) {
+			shapes = append(shapes, shape{fmt.Sprintf("layer%d.%s", i, w.name), w.rows, w.columns})
 		}
-		fc1, fc2 := fmt.Sprintf("layer%d.mlp_fc1", i), fmt.Sprintf("layer%d.mlp_fc2", i)
-		shapes = append(shapes, shape{fc1, 4 * e, e}, shape{fc2, e, 4 * e})
 	}
 	return shapes
 }
@@ -178,28 +164,19 @@ type model struct {
 	matrices     []matrix   // in the order of shapes
 	keys, values [][]vector // of each layer, and of each position so far
 	m, v         []float64  // Adam's moments
-	record       func(at place, name string, v vector)
+	record       func(name string, v vector, at ...int)
 }
-
-// place is where in the model an intermediate result belongs.
-type place struct{ position, layer, head int }
-
-const none = -1 // the layer or head of what has none
 
 func newModel(s settings, f *functions, parameters []float64) *model {
 	n := len(parameters)
 	m := &model{graph: newGraph(f), settings: s, m: make([]float64, n), v: make([]float64, n)}
 	for _, s := range s.shapes() {
-		rows := make(matrix, s.rows)
-		for i := range rows {
-			for _, x := range parameters[:s.columns] {
-				rows[i] = append(rows[i], m.leaf(x))
-			}
-			parameters = parameters[s.columns:]
-		}
-		m.matrices = append(m.matrices, rows)
+		m.matrices = append(m.matrices, list(s.rows, func(i int) vector {
+			return convert(parameters[i*s.columns:(i+1)*s.columns], m.leaf)
+		}))
+		parameters = parameters[s.rows*s.columns:]
 	}
-	m.size = len(m.nodes)
+	m.size = len(m.data)
 	return m
 }
 
@@ -212,26 +189,27 @@ func (m *model) begin() {
 	m.keys, m.values = make([][]vector, m.layers), make([][]vector, m.layers)
 }
 
-func (m *model) note(at place, name string, v vector) vector {
+// note tells what it passes on to whoever records: its name, and at which position, layer and head it is.
+func (m *model) note(name string, v vector, at ...int) vector {
 	if m.record != nil {
-		m.record(at, name, v)
+		m.record(name, v, slices.Clone(at)...)
 	}
 	return v
 }
 
 func (m *model) plus(a, b vector) vector {
-	return m.vector(len(a), func(i int) value { return m.add(a[i], b[i]) })
+	return list(len(a), func(i int) value { return m.add(a[i], b[i]) })
 }
 
 func (m *model) linear(x vector, w matrix) vector {
-	return m.vector(len(w), func(i int) value { return m.dot(w[i], x) })
+	return convert(w, func(row vector) value { return m.dot(row, x) })
 }
 
 // rmsnorm is x over its root mean square (Zhang and Sennrich, 2019).
 func (m *model) rmsnorm(x vector) vector {
 	meanSquare := m.mulNumber(m.dot(x, x), m.math.pow(float64(len(x)), -1))
 	scale := m.pow(m.addNumber(meanSquare, 1e-5), -0.5)
-	return m.vector(len(x), func(i int) value { return m.mul(x[i], scale) })
+	return convert(x, func(a value) value { return m.mul(a, scale) })
 }
 
 func (m *model) softmax(x vector) vector {
@@ -242,88 +220,74 @@ func (m *model) softmax(x vector) vector {
 		}
 	}
 	shift := m.leaf(-top)
-	exps := m.vector(len(x), func(i int) value { return m.exp(m.add(x[i], shift)) })
-	total := m.sum(exps)
+	exps := convert(x, func(a value) value { return m.exp(m.add(a, shift)) })
+	total := m.sum(exps...)
 	// Each quotient has a power of its own, but they are all the same number.
 	inverse, slope := m.math.pow(m.data[total], -1), m.leaf(-m.math.pow(m.data[total], -2))
-	return m.vector(len(x), func(i int) value { return m.mul(exps[i], m.pair(total, slope, inverse)) })
+	return convert(exps, func(a value) value { return m.mul(a, m.node(inverse, total, slope)) })
 }
 
-func (m *model) activate(x vector) vector {
-	return m.vector(len(x), func(i int) value {
-		if m.squaredRelu {
-			return m.pow(m.relu(x[i]), 2)
-		}
-		return m.relu(x[i])
-	})
+func (m *model) activate(a value) value {
+	if m.squaredRelu {
+		return m.pow(m.relu(a), 2)
+	}
+	return m.relu(a)
 }
 
-// attend has the results of all heads for the query q, side by side.
-func (m *model) attend(at place, q vector) vector {
-	keys, values, positions := m.keys[at.layer], m.values[at.layer], m.attention[at.position]
+// attend has the results of all heads for the query q at position t of a layer, side by side.
+func (m *model) attend(q vector, t, layer int) (result vector) {
+	keys, values, positions := m.keys[layer], m.values[layer], m.attention[t]
 	size := m.embedding / m.heads
 	factor := m.math.pow(m.math.pow(float64(size), 0.5), -1)
-	result := m.vector(len(q), func(int) value { return one })
-	for at.head = range m.heads {
-		from, to := at.head*size, (at.head+1)*size
-		scores := m.vector(len(positions), func(i int) value {
-			return m.mulNumber(m.dot(q[from:to], keys[positions[i]][from:to]), factor)
+	for head := range m.heads {
+		from, to := head*size, (head+1)*size
+		scores := convert(positions, func(s int) value {
+			return m.mulNumber(m.dot(q[from:to], keys[s][from:to]), factor)
 		})
-		weights := m.softmax(m.note(at, "scores", scores))
-		m.note(at, "weights", weights)
-		for j := from; j < to; j++ {
-			column := m.vector(len(positions), func(i int) value { return values[positions[i]][j] })
-			result[j] = m.dot(weights, column)
-		}
-		m.note(at, "mixed", result[from:to])
+		weights := m.note("weights", m.softmax(m.note("scores", scores, t, layer, head)), t, layer, head)
+		mixed := list(size, func(j int) value {
+			return m.dot(weights, convert(positions, func(s int) value { return values[s][from+j] }))
+		})
+		result = append(result, m.note("mixed", mixed, t, layer, head)...)
 	}
 	return result
 }
 
 // logits are for what follows the token at position t. The positions before must have been computed.
 func (m *model) logits(token, t int) vector {
-	at := place{t, none, none}
 	wte, wpe, lmHead := m.matrices[0], m.matrices[1], m.matrices[2]
-	x := m.note(at, "embedded", m.plus(wte[token], wpe[t]))
-	x = m.note(at, "normed", m.rmsnorm(x))
+	x := m.note("normed", m.rmsnorm(m.note("embedded", m.plus(wte[token], wpe[t]), t)), t)
 	for i := range m.layers {
-		at.layer = i
 		w := m.matrices[3+6*i:]
 		wq, wk, wv, wo, fc1, fc2 := w[0], w[1], w[2], w[3], w[4], w[5]
 
-		norm := m.note(at, "attn_norm", m.rmsnorm(x))
-		q := m.note(at, "q", m.linear(norm, wq))
-		m.keys[i] = append(m.keys[i], m.note(at, "k", m.linear(norm, wk)))
-		m.values[i] = append(m.values[i], m.note(at, "v", m.linear(norm, wv)))
-		out := m.note(at, "attn_out", m.linear(m.attend(at, q), wo))
-		x = m.note(at, "attn_residual", m.plus(out, x))
+		norm := m.note("attn_norm", m.rmsnorm(x), t, i)
+		q := m.note("q", m.linear(norm, wq), t, i)
+		m.keys[i] = append(m.keys[i], m.note("k", m.linear(norm, wk), t, i))
+		m.values[i] = append(m.values[i], m.note("v", m.linear(norm, wv), t, i))
+		out := m.note("attn_out", m.linear(m.attend(q, t, i), wo), t, i)
+		x = m.note("attn_residual", m.plus(out, x), t, i)
 
-		hidden := m.note(at, "hidden", m.linear(m.note(at, "mlp_norm", m.rmsnorm(x)), fc1))
-		out = m.note(at, "mlp_out", m.linear(m.note(at, "activated", m.activate(hidden)), fc2))
-		x = m.note(at, "mlp_residual", m.plus(out, x))
+		hidden := m.note("hidden", m.linear(m.note("mlp_norm", m.rmsnorm(x), t, i), fc1), t, i)
+		out = m.note("mlp_out", m.linear(m.note("activated", convert(hidden, m.activate), t, i), fc2), t, i)
+		x = m.note("mlp_residual", m.plus(out, x), t, i)
 	}
-	at.layer = none
-	return m.note(at, "logits", m.linear(x, lmHead))
+	return m.note("logits", m.linear(x, lmHead), t)
 }
 
 // loss is the mean over a document's positions of -log p(next token).
 func (m *model) loss(tokens []int) value {
 	m.begin()
 	n := min(m.block, len(tokens)-1)
-	losses := m.vector(n, func(t int) value {
-		at := place{t, none, none}
-		probabilities := m.note(at, "probabilities", m.softmax(m.logits(tokens[t], t)))
-		return m.note(at, "loss", m.list(m.neg(m.log(probabilities[tokens[t+1]]))))[0]
+	losses := list(n, func(t int) value {
+		probabilities := m.note("probabilities", m.softmax(m.logits(tokens[t], t)), t)
+		return m.note("loss", vector{m.neg(m.log(probabilities[tokens[t+1]]))}, t)[0]
 	})
-	return m.mulNumber(m.sum(losses), 1/float64(n))
+	return m.mulNumber(m.sum(losses...), 1/float64(n))
 }
 
 func (m *model) numbers(v vector) []float64 {
-	numbers := make([]float64, len(v))
-	for i, a := range v {
-		numbers[i] = m.data[a]
-	}
-	return numbers
+	return convert(v, func(a value) float64 { return m.data[a] })
 }
 
 // sample draws tokens until BOS or the end of the block, and tells of each.
@@ -331,8 +295,7 @@ func (m *model) sample(temperature float64, g *generator, drawn func(probabiliti
 	m.begin()
 	bos, factor := m.vocabulary-1, m.math.pow(temperature, -1)
 	for t, token := 0, bos; t < m.block && (t == 0 || token != bos); t++ {
-		logits := m.logits(token, t)
-		cooled := m.vector(len(logits), func(i int) value { return m.mulNumber(logits[i], factor) })
+		cooled := convert(m.logits(token, t), func(a value) value { return m.mulNumber(a, factor) })
 		probabilities := m.numbers(m.softmax(cooled))
 		token = g.choice(probabilities)
 		drawn(probabilities, token)
@@ -368,49 +331,46 @@ func (m *model) train(step int, tokens []int) float64 {
 type preset struct {
 	settings
 	sigma, outputSigma float64
+	samples            int
 }
 
 var presets = map[string]preset{
-	"seed":    {settings{1, 4, 16, 8, 0, true, nil, 0.01, 0.9, 0.95, 1e-8, true, 500}, 0.02, 0},
-	"classic": {settings{1, 4, 16, 16, 0, false, nil, 0.01, 0.85, 0.99, 1e-8, false, 1000}, 0.08, 0.08},
+	"seed":    {settings{1, 4, 16, 8, 0, true, nil, 0.01, 0.9, 0.95, 1e-8, true, 500}, 0.02, 0, 20},
+	"classic": {settings{1, 4, 16, 16, 0, false, nil, 0.01, 0.85, 0.99, 1e-8, false, 1000}, 0.08, 0.08, 20},
 }
 
 // run trains and samples with one stream of random numbers, and prints line by line.
-func (p preset) run(lines []string, samples int, g *generator, printf func(format string, values ...any)) *model {
+func (p preset) run(lines []string, g *generator, print func(line string)) *model {
 	d := newDataset(lines)
 	shuffle(g, d.documents)
 	p.vocabulary = d.bos + 1
-	for t := range p.block {
-		p.attention = append(p.attention, upTo(t+1))
-	}
+	p.attention = list(p.block, func(t int) []int { return upTo(t + 1) })
 	var parameters []float64
 	for _, s := range p.shapes() {
 		sigma := p.sigma
 		if strings.HasSuffix(s.name, "attn_wo") || strings.HasSuffix(s.name, "mlp_fc2") {
 			sigma = p.outputSigma
 		}
-		for range s.rows * s.columns {
-			parameters = append(parameters, g.gauss(sigma))
-		}
+		parameters = append(parameters, list(s.rows*s.columns, func(int) float64 { return g.gauss(sigma) })...)
 	}
 	m := newModel(p.settings, g.math, parameters)
-	printf("num docs: %d", len(d.documents))
-	printf("vocab size: %d", p.vocabulary)
-	printf("num params: %d", len(parameters))
+	print(fmt.Sprint("num docs: ", len(d.documents)))
+	print(fmt.Sprint("vocab size: ", p.vocabulary))
+	print(fmt.Sprint("num params: ", len(parameters)))
 	for step := range p.steps {
 		loss := m.train(step, d.encode(d.documents[step%len(d.documents)]))
-		printf("step %4d / %4d | loss %s", step+1, p.steps, decimals(loss))
+		print(fmt.Sprintf("step %4d / %4d | loss %s", step+1, p.steps, decimals(loss)))
 	}
-	printf("")
-	printf("--- inference (new, hallucinated names) ---")
-	for i := range samples {
-		var text []rune
+	print("")
+	print("--- inference (new, hallucinated names) ---")
+	for i := range p.samples {
+		text := fmt.Sprintf("sample %2d: ", i+1)
 		m.sample(0.5, g, func(_ []float64, token int) {
 			if token != d.bos {
-				text = append(text, d.characters[token])
+				text += string(d.characters[token])
 			}
 		})
-		printf("sample %2d: %s", i+1, string(text))
+		print(text)
 	}
 	return m
 }

@@ -7,7 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
-	"regexp"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,68 +18,74 @@ const (
 	anyNumber = lineLimit // of values
 )
 
-var header = regexp.MustCompile(`^([!-~]+) ([A-Za-z0-9._-]{1,64})$`)
-
-// request has the lines that have not been taken yet, but for the last, which is `end`.
+// request has the lines that have not been taken yet. The last is "end", which no verb takes.
 type request []string
 
-// readRequest also tells whether it found the end. A line that is too long becomes an empty one: neither is allowed.
-func readRequest(input *bufio.Reader) (in request, complete bool) {
+// readRequest ends early if the input does. A line that is too long becomes an empty one: neither is allowed.
+func readRequest(input *bufio.Reader) (in request) {
 	for {
 		line, err := input.ReadString('\n')
-		if line = strings.TrimSuffix(line, "\n"); line == "end" || err != nil && line == "" {
-			return in, line == "end"
+		if err != nil && line == "" {
+			return in
 		}
-		if len(line) > lineLimit {
+		if line = strings.TrimSuffix(line, "\n"); len(line) > lineLimit {
 			line = ""
 		}
-		in = append(in, line)
+		if in = append(in, line); line == "end" {
+			return in
+		}
 	}
 }
 
 func (in request) key() string {
-	key, _, _ := strings.Cut(append(in, "end")[0], " ")
+	key, _, _ := strings.Cut(in[0], " ")
 	return key
 }
 
-func (in *request) next() (line string) {
-	line = append(*in, "end")[0]
-	*in = (*in)[min(1, len(*in)):]
-	return line
+func (in *request) line() (key string, values []string) {
+	words := strings.Split((*in)[0], " ")
+	*in = (*in)[1:]
+	return words[0], words[1:]
 }
 
 // take takes a line with this key and so many values.
 func (in *request) take(key string, least, most int) []string {
-	found, words := in.line()
+	found, values := in.line()
 	ensure(found == key, "expected %s and not %+.30q", key, found)
-	ensure(least <= len(words) && len(words) <= most, "%s takes %d to %d values and not %d", key, least, most, len(words))
-	return words
-}
-
-func (in *request) line() (key string, words []string) {
-	words = strings.Split(in.next(), " ")
-	return words[0], words[1:]
-}
-
-// each takes all lines up to the end, of which there is one at least.
-func (in *request) each(take func(key string, words []string)) {
-	for more := true; more; more = in.key() != "end" {
-		take(in.line())
-	}
-}
-
-// only is these values if they are so many.
-func only[T any](values []T, count int) []T {
-	ensure(len(values) == count, "expected %d values and not %d", count, len(values))
+	ensure(least <= len(values) && len(values) <= most, "%s takes other values than these %d", key, len(values))
 	return values
 }
 
-func parse[T any](words []string, one func(word string) T) []T {
-	all := make([]T, len(words))
-	for i, word := range words {
-		all[i] = one(word)
+// call takes a line that calls the function of its key. The function's type tells which values belong there: doubles,
+// integers and, by number, values made before. It returns what the function does.
+func (in *request) call(functions map[string]any, made vector) (key string, result any) {
+	key, words := in.line()
+	function, known := functions[key]
+	ensure(known, "there is no %+.30q here", key)
+	f := reflect.ValueOf(function)
+	last, variadic := f.Type().NumIn()-1, f.Type().IsVariadic()
+	ensure(len(words)-1 == last || len(words) > last && variadic, "%s takes other values than these %d", key, len(words))
+	return key, f.Call(list(len(words), func(i int) reflect.Value {
+		parameter := f.Type().In(min(i, last))
+		if variadic && i >= last {
+			parameter = parameter.Elem()
+		}
+		switch parameter.Kind() {
+		case reflect.Float64:
+			return reflect.ValueOf(parseDouble(words[i]))
+		case reflect.Int:
+			return reflect.ValueOf(parseInteger(words[i], 0, 10000))
+		default:
+			return reflect.ValueOf(made[parseInteger(words[i], 0, len(made)-1)])
+		}
+	}))[0].Interface()
+}
+
+// calls answers each line with what the function of its key makes of it.
+func (in *request) calls(out *reply, functions map[string]any) {
+	for more := true; more; more = in.key() != "end" {
+		out.line(in.call(functions, nil))
 	}
-	return all
 }
 
 func parseDouble(word string) float64 {
@@ -96,7 +102,7 @@ func parseInteger(word string, low, high int) int {
 }
 
 func parseIntegers(words []string, low, high int) []int {
-	return parse(words, func(word string) int { return parseInteger(word, low, high) })
+	return convert(words, func(word string) int { return parseInteger(word, low, high) })
 }
 
 func (in *request) double(key string) float64 { return parseDouble(in.take(key, 1, 1)[0]) }
@@ -107,41 +113,44 @@ func (in *request) integer(key string, low, high int) int {
 
 func (in *request) increasing(key string, least, low, high int) []int {
 	numbers := parseIntegers(in.take(key, least, anyNumber), low, high)
-	for i := range len(numbers) - 1 {
-		ensure(numbers[i] < numbers[i+1], "the values of %s increase", key)
-	}
+	ensure(slices.IsSorted(numbers) && len(slices.Compact(slices.Clone(numbers))) == len(numbers), "%s increases", key)
 	return numbers
 }
 
-// choice is whether the word is the second of two.
-func (in *request) choice(key, first, second string) bool {
-	word := in.take(key, 1, 1)[0]
-	ensure(word == first || word == second, "%s is %s or %s and not %+.30q", key, first, second, word)
-	return word == second
-}
-
-func (in *request) functions() *functions {
-	if in.choice("math", "exact", "native") {
-		return nativeMath
-	}
-	return exactMath
+// choice is the number of a word among these.
+func (in *request) choice(key string, words ...string) int {
+	i := slices.Index(words, in.take(key, 1, 1)[0])
+	ensure(i >= 0, "%s is one of %v", key, words)
+	return i
 }
 
 func (in *request) tensor(name string, rows, columns int) (numbers []float64) {
-	expected := fmt.Sprintf("tensor %s %d %d", name, rows, columns)
-	ensure(in.next() == expected, "expected %s", expected)
+	expected := fmt.Sprintf("[%s %d %d]", name, rows, columns)
+	ensure(fmt.Sprint(in.take("tensor", 3, 3)) == expected, "expected the tensor %s", expected)
 	for range rows {
-		numbers = append(numbers, parse(in.take("row", columns, columns), parseDouble)...)
+		numbers = append(numbers, convert(in.take("row", columns, columns), parseDouble)...)
 	}
 	return numbers
 }
 
 type reply struct{ bytes.Buffer }
 
-// line writes words, and lists without their brackets.
-func (out *reply) line(key string, values ...any) {
-	text := strings.NewReplacer("[", "", "]", "").Replace(fmt.Sprintln(values...))
-	fmt.Fprintln(out, strings.TrimSpace(key+" "+text))
+type verbatim string
+
+// line writes doubles by their bits, text by its code points, and lists without their brackets.
+func (out *reply) line(key string, value any) {
+	format := " %d"
+	switch found := value.(type) {
+	case float64:
+		format, value = " %016x", pattern(found)
+	case []float64:
+		format, value = " %016x", convert(found, pattern)
+	case string:
+		value = []rune(found)
+	case verbatim:
+		format = " %s"
+	}
+	fmt.Fprintln(out, strings.TrimSpace(key+strings.NewReplacer("[", "", "]", "").Replace(fmt.Sprintf(format, value))))
 }
 
 // pattern is the bits of x. All NaNs are written alike.
@@ -152,26 +161,18 @@ func pattern(x float64) uint64 {
 	return math.Float64bits(x)
 }
 
-func (out *reply) doubles(key string, numbers ...float64) {
-	out.WriteString(key)
-	for _, x := range numbers {
-		fmt.Fprintf(out, " %016x", pattern(x))
-	}
-	out.WriteByte('\n')
-}
-
 func (out *reply) tensor(name string, columns int, numbers []float64) {
-	out.line("tensor", name, len(numbers)/columns, columns)
+	fmt.Fprintln(out, "tensor", name, len(numbers)/columns, columns)
 	for row := range slices.Chunk(numbers, columns) {
-		out.doubles("row", row...)
+		out.line("row", row)
 	}
 }
 
 func (out *reply) checksum(key string, numbers []float64) {
 	const modulus = 4294967291
 	a, b := uint64(1), uint64(0)
-	for _, x := range numbers {
-		for _, half := range [2]uint64{pattern(x) >> 32, pattern(x) & 0xffffffff} {
+	for _, bits := range convert(numbers, pattern) {
+		for _, half := range [2]uint64{bits >> 32, bits & 0xffffffff} {
 			a = (a + half) % modulus
 			b = (b + a) % modulus
 		}

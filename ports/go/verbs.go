@@ -9,36 +9,36 @@ import (
 )
 
 var verbs = map[string]func(in *request, out *reply){
-	"hello": helloVerb, "arith": arithVerb, "math": mathVerb, "random": randomVerb, "tokens": tokensVerb,
-	"graph": graphVerb, "forward": forwardVerb, "backward": backwardVerb, "adam": adamVerb, "train": trainVerb,
-	"sample": sampleVerb, "run": runVerb,
+	"hello": func(_ *request, out *reply) { out.WriteString(hello) },
+	"arith": arithVerb, "math": mathVerb, "random": randomVerb, "tokens": tokensVerb, "graph": graphVerb,
+	"forward": forwardVerb, "backward": backwardVerb, "adam": adamVerb, "train": trainVerb, "sample": sampleVerb,
+	"run": runVerb,
 }
 
-func helloVerb(in *request, out *reply) {
-	out.WriteString(`name go
+const hello = `name go
 protocol 1
 verbs hello arith math random tokens graph forward backward adam train sample run
 math exact native
-`)
-}
+`
 
 func arithVerb(in *request, out *reply) {
-	calculate(in, out, map[string]any{
+	in.calls(out, map[string]any{
 		"add":    func(x, y float64) float64 { return x + y },
 		"sub":    func(x, y float64) float64 { return x - y },
 		"mul":    func(x, y float64) float64 { return x * y },
 		"div":    func(x, y float64) float64 { return x / y },
 		"sqrt":   math.Sqrt,
 		"muladd": func(x, y, z float64) float64 { return float64(x*y) + z },
-		"sum": func(x []float64) (sum float64) {
+		"sum": func(x ...float64) (sum float64) {
 			for _, term := range x {
 				sum += term
 			}
 			return sum
 		},
-		"dot": func(x []float64) (sum float64) {
-			for factors := range slices.Chunk(x, 2) {
-				sum += float64(only(factors, 2)[0] * factors[1])
+		"dot": func(x ...float64) (sum float64) {
+			ensure(len(x)%2 == 0, "dot takes pairs")
+			for i := 0; i < len(x); i += 2 {
+				sum += float64(x[i] * x[i+1])
 			}
 			return sum
 		},
@@ -50,7 +50,7 @@ func arithVerb(in *request, out *reply) {
 
 func mathVerb(in *request, out *reply) {
 	f := in.functions()
-	calculate(in, out, map[string]any{
+	in.calls(out, map[string]any{
 		"exp": f.exp,
 		"log": f.log,
 		"sin": func(x float64) float64 { return f.sin(inDomain(x, !(math.Abs(x) > 8))) },
@@ -59,26 +59,10 @@ func mathVerb(in *request, out *reply) {
 	})
 }
 
-// calculate answers each line with what the function of that key makes of its numbers.
-func calculate(in *request, out *reply, functions map[string]any) {
-	in.each(func(key string, words []string) {
-		x := parse(words, parseDouble)
-		switch f := functions[key].(type) {
-		case func(x float64) string:
-			out.line(key, []rune(f(only(x, 1)[0])))
-		case func(x float64) float64:
-			out.doubles(key, f(only(x, 1)[0]))
-		case func(x, y float64) float64:
-			out.doubles(key, f(only(x, 2)[0], x[1]))
-		case func(x, y, z float64) float64:
-			out.doubles(key, f(only(x, 3)[0], x[1], x[2]))
-		case func(x []float64) float64:
-			out.doubles(key, f(only(x, max(1, len(x)))))
-		default:
-			ensure(false, "there is no function %+.30q", key)
-		}
-	})
+func (in *request) functions() *functions {
+	return []*functions{exactMath, nativeMath}[in.choice("math", "exact", "native")]
 }
+
 func inDomain(x float64, is bool) float64 {
 	ensure(is, "%g is not in the domain", x)
 	return x
@@ -91,53 +75,32 @@ func exponent(y, most float64) float64 {
 func randomVerb(in *request, out *reply) {
 	f := in.functions()
 	g := newGenerator(uint32(in.integer("seed", 0, math.MaxUint32)), f)
-	in.each(func(key string, words []string) {
-		switch n := len(words); {
-		case key == "words" && n == 1:
-			out.line(key, draws(words[0], g.word))
-		case key == "random" && n == 1:
-			out.doubles(key, draws(words[0], g.random)...)
-		case key == "gauss" && n == 2:
-			sigma := parseDouble(words[1])
-			out.doubles(key, draws(words[0], func() float64 { return g.gauss(sigma) })...)
-		case key == "shuffle" && n == 1:
-			items := upTo(parseInteger(words[0], 0, 10000))
+	in.calls(out, map[string]any{
+		"words":  func(n int) []uint32 { return draws(n, g.word) },
+		"random": func(n int) []float64 { return draws(n, g.random) },
+		"gauss":  func(n int, sigma float64) []float64 { return draws(n, func() float64 { return g.gauss(sigma) }) },
+		"shuffle": func(n int) []int {
+			items := upTo(n)
 			shuffle(g, items)
-			out.line(key, items)
-		case key == "choices" && n >= 2 && n <= 1001:
-			weights := parse(words[1:], parseDouble)
-			out.line(key, draws(words[0], func() int { return g.choice(weights) }))
-		case key == "state" && n == 0:
-			out.line(key, g.index, g.words)
+			return items
+		},
+		"choices": func(n int, weights ...float64) []int {
+			ensure(len(weights) <= 1000, "there are 1 to 1000 weights and not %d", len(weights))
+			return draws(n, func() int { return g.choice(weights) })
+		},
+		"state": func() verbatim {
+			kept := "none"
 			if g.hasKept {
-				out.doubles("kept", g.kept)
-			} else {
-				out.line("kept", "none")
+				kept = fmt.Sprintf("%016x", pattern(g.kept))
 			}
-		default:
-			ensure(false, "there is nothing to draw by %+.30q with %d values", key, n)
-		}
+			return verbatim(fmt.Sprintf("%d %d\nkept %s", g.index, g.words, kept))
+		},
 	})
 }
 
-func draws[T any](count string, draw func() T) []T {
-	drawn := make([]T, parseInteger(count, 0, 1000))
-	for i := range drawn {
-		drawn[i] = draw()
-	}
-	return drawn
-}
-
-// text is the lines of a dataset.
-func (in *request) text() (lines []string) {
-	for more := true; more; more = in.key() != "end" {
-		lines = append(lines, string(parse(in.take("line", 0, 10000), func(word string) rune {
-			n := parseInteger(word, 0, 0x10ffff)
-			ensure(n < 0xd800 || n > 0xdfff, "a text has no surrogates such as %d", n)
-			return rune(n)
-		})))
-	}
-	return lines
+func draws[T any](n int, draw func() T) []T {
+	ensure(n <= 1000, "there are 0 to 1000 draws and not %d", n)
+	return list(n, func(int) T { return draw() })
 }
 
 func tokensVerb(in *request, out *reply) {
@@ -148,6 +111,18 @@ func tokensVerb(in *request, out *reply) {
 	for _, document := range d.documents {
 		out.line("encoded", d.encode(document))
 	}
+}
+
+// text is the lines of a dataset.
+func (in *request) text() (lines []string) {
+	for more := true; more; more = in.key() != "end" {
+		codePoints := parseIntegers(in.take("line", 0, 10000), 0, 0x10ffff)
+		lines = append(lines, string(convert(codePoints, func(n int) rune {
+			ensure(n < 0xd800 || n > 0xdfff, "a text has no surrogates such as %d", n)
+			return rune(n)
+		})))
+	}
+	return lines
 }
 
 func graphVerb(in *request, out *reply) {
@@ -165,34 +140,16 @@ func graphVerb(in *request, out *reply) {
 		"number_div": func(c float64, a value) value { return g.mulNumber(g.pow(a, -1), c) },
 	}
 	var made vector
-	earlier := func(word string) value { return made[parseInteger(word, 0, len(made)-1)] }
 	for in.key() != "root" {
-		var v value
-		key, words := in.line()
-		switch make := expressions[key].(type) {
-		case func(c float64) value:
-			v = make(parseDouble(only(words, 1)[0]))
-		case func(a value) value:
-			v = make(earlier(only(words, 1)[0]))
-		case func(a, b value) value:
-			v = make(earlier(only(words, 2)[0]), earlier(words[1]))
-		case func(a value, c float64) value:
-			v = make(earlier(only(words, 2)[0]), parseDouble(words[1]))
-		case func(c float64, a value) value:
-			v = make(parseDouble(only(words, 2)[0]), earlier(words[1]))
-		case func(x vector) value:
-			v = make(parse(only(words, max(1, len(words))), earlier))
-		default:
-			ensure(false, "there is no expression %+.30q", key)
-		}
-		made = append(made, v)
+		_, result := in.call(expressions, made)
+		made = append(made, result.(value))
 	}
-	g.backward(earlier(in.take("root", 1, 1)[0]))
+	g.backward(made[in.integer("root", 0, len(made)-1)])
 	for _, v := range made {
-		out.doubles("value", g.data[v])
+		out.line("value", g.data[v])
 	}
 	for _, v := range made {
-		out.doubles("gradient", g.gradients[v])
+		out.line("gradient", g.gradients[v])
 	}
 }
 
@@ -202,19 +159,19 @@ func (in *request) shape() (s settings, f *functions) {
 	s.embedding = in.integer("embedding", 1, 512)
 	ensure(s.embedding%s.heads == 0, "embedding is a multiple of heads and %d is none of %d", s.embedding, s.heads)
 	s.block, s.vocabulary = in.integer("block", 1, 1024), in.integer("vocabulary", 2, 2048)
-	s.squaredRelu = in.choice("activation", "relu", "squared_relu")
-	for t := range s.block {
+	s.squaredRelu = in.choice("activation", "relu", "squared_relu") == 1
+	s.attention = list(s.block, func(t int) []int {
 		attended := in.increasing("attend", 1, 0, t)
 		ensure(attended[len(attended)-1] == t, "the positions of attend end with %d", t)
-		s.attention = append(s.attention, attended)
-	}
+		return attended
+	})
 	return s, f
 }
 
 func (in *request) optimizer(s *settings) {
 	s.learningRate, s.beta1 = in.double("learning_rate"), in.double("beta1")
 	s.beta2, s.epsilon = in.double("beta2"), in.double("epsilon")
-	s.cosine = in.choice("schedule", "linear", "cosine")
+	s.cosine = in.choice("schedule", "linear", "cosine") == 1
 	s.steps = in.integer("steps", 1, 4096)
 }
 
@@ -245,24 +202,21 @@ func (in *request) modelAndDocument() (*model, []int) {
 
 func forwardVerb(in *request, out *reply) {
 	m, document := in.modelAndDocument()
-	m.record = func(at place, name string, v vector) {
-		prefix := fmt.Sprintf("pos%d.", at.position)
-		if at.layer != none {
-			prefix += fmt.Sprintf("layer%d.", at.layer)
-		}
-		if at.head != none {
-			prefix += fmt.Sprintf("head%d.", at.head)
+	m.record = func(name string, v vector, at ...int) {
+		prefix := ""
+		for i, n := range at {
+			prefix += fmt.Sprint([]string{"pos", "layer", "head"}[i], n, ".")
 		}
 		out.tensor(prefix+name, len(v), m.numbers(v))
 	}
-	out.doubles("loss", m.data[m.loss(document)])
+	out.line("loss", m.data[m.loss(document)])
 }
 
 func backwardVerb(in *request, out *reply) {
 	m, document := in.modelAndDocument()
 	loss := m.loss(document)
 	m.backward(loss)
-	out.doubles("loss", m.data[loss])
+	out.line("loss", m.data[loss])
 	out.tensors("", m.settings, m.parameterGradients())
 }
 
@@ -272,14 +226,14 @@ func adamVerb(in *request, out *reply) {
 	f := in.functions()
 	in.optimizer(&s)
 	step := in.integer("step", 0, s.steps-1)
-	fmt.Sscanf(append(*in, "end")[0], "tensor parameters %d %d", &rows, &columns)
+	fmt.Sscanf((*in)[0], "tensor parameters %d %d", &rows, &columns)
 	ensure(min(rows, columns) >= 1 && max(rows, columns) <= 2048, "expected parameters of 1 to 2048 rows and columns")
 	p, g := in.tensor("parameters", rows, columns), in.tensor("gradients", rows, columns)
 	m, v := in.tensor("m", rows, columns), in.tensor("v", rows, columns)
 	rate, correction1, correction2 := s.update(step, f, p, g, m, v)
-	out.doubles("rate", rate)
-	out.doubles("correction1", correction1)
-	out.doubles("correction2", correction2)
+	out.line("rate", rate)
+	out.line("correction1", correction1)
+	out.line("correction2", correction2)
 	out.tensor("m", columns, m)
 	out.tensor("v", columns, v)
 	out.tensor("parameters", columns, p)
@@ -301,7 +255,7 @@ func trainVerb(in *request, out *reply) {
 	}
 	for step := from; step < to; step++ {
 		out.line("step", step)
-		out.doubles("loss", m.train(step, documents[step%len(documents)]))
+		out.line("loss", m.train(step, documents[step%len(documents)]))
 		lists := [][]float64{m.parameterGradients(), m.m, m.v, m.parameters()}
 		names := []string{"gradients", "m", "v", "parameters"}
 		for i, name := range names {
@@ -321,8 +275,8 @@ func sampleVerb(in *request, out *reply) {
 	g := &generator{math: f}
 	state := in.take("state", 1+stateWords, 1+stateWords)
 	g.index = parseInteger(state[0], 0, stateWords)
-	for i, word := range state[1:] {
-		g.words[i] = uint32(parseInteger(word, 0, math.MaxUint32))
+	for i, word := range parseIntegers(state[1:], 0, math.MaxUint32) {
+		g.words[i] = uint32(word)
 	}
 	if kept := in.take("kept", 1, 1)[0]; kept != "none" {
 		g.kept, g.hasKept = parseDouble(kept), true
@@ -330,7 +284,7 @@ func sampleVerb(in *request, out *reply) {
 	for i := range samples {
 		out.line("sample", i)
 		m.sample(temperature, g, func(probabilities []float64, token int) {
-			out.doubles("probabilities", probabilities...)
+			out.line("probabilities", probabilities)
 			out.line("token", token)
 		})
 	}
@@ -339,15 +293,10 @@ func sampleVerb(in *request, out *reply) {
 
 func runVerb(in *request, out *reply) {
 	g := newGenerator(42, in.functions())
-	p := presets["seed"]
-	if in.choice("preset", "seed", "classic") {
-		p = presets["classic"]
-	}
-	p.steps = in.integer("steps", 1, 4096)
-	samples := in.integer("samples", 0, 1000)
-	m := p.run(in.text(), samples, g, func(format string, values ...any) {
-		out.line("print", []rune(fmt.Sprintf(format, values...)))
-	})
+	names := []string{"seed", "classic"}
+	p := presets[names[in.choice("preset", names...)]]
+	p.steps, p.samples = in.integer("steps", 1, 4096), in.integer("samples", 0, 1000)
+	m := p.run(in.text(), g, func(line string) { out.line("print", line) })
 	out.checksum("parameters", m.parameters())
 	out.checksum("m", m.m)
 	out.checksum("v", m.v)

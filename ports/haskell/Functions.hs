@@ -1,5 +1,5 @@
--- | exp, log, sin, cos and pow: correctly rounded (SPEC, sections 2 and 15), or the language's own. Integers settle every
--- call. Training calls exp so often that it first tries a sum of two doubles.
+-- | exp, log, sin, cos and pow: correctly rounded (SPEC, sections 2 and 15), or the language's own. Integers settle
+-- every call. Training calls exp so often that it first tries a sum of two doubles.
 module Functions (Math (..), expOf, logOf, sinOf, cosOf, powOf) where
 
 import Data.Array.Base (UArray, listArray, unsafeAt)
@@ -13,19 +13,17 @@ expOf, logOf, sinOf, cosOf :: Math -> Double -> Double
 expOf Native x = exp x
 expOf Exact x
   | isNaN x || abs x < 0x1p-54 = 1 + x
-  | x > 710 = infinity
-  | x < -746 = 0
-  | abs x > 700 = settled (exponentialOf x)
+  | abs x > 700 = exactExp (max (-746) (min 710 x)) -- beyond, it is 0 and infinity all the same
   | otherwise = quickExp x
 logOf Native x = log x
 logOf Exact x
   | x == 1 = 0
-  | x > 0 && x < infinity = settled (logarithmOf x)
+  | x > 0 && x < infinity = exactLog x
   | otherwise = if x == 0 then -infinity else sqrt x
 sinOf Native x = sin x
-sinOf Exact x = if isNaN x || abs x < 0x1p-26 then x else settled (sineOf 0 x)
+sinOf Exact x = if isNaN x || abs x < 0x1p-26 then x else exactSin 0 x
 cosOf Native x = cos x
-cosOf Exact x = if isNaN x || abs x < 0x1p-27 then 1 + 0 * x else settled (sineOf 1 x) -- 1, or NaN
+cosOf Exact x = if isNaN x then x else exactSin 1 x
 
 -- | For an integer or half-integer y. Inlined, so that Adam's powers cost a product and a root.
 powOf :: Math -> Double -> Double -> Double
@@ -51,84 +49,80 @@ exactPow x y
 infinity :: Double
 infinity = 1 / 0
 
--- * Accurate: an integer n stands for n / 2^bits
+-- * Accurate: an integer n stands for n / 2^places
 
-data Precision = Precision {bits :: !Int, ln2, halfPi :: !Integer}
+-- | Of these, the last 13 may be wrong. No true value but a power is known to be so near to the middle between two
+-- doubles.
+places :: Int
+places = 192
 
--- | Each twice as fine as the one before. No argument is known that needs the third.
-precisions :: [Precision]
-precisions = map at (iterate (* 2) 128)
+ln2, halfPi, one :: Integer
+ln2 = 2 * inverseArc 1 3 `shiftR` 64
+halfPi = (8 * inverseArc (-1) 5 - 2 * inverseArc (-1) 239) `shiftR` 64 -- Machin, 1706
+one = bit places
+
+-- | Of 1/q, with 64 more places: the inverse tangent for the sign -1, the hyperbolic one for 1.
+inverseArc :: Integer -> Integer -> Integer
+inverseArc sign q = sum (zipWith quot (takeWhile (/= 0) (iterate (`quot` (sign * q * q)) first)) odds)
   where
-    at b = Precision b (2 * artanh 3 `shiftR` 64) ((8 * arctan 5 - 2 * arctan 239) `shiftR` 64) -- Machin, 1706
-      where
-        (artanh, arctan) = (inverse 1, inverse (-1))
-        inverse s q = sum (zipWith quot (takeWhile (/= 0) (iterate (`quot` (s * q * q)) (one `quot` q))) [1, 3 ..])
-        one = bit (b + 64)
+    first = bit (places + 64) `quot` q
 
--- | Given n and e at a precision, where n * 2^e is the true value but n is wrong by less than 2^12 + 8 bits: the double
--- to which all of that interval rounds, at the first precision where it is one and the same (Ziv, 1991).
-settled :: (Precision -> (Integer, Int)) -> Double
-settled approximate = foldr attempt (0 / 0) precisions
-  where
-    attempt p finer = if low == high then low else finer
-      where
-        (n, e) = approximate p
-        slack = 4096 + 8 * toInteger (bits p)
-        (low, high) = (nearest (n - slack) e, nearest (n + slack) e)
+odds :: [Integer]
+odds = [1, 3 ..]
 
 -- | The double nearest to n * 2^e, rounded once, among subnormal numbers too.
 nearest :: Integer -> Int -> Double
 nearest n e = if e < 0 then rationalToDouble n (bit (-e)) else rationalToDouble (n `shiftL` e) 1
 
-fixed :: Precision -> Double -> Integer
-fixed p x = let (m, e) = decodeFloat x in m `shift` (bits p + e)
+fixed :: Double -> Integer
+fixed x = let (m, e) = decodeFloat x in m `shift` (places + e)
 
-times :: Precision -> Integer -> Integer -> Integer
-times p a b = (a * b) `shiftR` bits p
+times :: Integer -> Integer -> Integer
+times a b = (a * b) `shiftR` places
 
--- | Each term is the one before times the factor, over the next divisor. Each is wrong by less than 4.
-series :: Precision -> Integer -> Integer -> [Integer] -> [Integer]
-series p first factor = takeWhile (/= 0) . scanl (\term n -> times p term factor `quot` n) first
+-- | Each term is the one before times the factor, over the next divisor.
+series :: Integer -> Integer -> [Integer] -> [Integer]
+series first factor = takeWhile (/= 0) . scanl (\term n -> times term factor `quot` n) first
 
 -- | e^r for 0 <= r < 1.
-exponential :: Precision -> Integer -> Integer
-exponential p r = sum (series p (bit (bits p)) r [1 ..])
+exponential :: Integer -> Integer
+exponential r = sum (series one r [1 ..])
 
--- | x = k ln 2 + r. The error of ln 2 counts k times, and |k| < 1100.
-exponentialOf, logarithmOf :: Double -> Precision -> (Integer, Int)
-exponentialOf x p = let (k, r) = fixed p x `divMod` ln2 p in (exponential p r, fromInteger k - bits p)
+exactExp, exactLog :: Double -> Double
+exactExp x = let (k, r) = fixed x `divMod` ln2 in nearest (exponential r) (fromInteger k - places)
 -- x = z * 2^e with z from 0.7 to 1.42, and log z = 2 artanh ((z - 1) / (z + 1))
-logarithmOf x p = (toInteger (e + point) * ln2 p + signum s * 2 * sum (zipWith quot odds [1, 3 ..]), -bits p)
+exactLog x = nearest (toInteger (e + point) * ln2 + 2 * sum (zipWith quot powers odds)) (-places)
   where
     (m, e) = decodeFloat x
     point = if m > 0x16a09e667f3bcd then 53 else 52
-    s = ((m - bit point) `shiftL` bits p) `quot` (m + bit point)
-    odds = takeWhile (> 0) (iterate (times p (times p s s)) (abs s))
+    s = ((m - bit point) `shiftL` places) `quot` (m + bit point)
+    square = times s s
+    powers = takeWhile (/= 0) (iterate (\power -> power * square `quot` one) s)
 
--- | sin (x + quarters * pi/2). What is left of x is between -pi/4 and pi/4.
-sineOf :: Integer -> Double -> Precision -> (Integer, Int)
-sineOf quarters x p = (if quadrant < 2 then wave else -wave, -bits p)
+-- | sin (x + quarters * pi/2) for |x| <= 8. What is left of x is between -pi/4 and pi/4.
+exactSin :: Integer -> Double -> Double
+exactSin quarters x = nearest (if quadrant < 2 then wave else -wave) (-places)
   where
-    eighth = halfPi p `quot` 2
-    (k, beyond) = (fixed p x + eighth) `divMod` halfPi p
+    eighth = halfPi `quot` 2
+    (k, beyond) = (fixed x + eighth) `divMod` halfPi
     r = beyond - eighth
     quadrant = (k + quarters) `mod` 4
-    wave = if even quadrant then sumOf r 2 else sumOf (bit (bits p)) 1
-    sumOf first from = sum (series p first (-times p r r) [i * (i + 1) | i <- [from, from + 2 ..]])
+    wave = if even quadrant then sumOf r 2 else sumOf one 1
+    sumOf first from = sum (series first (-times r r) [i * (i + 1) | i <- [from, from + 2 ..]])
 
 -- | x^(n/2) for a positive finite x: the root of an integer or of its inverse, cut to 66 bits or so. One more bit says
 -- whether anything was cut off, which is all that rounding needs to know.
 halfPower :: Double -> Int -> Double
-halfPower x n = nearest (2 * root + (if isExact then 0 else 1)) ((e - places) `quot` 2 - 1)
+halfPower x n = nearest (2 * root + (if isExact then 0 else 1)) ((e - places') `quot` 2 - 1)
   where
     (m, q) = decodeFloat x
     zeros = countTrailingZeros (fromInteger m :: Int)
     (power, cut) = raised (m `shiftR` zeros) (abs n) -- m without its zeros, so that what is cut off is never 0
     e = n * (q + zeros) + signum n * cut
     free = 132 - signum n * size power
-    places = free + (e - free) `mod` 2 -- the exponent under the root must be even
+    places' = free + (e - free) `mod` 2 -- the exponent under the root must be even
     (above, below) = if n > 0 then (power, 1) else (1, power)
-    (dividend, divisor) = (above `shiftL` max 0 places, below `shiftL` max 0 (-places))
+    (dividend, divisor) = (above `shiftL` max 0 places', below `shiftL` max 0 (-places'))
     square = dividend `quot` divisor
     root = newton (truncate (sqrt (fromInteger square :: Double)) + bit 16) -- from above
     newton r = let next = (r + square `quot` r) `quot` 2 in if next >= r then r else newton next
@@ -150,16 +144,15 @@ size = fromIntegral . integerLog2
 powersOfTwo :: UArray Int Double
 powersOfTwo = listArray (0, 255) (concatMap pair [0 .. 127])
   where
-    p = precisions !! 1
-    pair j = let n = exponential p (j * ln2 p `quot` 128); hi = at n in [hi, at (n - fixed p hi)]
-    at n = nearest n (-bits p)
+    pair j = let n = exponential (j * ln2 `quot` 128); hi = at n in [hi, at (n - fixed hi)]
+    at n = nearest n (-places)
 
 -- | e^x = 2^(k/128) e^r with |r| < 2^-8.5. The product k * 0x1.62e42fefcp-8 has no error and neither has d. The tail
 -- e^r - 1 - d is below 2^-17.9 and takes some ten roundings: all is wrong by less than 2^-67.
 quickExp :: Double -> Double
 quickExp x
   | result == hi + (lo - 0x1p-66) = result * castWord64ToDouble (fromIntegral ((k `shiftR` 7) + 1023) `shiftL` 52)
-  | otherwise = settled (exponentialOf x)
+  | otherwise = exactExp x
   where
     k = round (x * 0x1.71547652b82fep7) :: Int
     j = 2 * (k .&. 127)

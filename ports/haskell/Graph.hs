@@ -1,37 +1,36 @@
-{-# LANGUAGE RecordWildCards #-}
-
 -- | Automatic differentiation (SPEC, section 5): a graph of numbers, built forward and walked backward. It is an arena:
 -- node i is the i-th element of a few flat arrays, which grow when they are full and are used again for the next graph.
 module Graph
-  ( Graph, newGraph, Build, build, scratch, functions
-  , Node, leaf, add, mul, power, powers, logarithm, exponential, relu, total, negated, plus, times, over, overNumber
-  , Row, row, nodesOf, dot, backward, value, gradient, Doubles, valuesAndGradients, zero
+  ( Graph, newGraph, Build, build, scratch, functions, Node, leaf, add, mul, power, powers, logarithm, exponential, relu
+  , total, negated, plus, times, over, overNumber, Row, row, nodesOf, dot, backward, value, gradient, Doubles
+  , valuesAndGradients, zero
   ) where
 
-import Control.Monad (foldM, foldM_, forM_, replicateM, when)
+import Control.Monad (foldM, forM_, replicateM, when)
 import Control.Monad.Reader (ReaderT (..))
 import Control.Monad.ST (ST)
-import Data.Array.Base (MArray, STUArray, getNumElements, newArray, newArray_, unsafeRead, unsafeWrite)
+import Data.Array.Base (MArray, UArray, elems, getNumElements, listArray, newArray, newArray_, numElements, unsafeAt)
+import Data.Array.Base (STUArray, unsafeRead, unsafeWrite)
+import Data.Array.ST (STArray)
 import Data.STRef (STRef, newSTRef, readSTRef, writeSTRef)
 import Functions
 
 newtype Node = Node Int
 
--- | Nodes listed in the graph: the place of their number, of a 1 when a walk has seen them all, and of the nodes.
-newtype Row = Row Int
+-- | Nodes listed by number, and the number of their mark: a node of its own that a walk has seen when it has seen them.
+data Row = Row !Int !(UArray Int Int)
 
--- | One is a function of one node, and Dot a whole dot product.
-data Kind = Leaf | Add | Mul | One | Dot
-  deriving (Enum, Eq)
+-- | How a number came about. A function of one node knows its slope there, the local gradient.
+data Operation = Leaf | Mark | Add !Int !Int | Mul !Int !Int | Function !Int !Double | Dot !Row !Row
 
-type Ints s = STUArray s Int Int
 type Doubles s = STUArray s Int Double
 
--- | Operands are nodes, or the rows of a dot product. A slope is the local gradient of a function of one node.
 data Arena s = Arena
   { math :: !Math
-  , used, rows, kinds, lefts, rights, seen :: !(Ints s) -- used: how many nodes, how many elements of rows
-  , values, gradients, slopes :: !(Doubles s)
+  , used :: !(STUArray s Int Int) -- how many nodes
+  , operations :: !(STArray s Int Operation)
+  , seen :: !(STUArray s Int Int) -- 1 by a walk; there is nothing to see below a leaf
+  , values, gradients :: !(Doubles s)
   }
 
 type Graph s = STRef s (Arena s)
@@ -40,11 +39,10 @@ type Graph s = STRef s (Arena s)
 type Build s = ReaderT (Graph s) (ST s)
 
 newGraph :: Math -> ST s (Graph s)
-newGraph kind = do
-  arena <- Arena kind <$> some 0 <*> some 0 <*> some 0 <*> some 0 <*> some 0 <*> some 0
-  arena <$> some 0 <*> some 0 <*> some 0 >>= newSTRef
+newGraph kind = Arena kind <$> some 0 <*> some Leaf <*> some 0 <*> some 0 <*> some 0 >>= newSTRef
   where
-    some zeros = newArray (0, 1023) zeros
+    some :: MArray a e (ST s) => e -> ST s (a Int e)
+    some = newArray (0, 1023)
 
 build :: Graph s -> Build s a -> ST s a
 build = flip runReaderT
@@ -59,52 +57,47 @@ functions = withArena (pure . math)
 -- | What is built here is forgotten afterwards. The nodes from before stay, with their gradients.
 scratch :: Build s a -> Build s a
 scratch action = do
-  before <- withArena (\a -> mapM (unsafeRead (used a)) [0, 1])
+  before <- withArena (\a -> unsafeRead (used a) 0)
   result <- action
-  result <$ withArena (\a -> forM_ (zip [0, 1] before) (uncurry (unsafeWrite (used a))))
-
--- | Doubled in length until it holds so many elements.
-grown :: MArray (STUArray s) e (ST s) => Int -> STUArray s Int e -> ST s (STUArray s Int e)
-grown needed old = getNumElements old >>= \size ->
-  if size >= needed then pure old else do
-    new <- newArray_ (0, 2 * size - 1)
-    forM_ [0 .. size - 1] $ \i -> unsafeRead old i >>= unsafeWrite new i
-    grown needed new
+  result <$ withArena (\a -> unsafeWrite (used a) 0 before)
 
 -- * Nodes
 
-push :: Kind -> Int -> Int -> Double -> Double -> Build s Node
-push kind left right slope x = ReaderT $ \graph -> do
-  Arena f u e k l r n v g s <- readSTRef graph
+push :: Operation -> Double -> Build s Node
+push operation x = ReaderT $ \graph -> do
+  Arena f u o n v g <- readSTRef graph
   i <- unsafeRead u 0
   size <- getNumElements v
-  when (i == size) $ do
-    let wider old = grown (i + 1) old
-    arena <- Arena f u e <$> wider k <*> wider l <*> wider r <*> wider n
-    arena <$> grown (i + 1) v <*> grown (i + 1) g <*> grown (i + 1) s >>= writeSTRef graph
+  when (i == size) $ Arena f u <$> doubled o <*> doubled n <*> doubled v <*> doubled g >>= writeSTRef graph
   Arena {..} <- readSTRef graph
-  unsafeWrite kinds i (fromEnum kind) >> unsafeWrite lefts i left >> unsafeWrite rights i right
-  unsafeWrite seen i (if kind == Leaf then 1 else 0)
-  unsafeWrite values i x >> unsafeWrite gradients i 0 >> unsafeWrite slopes i slope
+  unsafeWrite operations i operation >> unsafeWrite values i x >> unsafeWrite gradients i 0
+  unsafeWrite seen i (case operation of Leaf -> 1; _ -> 0)
   Node i <$ unsafeWrite used 0 (i + 1)
+
+doubled :: MArray a e (ST s) => a Int e -> ST s (a Int e)
+doubled old = do
+  size <- getNumElements old
+  new <- newArray_ (0, 2 * size - 1)
+  new <$ forM_ [0 .. size - 1] (\i -> unsafeRead old i >>= unsafeWrite new i)
+{-# INLINE doubled #-}
 
 value, gradient :: Node -> Build s Double
 value (Node i) = withArena (\a -> unsafeRead (values a) i)
 gradient (Node i) = withArena (\a -> unsafeRead (gradients a) i)
 
 leaf :: Double -> Build s Node
-leaf = push Leaf 0 0 0
+leaf = push Leaf
 
 add, mul, over :: Node -> Node -> Build s Node
-add a@(Node i) b@(Node j) = (+) <$> value a <*> value b >>= push Add i j 0
-mul a@(Node i) b@(Node j) = (*) <$> value a <*> value b >>= push Mul i j 0
+add a@(Node i) b@(Node j) = (+) <$> value a <*> value b >>= push (Add i j)
+mul a@(Node i) b@(Node j) = (*) <$> value a <*> value b >>= push (Mul i j)
 over a b = power (-1) b >>= mul a
 
 -- | A function of a node, given its value and slope, in so many nodes of its own.
 function :: Int -> (Math -> Double -> (Double, Double)) -> Node -> Build s [Node]
 function count f a@(Node i) = do
   (!y, !slope) <- f <$> functions <*> value a
-  replicateM count (push One i 0 slope y)
+  replicateM count (push (Function i slope) y)
 {-# INLINE function #-}
 
 powers :: Int -> Double -> Node -> Build s [Node]
@@ -118,40 +111,35 @@ negated = times (-1)
 
 power, plus, times, overNumber :: Double -> Node -> Build s Node
 power c = fmap head . powers 1 c
-plus c a = leaf c >>= add a
-times c a = leaf c >>= mul a
+plus c = fmap head . function 1 (\_ x -> (x + c, 1))
+times c = fmap head . function 1 (\_ x -> (x * c, c))
 overNumber c a = functions >>= \kind -> times (powOf kind c (-1)) a
 
 -- | From the left, beginning with the node x0 + 0.
 total :: [Node] -> Build s Node
-total nodes = mapM (plus 0) (take 1 nodes) >>= \start -> foldM add (head start) (drop 1 nodes)
+total nodes = mapM (plus zero) (take 1 nodes) >>= \start -> foldM add (head start) (drop 1 nodes)
 
 row :: [Node] -> Build s Row
-row nodes = ReaderT $ \graph -> do
-  arena <- readSTRef graph
-  from <- unsafeRead (used arena) 1
-  let end = from + 2 + length nodes
-  list <- grown end (rows arena)
-  writeSTRef graph $! arena {rows = list}
-  unsafeWrite list from (length nodes) >> unsafeWrite list (from + 1) 0
-  foldM_ (\i (Node node) -> i + 1 <$ unsafeWrite list i node) (from + 2) nodes
-  Row from <$ unsafeWrite (used arena) 1 end
+row nodes = (\(Node mark) -> Row mark (listArray (0, length nodes - 1) [i | Node i <- nodes])) <$> push Mark 0
 
-nodesOf :: Row -> Build s [Node]
-nodesOf (Row from) = withArena $ \a -> do
-  count <- unsafeRead (rows a) from
-  mapM (fmap Node . unsafeRead (rows a)) [from + 2 .. from + 1 + count]
+nodesOf :: Row -> [Node]
+nodesOf (Row _ nodes) = map Node (elems nodes)
 
 -- | The sum of the products a_j * b_j. Its children are a_0, b_0, a_1, b_1, …
 dot :: Row -> Row -> Build s Node
-dot (Row a) (Row b) = withArena products >>= push Dot a b 0
+dot a b = withArena products >>= push (Dot a b)
   where
-    products Arena {..} = unsafeRead rows a >>= go zero 2 . (+ 2)
+    products Arena {..} = foldPairs (\x i j -> (\y z -> x + y * z) <$> at i <*> at j) zero a b
       where
-        at i = unsafeRead rows i >>= unsafeRead values
-        go !subtotal !j !end
-          | j >= end = pure subtotal
-          | otherwise = (\x y -> subtotal + x * y) <$> at (a + j) <*> at (b + j) >>= \more -> go more (j + 1) end
+        at = unsafeRead values
+
+foldPairs :: Monad m => (a -> Int -> Int -> m a) -> a -> Row -> Row -> m a
+foldPairs f start (Row _ !a) (Row _ !b) = go start 0
+  where
+    go !result j
+      | j == numElements a = pure result
+      | otherwise = f result (unsafeAt a j) (unsafeAt b j) >>= \next -> go next (j + 1)
+{-# INLINE foldPairs #-}
 
 -- | +0.0. GHC simplifies 0 + x to x, which is wrong for x = -0.0: so it must not see that this is a zero.
 zero :: Double
@@ -171,18 +159,14 @@ backward (Node root) = withArena $ \arena@Arena {..} -> do
       exchange !g !a !b = do
         (x, y) <- (,) <$> unsafeRead values a <*> unsafeRead values b
         give a (y * g) >> give b (x * g)
-      products !g !a !b !j !end = when (j < end) $ do
-        (left, right) <- (,) <$> unsafeRead rows (a + j) <*> unsafeRead rows (b + j)
-        exchange g left right >> products g a b (j + 1) end
       differentiate node = do
-        (a, b, kind) <- (,,) <$> unsafeRead lefts node <*> unsafeRead rights node <*> unsafeRead kinds node
         g <- unsafeRead gradients node
-        case toEnum kind of
-          Leaf -> pure ()
-          Add -> give a g >> give b g
-          Mul -> exchange g a b
-          One -> unsafeRead slopes node >>= \slope -> give a (slope * g)
-          Dot -> unsafeRead rows a >>= products g a b 2 . (+ 2)
+        unsafeRead operations node >>= \case
+          Add a b -> give a g >> give b g
+          Mul a b -> exchange g a b
+          Function a slope -> give a (slope * g)
+          Dot a b -> foldPairs (const (exchange g)) () a b
+          _ -> pure ()
   unsafeWrite gradients root 1
   visit arena [] root >>= mapM_ differentiate
 
@@ -190,20 +174,18 @@ backward (Node root) = withArena $ \arena@Arena {..} -> do
 visit :: Arena s -> [Int] -> Int -> ST s [Int]
 visit Arena {..} = enter
   where
-    enter done node = unsafeRead seen node >>= \old -> if old == 1 then pure done else do
-      (a, b, kind) <- (,,) <$> unsafeRead lefts node <*> unsafeRead rights node <*> unsafeRead kinds node
+    enter done node = unsafeRead seen node >>= \old -> if old == 1 then pure done else open done node
+    {-# INLINE enter #-}
+    open done node = do
       unsafeWrite seen node 1
-      (node :) <$> case toEnum kind of
-        Leaf -> pure done
-        One -> enter done a
-        Dot -> do
-          known <- (+) <$> unsafeRead rows (a + 1) <*> unsafeRead rows (b + 1)
-          end <- (+ 2) <$> unsafeRead rows a
-          unsafeWrite rows (a + 1) 1 >> unsafeWrite rows (b + 1) 1
-          if known == 2 then pure done else pairs a b end 2 done
-        _ -> enter done a >>= (`enter` b)
-    pairs a b end j done
-      | j >= end = pure done
-      | otherwise = do
-          (left, right) <- (,) <$> unsafeRead rows (a + j) <*> unsafeRead rows (b + j)
-          enter done left >>= (`enter` right) >>= pairs a b end (j + 1)
+      fmap (node :) $ unsafeRead operations node >>= \case
+        Add a b -> both done a b
+        Mul a b -> both done a b
+        Function a _ -> enter done a
+        Dot a@(Row i _) b@(Row j _) -> do
+          known <- (+) <$> unsafeRead seen i <*> unsafeRead seen j
+          unsafeWrite seen i 1 >> unsafeWrite seen j 1
+          if known == 2 then pure done else foldPairs both done a b
+        _ -> pure done
+    both done a b = enter done a >>= (`enter` b)
+    {-# INLINE both #-}

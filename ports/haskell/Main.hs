@@ -1,6 +1,3 @@
-{-# LANGUAGE LambdaCase #-}
-{-# LANGUAGE OverloadedStrings #-}
-
 -- | microgpt: a small GPT, bit for bit as conformance/SPEC.md has it. Without arguments it answers the requests of that
 -- page; as `microgpt run [seed|classic] < names.txt` it trains for people. "MicroGPT" is the algorithm, "Graph"
 -- differentiates, "Functions" round correctly, "Protocol" answers.

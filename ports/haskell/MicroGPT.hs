@@ -1,6 +1,3 @@
-{-# LANGUAGE OverloadedStrings #-}
-{-# LANGUAGE RecordWildCards #-}
-
 -- | Random numbers, tokens, the GPT, training, samples, and a whole run (SPEC, sections 3 to 10).
 module MicroGPT where
 
@@ -171,15 +168,25 @@ shapes (Config count _ e b v _ _) =
 parameterCount :: Config -> Int
 parameterCount shape = sum [rowCount m * columnCount m | m <- toList (shapes shape)]
 
--- | A model on a graph, whose first nodes are the parameters.
-data Network s = Network {config :: !Config, graph :: !(Graph s), model :: !(Model Matrix)}
+-- | A model on a graph, whose first nodes are the parameters, and the moments of these.
+data Network s = Network
+  {config :: !Config, graph :: !(Graph s), model :: !(Model Matrix), firstMoments, secondMoments :: !(Doubles s)}
 
 newNetwork :: Math -> Config -> Model [[Double]] -> ST s (Network s)
 newNetwork math shape numbers = do
   nodes <- newGraph math
-  Network shape nodes <$> build nodes (mapM (fmap matrix . mapM (mapM leaf >=> row)) numbers)
+  rows <- build nodes (mapM (mapM (mapM leaf)) numbers >>= mapM (fmap matrix . mapM row))
+  Network shape nodes rows <$> zeros <*> zeros
   where
     matrix rows' = listArray (0, length rows' - 1) rows'
+    zeros = newArray (0, parameterCount shape - 1) 0
+
+-- | The numbers of a training under their keys.
+numbersOf :: Network s -> ST s [(ByteString, [Double])]
+numbersOf Network {..} = build graph valuesAndGradients >>= \(ps, gs) ->
+  zip ["gradients", "m", "v", "parameters"] <$> mapM first [gs, firstMoments, secondMoments, ps]
+  where
+    first numbers = mapM (unsafeRead numbers) [0 .. parameterCount config - 1]
 
 linear :: Matrix -> [Node] -> Build s [Node]
 linear matrix x = row x >>= \xs -> mapM (`dot` xs) (elems matrix)
@@ -210,8 +217,8 @@ unwatched _ _ = pure ()
 -- | The logits for what follows a token, given what each layer has cached of the positions before.
 gpt :: Watch s -> Config -> Model Matrix -> [Cache] -> Int -> Token -> Build s ([Node], [Cache])
 gpt watch shape model caches t token = do
-  tokenRow <- nodesOf (wte model ! token)
-  x <- nodesOf (wpe model ! t) >>= zipWithM add tokenRow >>= seen "embedded" >>= rmsnorm >>= seen "normed"
+  let embedded = zipWithM add (nodesOf (wte model ! token)) (nodesOf (wpe model ! t))
+  x <- embedded >>= seen "embedded" >>= rmsnorm >>= seen "normed"
   (final, later) <- foldM throughLayer (x, []) (zip3 [0 :: Int ..] (stack model) caches)
   logits <- linear (lmHead model) final >>= seen "logits"
   pure (logits, reverse later)
@@ -292,14 +299,14 @@ update math how@Optimizer {..} step count ps gs ms vs = forM_ [0 .. count - 1] $
     (!rate, !correction1, !correction2) = factorsAt math how step
 
 -- | One step, counted from 0, on one document: the loss before the update. The gradients stay to be looked at.
-advance :: Optimizer -> Network s -> Doubles s -> Doubles s -> Int -> [Token] -> ST s Double
-advance how network ms vs step document = build (graph network) $ do
+advance :: Optimizer -> Network s -> Int -> [Token] -> ST s Double
+advance how network@Network {..} step document = build graph $ do
   valuesAndGradients >>= \(_, before) -> lift (forM_ [0 .. count - 1] (\i -> unsafeWrite before i 0))
   loss <- scratch (documentLoss unwatched network document >>= \loss -> backward loss >> value loss)
   (ps, gs) <- valuesAndGradients
-  loss <$ (functions >>= \math -> lift (update math how step count ps gs ms vs))
+  loss <$ (functions >>= \math -> lift (update math how step count ps gs firstMoments secondMoments))
   where
-    count = parameterCount (config network)
+    count = parameterCount config
 
 -- * Samples
 
@@ -331,33 +338,28 @@ presets =
   where
     shape size kind known = Config 1 4 16 size known kind (listArray (0, size - 1) [[0 .. t] | t <- [0 .. size - 1]])
 
--- | What is left in the end: of a training, and then of a run.
-data Trained s = Trained {network :: !(Network s), firstMoments, secondMoments :: !(Doubles s), source :: !(Generator s)}
-
--- | From lines to samples, given what to do with each line of text.
-run :: Math -> Preset -> [Text] -> (Text -> ST s ()) -> ExceptT Reason (ST s) (Trained s)
+-- | From lines to samples, given what to do with each line of text. What was trained is left, and the generator.
+run :: Math -> Preset -> [Text] -> (Text -> ST s ()) -> ExceptT Reason (ST s) (Network s, Generator s)
 run math Preset {..} text say = do
   let documents = documentsOf text
   tokenizer <- tokenizerOf documents
   generator <- lift (newSTRef (seeded 42))
   shuffled <- lift (shuffle generator documents)
   let shape = shapeFor (Map.size tokenizer + 1)
-      zeros = lift (newArray (0, parameterCount shape - 1) 0)
-  trained <- lift (mapM (drawn generator) (shapes shape) >>= newNetwork math shape)
-  (ms, vs) <- (,) <$> zeros <*> zeros
+  network <- lift (mapM (drawn generator) (shapes shape) >>= newNetwork math shape)
   lift $ do
     say ("num docs: " <> wide 0 (length documents))
     say ("vocab size: " <> wide 0 (vocabulary shape))
     say ("num params: " <> wide 0 (parameterCount shape))
     forM_ (zip [1 .. steps adam] (cycle shuffled)) $ \(step, document) -> do
-      loss <- advance adam trained ms vs (step - 1) (encode tokenizer document)
+      loss <- advance adam network (step - 1) (encode tokenizer document)
       say ("step " <> wide 4 step <> " / " <> wide 4 (steps adam) <> " | loss " <> decimals loss)
     mapM_ say ["", "--- inference (new, hallucinated names) ---"]
   forM_ [1 .. samples] $ \i -> do
-    draws <- sample trained temperature generator
+    draws <- sample network temperature generator
     let letters = [fst (Map.elemAt token tokenizer) | (_, token) <- draws, token < Map.size tokenizer]
     lift (say ("sample " <> wide 2 i <> ": " <> Text.pack letters))
-  pure (Trained trained ms vs generator)
+  pure (network, generator)
   where
     drawn generator Shape {..} = replicateM rowCount (replicateM columnCount (gauss math generator (sigmaOf name)))
     sigmaOf called = if any (`isSuffixOf` called) ["attn_wo", "mlp_fc2"] then outputSigma else sigma

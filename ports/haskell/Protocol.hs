@@ -1,7 +1,3 @@
-{-# LANGUAGE LambdaCase #-}
-{-# LANGUAGE OverloadedStrings #-}
-{-# LANGUAGE RecordWildCards #-}
-
 -- | Requests and replies: their form (SPEC, section 11), and the verbs (section 12).
 module Protocol (replies) where
 
@@ -10,7 +6,6 @@ import Control.Monad.Except (ExceptT, runExceptT, throwError)
 import Control.Monad.ST (ST, runST)
 import Control.Monad.State.Strict (StateT, evalState, evalStateT, get, gets, lift, put, state)
 import Data.Array (listArray)
-import Data.Array.Base (unsafeRead)
 import Data.Array.ST (getElems, newListArray)
 import Data.Bits (shiftL, shiftR, (.&.), (.|.))
 import Data.ByteString.Builder (Builder, byteString, intDec, word32Dec, word32HexFixed, word64HexFixed)
@@ -52,7 +47,9 @@ answer verb body = runST (runExceptT (maybe (throwError "unsupported") parsed (l
 
 isWellFormed :: ByteString -> Bool
 isWellFormed text =
-  Char8.length text <= 65536 && Char8.all (\c -> c >= ' ' && c <= '~') text && not (any Char8.null (Char8.split ' ' text))
+  Char8.length text <= 65536 && all isWord (Char8.split ' ' text)
+  where
+    isWord part = not (Char8.null part) && Char8.all (\c -> c > ' ' && c <= '~') part
 
 -- | Takes the words of a request, and works on the way. "\n" is the end of a line.
 type Parser s = StateT [ByteString] (ExceptT Reason (ST s))
@@ -316,7 +313,7 @@ forward = work (newSTRef mempty) >>= \seen -> withLoss (watch seen) $ \_ loss ->
 
 backwards = withLoss unwatched $ \network loss -> do
   backward loss
-  gradients <- valuesAndGradients >>= lift . firstOf (parameterCount (config network)) . snd
+  gradients <- snd . head <$> lift (numbersOf network)
   (<> tensors "" (config network) gradients) . doubles "loss" . pure <$> value loss
 
 adamStep = do
@@ -344,26 +341,17 @@ train = do
   full <- field "full" (remaining (integer from (from + count - 1)))
   check "increasing steps in the line full" (increasing full)
   documents <- several "tokens" (tokenList shape)
-  ps <- parameterLines "" shape
-  network <- work (newNetwork kind shape ps)
-  let array = work . newListArray (0, parameterCount shape - 1)
-      moments prefix = if from == 0 then array (repeat 0) else concatMap concat <$> parameterLines prefix shape >>= array
-  ms <- moments "m."
-  vs <- moments "v."
+  untrained <- parameterLines "" shape >>= work . newNetwork kind shape
+  let array = work . newListArray (0, parameterCount shape - 1) . concatMap concat
+      moments prefix = parameterLines prefix shape >>= array
+      given = (\ms vs -> untrained {firstMoments = ms, secondMoments = vs}) <$> moments "m." <*> moments "v."
+  network <- if from == 0 then pure untrained else given
   fmap fold . forM (zip [from .. from + count - 1] (drop (from `rem` length documents) (cycle documents))) $
     \(step, document) -> do
-      loss <- work (advance how network ms vs step document)
-      results <- work (numbersOf network ms vs)
+      loss <- work (advance how network step document)
+      results <- work (numbersOf network)
       let inFull = [tensors (key <> ".") shape numbers | step `elem` full, (key, numbers) <- results]
       pure (integers "step" [step] <> doubles "loss" [loss] <> foldMap (uncurry checksum) results <> fold inFull)
-
-firstOf :: Int -> Doubles s -> ST s [Double]
-firstOf count numbers = mapM (unsafeRead numbers) [0 .. count - 1]
-
--- | The numbers of a training under their keys.
-numbersOf :: Network s -> Doubles s -> Doubles s -> ST s [(ByteString, [Double])]
-numbersOf network ms vs = build (graph network) valuesAndGradients >>= \(ps, gs) ->
-  zip ["gradients", "m", "v", "parameters"] <$> mapM (firstOf (parameterCount (config network))) [gs, ms, vs, ps]
 
 nextWord :: Generator s -> Parser s Builder
 nextWord generator = (\next -> line "word" [word32Dec next]) <$> work (word generator)
@@ -389,8 +377,8 @@ wholeRun = do
   chosen <- (\n wanted -> preset {adam = (adam preset) {steps = n}, samples = wanted}) <$> stepsLine <*> samplesLine
   text <- textLines
   said <- work (newSTRef mempty)
-  Trained {..} <- lift (run kind chosen text (\printed -> modifySTRef' said (<> textLine "print" printed)))
+  (network, generator) <- lift (run kind chosen text (\printed -> modifySTRef' said (<> textLine "print" printed)))
   printed <- work (readSTRef said)
-  results <- work (numbersOf network firstMoments secondMoments)
+  results <- work (numbersOf network)
   let sums = foldMap (uncurry checksum) (drop 3 results <> take 2 (drop 1 results))
-  ((printed <> sums) <>) <$> nextWord source
+  ((printed <> sums) <>) <$> nextWord generator

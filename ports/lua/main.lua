@@ -9,12 +9,11 @@ local function answer_requests()
   io.stdout:setvbuf("full")
   local lines = {}
   for line in io.lines() do
+    lines[#lines + 1] = line ~= "end" and line or nil
     if line == "end" then
       io.write(answer(lines, true))
       io.flush()
       lines = {}
-    else
-      lines[#lines + 1] = line
     end
   end
   if #lines > 0 then io.write(answer(lines, false)) end
@@ -24,8 +23,8 @@ local function train_and_sample(preset)
   io.stdout:setvbuf("line")
   local lines = {}
   for text in io.lines() do
-    if not utf8.len(text) then gpt.refuse("expected UTF-8, and line %d is not", #lines + 1) end
     local line = {}
+    if not utf8.len(text) then gpt.refuse("expected UTF-8, and line %d is not", #lines + 1) end
     for _, code_point in utf8.codes(text) do line[#line + 1] = code_point end
     lines[#lines + 1] = line
   end

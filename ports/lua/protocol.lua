@@ -13,48 +13,38 @@ local function double(word)
   return x == x and x or 0.0 / 0.0
 end
 
-local function double_that(is_right)
+-- What another reader takes, if it is right.
+local function only(read, is_right)
   return function(word)
-    local x = double(word)
-    return x and is_right(x) and x or nil
+    local value = read(word)
+    return value and is_right(value) and value
   end
+end
+
+local function integer(low, high)
+  return only(function(word) return #word <= 10 and (word == "0" or word:find("^[1-9]%d*$")) and tonumber(word) end,
+    function(n) return n >= low and n <= high end)
 end
 
 local function exponent(limit)
-  return double_that(function(y) return y >= -limit and y <= limit and 2.0 * y % 1.0 == 0.0 end)
-end
-
-local angle = double_that(function(x) return not (x < -8.0 or x > 8.0) end)
-local printable = double_that(function(x) return not (x < -0x1p53 or x > 0x1p53) or x - x ~= 0.0 end)
-
-local function integer(low, high)
-  return function(word)
-    local n = #word <= 10 and (word == "0" or word:find("^[1-9]%d*$")) and math.tointeger(tonumber(word))
-    return n and n >= low and n <= high and n or nil
-  end
-end
-
-local function code_point(word)
-  local point = integer(0, 0x10ffff)(word)
-  return point and (point < 0xd800 or point > 0xdfff) and point or nil
+  return only(double, function(y) return math.abs(y) <= limit and 2.0 * y % 1.0 == 0.0 end)
 end
 
 local function anything(word) return word end
 local function one_of(choices) return function(word) return choices[word] end end
 
+local angle = only(double, function(x) return not (math.abs(x) > 8.0) end)
+local printable = only(double, function(x) return not (math.abs(x) > 0x1p53) or x - x ~= 0.0 end)
+local code_point = only(integer(0, 0x10ffff), function(point) return point < 0xd800 or point > 0xdfff end)
 local functions, draws, steps = one_of(gpt.functions), integer(0, 1000), integer(1, 4096)
-local schedule = one_of({ linear = "linear", cosine = "cosine" })
 
 -- The lines of a request, each read by one of these or refused
 
-local Request = {}
+local Request = { place = 1 }
 Request.__index = Request
 
 -- The key of the next line, which is left to be read.
-function Request:key()
-  local line = self[self.place]
-  return line and line:match("^[^ ]*") or "(the end)"
-end
+function Request:key() return self[self.place] and self[self.place]:match("^[^ ]*") or "(the end)" end
 
 -- The values of the next line. The last reader also reads what comes after its word.
 function Request:take(key, readers, least, most)
@@ -71,9 +61,10 @@ function Request:take(key, readers, least, most)
   return values
 end
 
--- The values of lines with one value each: one("layers", integer(1, 16), "heads", integer(1, 64), ...)
-function Request:one(key, reader, ...)
-  if key then return self:take(key, { reader })[1], self:one(...) end
+-- Lines with one value each, put into a table by their keys: fill({}, "layers", integer(1, 16), "heads", ...)
+function Request:fill(values, key, reader, ...)
+  values[key] = self:take(key, { reader })[1]
+  return ... and self:fill(values, ...) or values
 end
 
 -- The values of one or more lines with this key.
@@ -81,6 +72,13 @@ function Request:many(key, reader, least, most)
   local lines = {}
   repeat lines[#lines + 1] = self:take(key, { reader }, least, most) until self:key() ~= key
   return lines
+end
+
+-- Values from low to high, each greater than the one before.
+function Request:increasing(key, low, high)
+  local list = self:take(key, { integer(low, high) }, 0, MANY)
+  for i = 2, #list do if list[i] <= list[i - 1] then refuse("%s takes increasing values", key) end end
+  return list
 end
 
 -- Calls act(key, values, the table's function for that key) for one or more lines, up to the end or a line `last`. An
@@ -102,44 +100,39 @@ function Request:tensor(name, rows, columns, list)
 end
 
 -- A tensor for each matrix, its name after a prefix, as one list.
-function Request:tensors(matrices, prefix)
+function Request:tensors(settings, prefix)
   local list = {}
-  for _, matrix in ipairs(matrices) do self:tensor(prefix .. matrix.name, matrix.rows, matrix.columns, list) end
+  for _, matrix in ipairs(gpt.matrices_of(settings)) do
+    self:tensor(prefix .. matrix.name, matrix.rows, matrix.columns, list)
+  end
   return list
 end
 
-local function is_increasing(list)
-  for i = 2, #list do if list[i] <= list[i - 1] then return false end end
-  return true
-end
-
--- The functions and the shape of a model, its matrices, and a reader of its tokens.
+-- The settings that make a model, and a reader of its tokens.
 function Request:model()
-  local its_functions, shape = self:one("math", functions), {}
-  shape.layers, shape.heads, shape.embedding, shape.block, shape.vocabulary, shape.activation = self:one(
-    "layers", integer(1, 16), "heads", integer(1, 64), "embedding", integer(1, 512), "block", integer(1, 1024),
-    "vocabulary", integer(2, 2048), "activation", one_of({ relu = "relu", squared_relu = "squared_relu" }))
-  if shape.embedding % shape.heads ~= 0 then refuse("embedding takes a multiple of heads") end
-  shape.attend = gpt.list(shape.block, function(t)
-    local positions = self:take("attend", { integer(0, t - 1) }, 1, MANY)
-    if is_increasing(positions) and positions[#positions] == t - 1 then return positions end
-    refuse("expected an attend line of increasing positions that end with %d", t - 1)
+  local settings = self:fill({},
+    "math", functions, "layers", integer(1, 16), "heads", integer(1, 64), "embedding", integer(1, 512),
+    "block", integer(1, 1024), "vocabulary", integer(2, 2048),
+    "activation", one_of({ relu = "relu", squared_relu = "squared_relu" }))
+  if settings.embedding % settings.heads ~= 0 then refuse("embedding takes a multiple of heads") end
+  settings.attend = gpt.list(settings.block, function(t)
+    local positions = self:increasing("attend", 0, t - 1)
+    return positions[#positions] == t - 1 and positions or refuse("expected attend to end with %d", t - 1)
   end)
-  return its_functions, shape, gpt.matrices_of(shape), integer(0, shape.vocabulary - 1)
+  return settings, integer(0, settings.vocabulary - 1)
 end
 
--- All that forward and backward take: a model, its matrices and a document.
-function Request:document()
-  local its_functions, shape, matrices, token = self:model()
+-- All that forward and backward take.
+function Request:model_and_document()
+  local settings, token = self:model()
   local tokens = self:take("tokens", { token }, 2, MANY)
-  return gpt.new_model(shape, self:tensors(matrices, ""), its_functions), matrices, tokens
+  return settings, gpt.new_model(settings, self:tensors(settings, "")), tokens
 end
 
-function Request:options()
-  local options = {}
-  options.learning_rate, options.beta1, options.beta2, options.epsilon, options.schedule, options.steps = self:one(
-    "learning_rate", double, "beta1", double, "beta2", double, "epsilon", double, "schedule", schedule, "steps", steps)
-  return options
+-- The settings that training needs besides.
+function Request:options(settings)
+  return self:fill(settings, "learning_rate", double, "beta1", double, "beta2", double, "epsilon", double,
+    "schedule", one_of({ linear = "linear", cosine = "cosine" }), "steps", steps)
 end
 
 -- The lines of a reply
@@ -154,9 +147,7 @@ function Reply:line(key, words) self[#self + 1] = #words > 0 and key .. " " .. t
 
 -- `length` doubles, from list[first] on.
 function Reply:doubles(key, list, first, length)
-  local words = {}
-  for i = first, first + length - 1 do words[#words + 1] = hex(list[i]) end
-  self:line(key, words)
+  self:line(key, gpt.list(length, function(i) return hex(list[first + i - 1]) end))
 end
 
 function Reply:tensor(name, list, first, rows, columns)
@@ -164,8 +155,8 @@ function Reply:tensor(name, list, first, rows, columns)
   for row = 0, rows - 1 do self:doubles("row", list, first + row * columns, columns) end
 end
 
-function Reply:tensors(matrices, prefix, list)
-  for _, matrix in ipairs(matrices) do
+function Reply:tensors(settings, prefix, list)
+  for _, matrix in ipairs(gpt.matrices_of(settings)) do
     self:tensor(prefix .. matrix.name, list, matrix.first, matrix.rows, matrix.columns)
   end
 end
@@ -184,8 +175,7 @@ end
 
 -- The sum of term(i) for every first one of `step` items.
 local function total(items, step, term)
-  if #items % step > 0 then refuse("dot takes pairs, not %d doubles", #items) end
-  local sum = 0.0
+  local sum = #items % step == 0 and 0.0 or refuse("dot takes pairs, not %d doubles", #items)
   for i = 1, #items, step do sum = sum + term(i) end
   return sum
 end
@@ -237,29 +227,29 @@ end
 
 -- The verbs: each takes a request and fills a reply
 
-local answer = {}
+local verbs = {}
 
-function answer.hello(_, reply)
+function verbs.hello(_, reply)
   reply:line("name", { "lua\nprotocol 1" })
   reply:line("verbs", { "hello arith math random tokens graph forward backward adam train sample run" })
   reply:line("math", { "exact native" })
 end
 
-function answer.arith(request, reply)
+function verbs.arith(request, reply)
   request:each(ARITHMETIC, function(key, operands, compute)
     local result = compute(operands)
     reply:line(key, key == "decimals" and { result:byte(1, -1) } or { hex(result) })
   end)
 end
 
-function answer.math(request, reply)
-  local its_functions = request:one("math", functions)
-  request:each(FUNCTIONS, function(key, values) reply:line(key, { hex(its_functions[key](table.unpack(values))) }) end)
+function verbs.math(request, reply)
+  local given = request:fill({}, "math", functions)
+  request:each(FUNCTIONS, function(key, values) reply:line(key, { hex(given.math[key](table.unpack(values))) }) end)
 end
 
-function answer.random(request, reply)
-  local its_functions, seed = request:one("math", functions, "seed", integer(0, WORD))
-  local generator = gpt.Generator.new(seed, its_functions)
+function verbs.random(request, reply)
+  local given = request:fill({}, "math", functions, "seed", integer(0, WORD))
+  local generator = gpt.Generator.new(given.seed, given.math)
   request:each(DRAWS, function(key, values, draw)
     if key == "state" then
       reply:line("state", { generator.index, table.concat(generator.words, " ", 0, 623) })
@@ -271,120 +261,97 @@ function answer.random(request, reply)
   end)
 end
 
-function answer.tokens(request, reply)
-  local vocabulary, documents = gpt.tokenized(gpt.documents_of(request:many("line", code_point, 0, 10000)))
+function verbs.tokens(request, reply)
+  local vocabulary, documents = gpt.tokenize(request:many("line", code_point, 0, 10000))
   reply:line("documents", { #documents })
   reply:line("vocabulary", vocabulary)
   reply:line("bos", { #vocabulary })
   for _, tokens in ipairs(documents) do reply:line("encoded", tokens) end
 end
 
-function answer.graph(request, reply)
-  local tape, nodes = gpt.new_tape(request:one("math", functions)), {}
+function verbs.graph(request, reply)
+  local tape, nodes = gpt.new_tape(request:fill({}, "math", functions).math), {}
   local function node(word) return nodes[(integer(0, #nodes - 1)(word) or -1) + 1] end
   local function append(_, operands, make) nodes[#nodes + 1] = make(table.unpack(operands)) end
   request:each(expressions(tape, node), append, "root")
-  tape.backward(request:one("root", node))
+  tape.backward(request:fill({}, "root", node).root)
   for _, one in ipairs(nodes) do reply:doubles("value", tape.value, one, 1) end
   for _, one in ipairs(nodes) do reply:doubles("gradient", tape.gradient, one, 1) end
 end
 
-function answer.forward(request, reply)
-  local model, _, tokens = request:document()
-  local function watch(name, vector, length) reply:tensor(name, model.tape.value, vector, 1, length) end
-  reply:doubles("loss", model.tape.value, model.loss(tokens, watch), 1)
+function verbs.forward(request, reply)
+  local _, model, tokens = request:model_and_document()
+  function model.watch(name, vector, length) reply:tensor(name, model.tape.value, vector, 1, length) end
+  reply:doubles("loss", model.tape.value, model.loss(tokens), 1)
 end
 
-function answer.backward(request, reply)
-  local model, matrices, tokens = request:document()
+function verbs.backward(request, reply)
+  local settings, model, tokens = request:model_and_document()
   local loss = model.loss(tokens)
   model.tape.backward(loss)
   reply:doubles("loss", model.tape.value, loss, 1)
-  reply:tensors(matrices, "", model.gradients)
+  reply:tensors(settings, "", model.gradients)
 end
 
-function answer.adam(request, reply)
-  local its_functions, options = request:one("math", functions), request:options()
-  local step = request:one("step", integer(0, options.steps - 1))
+function verbs.adam(request, reply)
+  local settings = request:options(request:fill({}, "math", functions))
+  request:fill(settings, "step", integer(0, settings.steps - 1))
   local _, rows, columns = table.unpack(request:take("tensor", { anything, integer(1, 2048) }, 3, 3))
   request.place = request.place - 1 -- back to the tensor itself
   local function tensor(name) return request:tensor(name, rows, columns, {}) end
   local parameters, gradients, m, v = tensor("parameters"), tensor("gradients"), tensor("m"), tensor("v")
-  local factors = { gpt.adam_factors(options, step, its_functions) }
+  local factors = { gpt.adam(settings, settings.step, parameters, gradients, m, v) }
   for i, name in ipairs({ "rate", "correction1", "correction2" }) do reply:doubles(name, factors, i, 1) end
-  gpt.adam(options, step, parameters, gradients, m, v, its_functions)
   reply:tensor("m", m, 1, rows, columns)
   reply:tensor("v", v, 1, rows, columns)
   reply:tensor("parameters", parameters, 1, rows, columns)
 end
 
-function answer.train(request, reply)
-  local its_functions, shape, matrices, token = request:model()
-  local options = request:options()
-  local from = request:one("from", integer(0, options.steps - 1))
-  local last = from + request:one("count", integer(1, options.steps - from)) - 1
-  local full, is_full = request:take("full", { integer(from, last) }, 0, MANY), {}
-  if not is_increasing(full) then refuse("full takes steps in increasing order") end
-  for _, step in ipairs(full) do is_full[step] = true end
+function verbs.train(request, reply)
+  local settings, token = request:model()
+  request:fill(request:options(settings), "from", integer(0, settings.steps - 1))
+  request:fill(settings, "count", integer(1, settings.steps - settings.from))
+  local first, last, is_full = settings.from, settings.from + settings.count - 1, {}
+  for _, step in ipairs(request:increasing("full", first, last)) do is_full[step] = true end
   local documents = request:many("tokens", token, 2, MANY)
-  local model = gpt.new_model(shape, request:tensors(matrices, ""), its_functions)
-  local m = from == 0 and gpt.zeros(model.size) or request:tensors(matrices, "m.")
-  local v = from == 0 and gpt.zeros(model.size) or request:tensors(matrices, "v.")
-  local lists = { { "gradients", model.gradients }, { "m", m }, { "v", v }, { "parameters", model.parameters } }
-  for step = from, last do
-    local loss = gpt.train_step(model, options, step, documents[step % #documents + 1], m, v, its_functions)
+  local model = gpt.new_model(settings, request:tensors(settings, ""))
+  if first > 0 then model.m, model.v = request:tensors(settings, "m."), request:tensors(settings, "v.") end
+  for step = first, last do
+    local loss = model.train(step, documents[step % #documents + 1])
     reply:line("step", { step })
     reply:line("loss", { hex(loss) })
-    for _, list in ipairs(lists) do reply:checksum(list[1], list[2], model.size) end
-    for _, list in ipairs(is_full[step] and lists or {}) do reply:tensors(matrices, list[1] .. ".", list[2]) end
+    local names = { "gradients", "m", "v", "parameters" }
+    for _, name in ipairs(names) do reply:checksum(name, model[name], model.size) end
+    for _, name in ipairs(is_full[step] and names or {}) do reply:tensors(settings, name .. ".", model[name]) end
   end
 end
 
-function answer.sample(request, reply)
-  local its_functions, shape, matrices = request:model()
-  local temperature, samples = request:one("temperature", double, "samples", draws)
-  local model = gpt.new_model(shape, request:tensors(matrices, ""), its_functions)
-  local generator = gpt.Generator.new(0, its_functions)
+function verbs.sample(request, reply)
+  local settings = request:fill(request:model(), "temperature", double, "samples", draws)
+  local model = gpt.new_model(settings, request:tensors(settings, ""))
+  local generator = gpt.Generator.new(0, settings.math)
   local state = request:take("state", { integer(0, 624), integer(0, WORD) }, 625, 625)
   generator.index = state[1]
   table.move(state, 2, 625, 0, generator.words)
-  local kept = request:one("kept", function(word) return word == "none" and word or double(word) end)
+  local kept = request:take("kept", { function(word) return word == "none" and word or double(word) end })[1]
   generator.kept = kept ~= "none" and kept or nil
-  for number = 0, samples - 1 do
+  for number = 0, settings.samples - 1 do
     reply:line("sample", { number })
-    model.sample(temperature, generator, function(probabilities, token)
-      reply:doubles("probabilities", model.tape.value, probabilities, shape.vocabulary)
+    model.sample(settings.temperature, generator, function(probabilities, token)
+      reply:doubles("probabilities", model.tape.value, probabilities, settings.vocabulary)
       reply:line("token", { token })
     end)
   end
   reply:line("word", { generator:word() })
 end
 
-function answer.run(request, reply)
-  local its_functions, preset = request:one("math", functions, "preset", one_of(gpt.presets))
-  local sizes = setmetatable({}, { __index = preset })
-  sizes.steps, sizes.samples = request:one("steps", steps, "samples", draws)
+function verbs.run(request, reply)
+  local given = request:fill({}, "math", functions, "preset", one_of(gpt.presets), "steps", steps, "samples", draws)
   local lines = request:many("line", code_point, 0, 10000)
   local function show(text) reply:line("print", { utf8.codepoint(text, 1, -1) }) end
-  local model, m, v, generator = gpt.run(sizes, lines, its_functions, show)
-  reply:checksum("parameters", model.parameters, model.size)
-  reply:checksum("m", m, model.size)
-  reply:checksum("v", v, model.size)
+  local model, generator = gpt.run(setmetatable(given, { __index = given.preset }), lines, given.math, show)
+  for _, name in ipairs({ "parameters", "m", "v" }) do reply:checksum(name, model[name], model.size) end
   reply:line("word", { generator:word() })
-end
-
-local function is_well_formed(line)
-  return #line <= LONGEST_LINE and not line:find("[^\32-\126]") and not (" " .. line .. " "):find("  ", 1, true)
-end
-
--- Fills the reply to the lines after the first.
-local function fill(reply, verb, lines)
-  for _, line in ipairs(lines) do
-    if not is_well_formed(line) then refuse("expected words with single spaces between them, not %s", line) end
-  end
-  lines.place = 1
-  answer[verb](setmetatable(lines, Request), reply)
-  if lines.place <= #lines then refuse("expected the end, not %s", lines:key()) end
 end
 
 local function refusal(id, reason)
@@ -397,9 +364,16 @@ return function(lines, is_complete)
   local verb, id = first:match("^([\33-\126]+) ([%w._-]+)$")
   if not id or #id > 64 or #first > LONGEST_LINE then return refusal("-", "expected a verb and an id") end
   if not is_complete then return refusal(id, "the input ended before the line end") end
-  if not answer[verb] then return refusal(id, "unsupported") end
-  local reply = setmetatable({}, Reply)
-  local is_right, fault = pcall(fill, reply, verb, lines)
+  if not verbs[verb] then return refusal(id, "unsupported") end
+  local request, reply = setmetatable(lines, Request), setmetatable({}, Reply)
+  local is_right, fault = pcall(function()
+    for _, line in ipairs(request) do
+      local is_plain = #line <= LONGEST_LINE and not line:find("[^\32-\126]")
+      if not is_plain or (" " .. line .. " "):find("  ", 1, true) then refuse("expected words with single spaces") end
+    end
+    verbs[verb](request, reply)
+    if request.place <= #request then refuse("expected the end, not %s", request:key()) end
+  end)
   if is_right then return "ok " .. id .. "\n" .. table.concat(reply, "\n") .. "\nend\n" end
   return refusal(id, type(fault) == "table" and fault.reason or "a fault of this port: " .. tostring(fault))
 end
