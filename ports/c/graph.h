@@ -26,10 +26,7 @@ typedef struct {
 
 static inline Id append(Graph *g, double value, int32_t terms, Id a, Id b, bool is_product, double local) {
     if (g->count == g->capacity) {
-        g->value = grown(g->value, (size_t)g->count, sizeof *g->value);
-        g->gradient = grown(g->gradient, (size_t)g->count, sizeof *g->gradient);
-        g->node = grown(g->node, (size_t)g->count, sizeof *g->node);
-        g->visited = grown(g->visited, (size_t)g->count, sizeof *g->visited);
+        GROW(g->value, g->count), GROW(g->gradient, g->count), GROW(g->node, g->count), GROW(g->visited, g->count);
         g->capacity = g->count > 0 ? 2 * g->count : 1;
     }
     g->value[g->count] = value;
@@ -91,8 +88,7 @@ static void backward(Graph *g, Id root) {
             id = child;
         } else {
             Id parent = node->back;
-            node->back = last;
-            last = id, id = parent;
+            node->back = last, last = id, id = parent;
         }
     }
     memset(g->gradient, 0, (size_t)g->count * sizeof *g->gradient);

@@ -25,6 +25,8 @@ static void *grown(void *array, size_t count, size_t size) {
     if (count == 0) return allocate(1, size);
     return count & (count - 1) ? array : memcpy(allocate(2 * count, size), array, count * size);
 }
+#define GROW(array, count) ((array) = grown((array), (size_t)(count), sizeof *(array)))
+#define APPEND(array, count, item) (GROW(array, count), (array)[(count)++] = (item))
 static void free_all(void) {
     for (Block *next; blocks != NULL; blocks = next) next = blocks->next, free(blocks);
 }

@@ -2,9 +2,7 @@
 #pragma once
 #include "graph.h"
 
-enum { STATE_WORDS = 624, CHARACTERS = 0x110000 };
-enum { MOST_LAYERS = 16, MOST_HEADS = 64, MOST_BLOCK = 1024, MOST_VOCABULARY = 2048 };
-
+enum { CHARACTERS = 0x110000, MOST_LAYERS = 16, MOST_HEADS = 64, MOST_BLOCK = 1024, MOST_VOCABULARY = 2048 };
 typedef struct { int32_t count, *item; } List; /* of characters, of tokens, of positions */
 /* 0, 1, ..., count - 1 */
 static List range(int32_t count) {
@@ -12,12 +10,10 @@ static List range(int32_t count) {
     for (int32_t i = 0; i < count; i++) list.item[i] = i;
     return list;
 }
-static void push(List *list, int32_t item) {
-    list->item = grown(list->item, (size_t)list->count, sizeof item);
-    list->item[list->count++] = item;
-}
+static void push(List *list, int32_t item) { APPEND(list->item, list->count, item); }
 
 /* ---------------------------------------------------------------- random numbers: MT19937 */
+enum { STATE_WORDS = 624 };
 /* Two normal numbers are drawn at a time; the second one is kept. */
 typedef struct { uint32_t word[STATE_WORDS]; int32_t index; bool has_kept; double kept; } Generator;
 static Generator seeded(uint32_t seed) {
@@ -40,9 +36,7 @@ static uint32_t draw_word(Generator *generator) {
     }
     generator->index %= STATE_WORDS;
     uint32_t y = mt[generator->index++];
-    y ^= y >> 11;
-    y ^= y << 7 & 0x9d2c5680;
-    y ^= y << 15 & 0xefc60000;
+    y ^= y >> 11, y ^= y << 7 & 0x9d2c5680, y ^= y << 15 & 0xefc60000;
     return y ^ y >> 18;
 }
 static double draw_random(Generator *generator) {
@@ -95,9 +89,7 @@ static bool is_white_space(int32_t character) { return character == ' ' || (char
 static void add_line(Dataset *dataset, List line) {
     for (; line.count > 0 && is_white_space(line.item[0]); line.count--) line.item++;
     while (line.count > 0 && is_white_space(line.item[line.count - 1])) line.count--;
-    if (line.count == 0) return;
-    dataset->document = grown(dataset->document, (size_t)dataset->count, sizeof line);
-    dataset->document[dataset->count++] = line;
+    if (line.count > 0) APPEND(dataset->document, dataset->count, line);
 }
 /* Finds the vocabulary and turns every document into its tokens, with BOS at both ends. */
 static void tokenize(Dataset *dataset) {
@@ -105,11 +97,8 @@ static void tokenize(Dataset *dataset) {
     int32_t *token = allocate(CHARACTERS, sizeof *token);
     for (List *text = dataset->document; text < end; text++)
         for (int32_t i = 0; i < text->count; i++) token[text->item[i]] = 1;
-    for (int32_t character = 0; character < CHARACTERS; character++) {
-        if (token[character] == 0) continue;
-        token[character] = vocabulary->count;
-        push(vocabulary, character);
-    }
+    for (int32_t character = 0; character < CHARACTERS; character++)
+        if (token[character] != 0) token[character] = vocabulary->count, push(vocabulary, character);
     if (vocabulary->count < 1 || vocabulary->count >= MOST_VOCABULARY)
         fail("expected documents with 1 to %d distinct characters and not %d", MOST_VOCABULARY - 1, vocabulary->count);
     for (List *text = dataset->document; text < end; text++) {
@@ -139,8 +128,9 @@ typedef struct {
     int32_t matrices;
     double *m, *v;
     Id keys[MOST_LAYERS][MOST_BLOCK], values[MOST_LAYERS][MOST_BLOCK]; /* the first node of each */
-    char place[40];    /* where in the model that is which is made */
-    void (*see)(const char *place, const char *name, int32_t rows, int32_t columns, const double *values); /* or NULL */
+    char place[40]; /* where in the model that is which is made */
+    void (*see)(const char *place, const char *name, int32_t rows, int32_t columns, double *values); /* or NULL */
+    struct Fused *fused; /* what the port c-fast adds, which trains by other means */
 } Model;
 static void add_matrix(Model *model, const char *name, int32_t rows, int32_t columns) {
     Matrix *matrix = &model->matrix[model->matrices++];
@@ -150,7 +140,7 @@ static void add_matrix(Model *model, const char *name, int32_t rows, int32_t col
     while (model->graph.count < model->graph.parameters) leaf(&model->graph, 0.0);
 }
 static Model *make_model(Settings settings) {
-    static const char *const square[] = {"attn_wq", "attn_wk", "attn_wv", "attn_wo"};
+    static const char *const names[] = {"attn_wq", "attn_wk", "attn_wv", "attn_wo", "mlp_fc1", "mlp_fc2"};
     Model *model = allocate(1, sizeof *model);
     int32_t e = settings.embedding;
     model->settings = settings;
@@ -159,9 +149,7 @@ static Model *make_model(Settings settings) {
     add_matrix(model, "lm_head", settings.vocabulary, e);
     for (int i = 0; i < settings.layers; i++) {
         snprintf(model->place, sizeof model->place, "layer%d.", i);
-        for (int k = 0; k < 4; k++) add_matrix(model, square[k], e, e);
-        add_matrix(model, "mlp_fc1", 4 * e, e);
-        add_matrix(model, "mlp_fc2", e, 4 * e);
+        for (int k = WQ; k <= FC2; k++) add_matrix(model, names[k - WQ], k == FC1 ? 4 * e : e, k == FC2 ? 4 * e : e);
     }
     model->m = allocate((size_t)model->graph.parameters, sizeof(double));
     model->v = allocate((size_t)model->graph.parameters, sizeof(double));
@@ -169,8 +157,7 @@ static Model *make_model(Settings settings) {
 }
 /* A new vector, its node i by an expression in i. */
 #define VECTOR(vector, length, made) \
-    Vector vector = {g->count, length}; \
-    for (int32_t i = 0; i < vector.count; i++) made
+    Vector vector = {g->count, length}; for (int32_t i = 0; i < vector.count; i++) made
 static Vector part(Vector x, int32_t start, int32_t count) { return (Vector){x.first + start, count}; }
 /* Gives a vector its name, for whoever wants to see it. */
 static Vector named(const Model *model, const char *name, Vector x) {
@@ -178,9 +165,9 @@ static Vector named(const Model *model, const char *name, Vector x) {
     return x;
 }
 static Vector linear(Model *model, int matrix, int layer, Vector x) {
-    Vector w = {model->matrix[matrix + OF_A_LAYER * layer].first, x.count};
+    const Matrix *w = &model->matrix[matrix + OF_A_LAYER * layer];
     Graph *g = &model->graph;
-    VECTOR(result, model->matrix[matrix + OF_A_LAYER * layer].rows, dot(g, part(w, i * x.count, x.count), x.first));
+    VECTOR(result, w->rows, dot(g, (Vector){w->first + i * x.count, x.count}, x.first));
     return result;
 }
 static Vector add_vectors(Graph *g, Vector a, Vector b) {
@@ -266,9 +253,12 @@ static Id document_loss(Model *model, List tokens) {
 
 /* ---------------------------------------------------------------- training and sampling */
 typedef struct { double rate, correction1, correction2; } Factors;
+#ifndef CLONES /* says for which kinds of processor this is compiled; the port c-fast sets it */
+#define CLONES
+#endif
 /* One update of the parameters p and the moments m and v by the gradients g, after Kingma and Ba (2015). */
-static Factors adam(const Settings *o, int32_t step, int32_t count, double *restrict p, const double *restrict g,
-                    double *restrict m, double *restrict v) {
+CLONES static Factors adam(const Settings *o, int32_t step, int32_t count, double *restrict p, const double *restrict g,
+                           double *restrict m, double *restrict v) {
     double s = step, n = o->steps, cosine = o->cosine ? math->cos((0x1.921fb54442d18p+1 * s) / n) : 0.0;
     double rate = o->cosine ? (o->learning_rate * 0.5) * (1.0 + cosine) : o->learning_rate * (1.0 - s / n);
     double correction1 = 1.0 - math->pow(o->beta1, s + 1.0), correction2 = 1.0 - math->pow(o->beta2, s + 1.0);
@@ -281,14 +271,18 @@ static Factors adam(const Settings *o, int32_t step, int32_t count, double *rest
     }
     return (Factors){rate, correction1, correction2};
 }
+static double graph_gradients(Model *model, List tokens) {
+    Id root = document_loss(model, tokens);
+    backward(&model->graph, root);
+    return model->graph.value[root];
+}
+/* What computes the loss of a document and the gradients of all parameters; the port c-fast sets another. */
+static double (*gradients)(Model *, List) = graph_gradients;
 /* One step of training. Returns the loss before it. */
 static double train(Model *model, int32_t step, List tokens) {
+    double loss = gradients(model, tokens);
     Graph *g = &model->graph;
-    Id root = document_loss(model, tokens);
-    double loss = g->value[root];
-    backward(g, root);
-    adam(&model->settings, step, g->parameters, g->value, g->gradient, model->m, model->v);
-    return loss;
+    return adam(&model->settings, step, g->parameters, g->value, g->gradient, model->m, model->v), loss;
 }
 /* Tokens up to BOS, or to the end of the block. `drawn`, if not NULL, hears of each, BOS included. */
 static List sample(Model *model, double temperature, Generator *generator,
