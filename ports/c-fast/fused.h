@@ -45,9 +45,6 @@
 
 #include "microgpt.h"
 
-#ifndef KERNEL /* where size matters more, it may be defined as nothing */
-#define KERNEL inline __attribute__((always_inline))
-#endif
 
 typedef struct {
     double *x;                                     /* what comes in */

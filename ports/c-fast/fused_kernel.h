@@ -17,7 +17,7 @@ typedef double NAME(U) __attribute__((vector_size(8 * LANES), aligned(8))); /* a
 
 /* ------------------------------------------------------------------ exact functions, LANES at a time */
 
-static KERNEL bool NAME(all)(I mask) {
+static INLINE bool NAME(all)(I mask) {
     int64_t every = -1;
     for (int i = 0; i < LANES; i++)
         every &= mask[i];
@@ -37,7 +37,7 @@ static KERNEL bool NAME(all)(I mask) {
  * Error: let a unit be 2^-53 * 2^-12 (the tail is below 2^-12). The tail has 5.5 units: 3 from the square, 1.5 from the
  * series, 1 from their product. The two sums and the product with it have 1 each: 8.5 units, below 2^-61.9 of the result.
  */
-static KERNEL void NAME(exp_parts)(V x, V *sum, V *rest, I *power) {
+static INLINE void NAME(exp_parts)(V x, V *sum, V *rest, I *power) {
     const V shift = ALL(0x1.8p52), cut = ALL(0x1.8p17); /* these leave integers, and multiples of 2^-35 */
     V k = (x * 0x1.71547652b82fep+4 + shift) - shift;
     V d = x - k * fused_table.exp_step[0], w = k * fused_table.exp_step[1], r = d - w, square = r * r;
@@ -55,7 +55,7 @@ static KERNEL void NAME(exp_parts)(V x, V *sum, V *rest, I *power) {
     *power = steps - j;
 }
 
-static KERNEL V NAME(exp)(V x) {
+static INLINE V NAME(exp)(V x) {
     V sum, rest;
     I power;
     NAME(exp_parts)(x, &sum, &rest, &power);
@@ -68,23 +68,23 @@ static KERNEL V NAME(exp)(V x) {
 
 typedef struct { V hi, lo; } NAME(Pair);
 
-static KERNEL NAME(Pair) NAME(ordered_sum)(V a, V b) {
+static INLINE NAME(Pair) NAME(ordered_sum)(V a, V b) {
     V sum = a + b;
     return (NAME(Pair)){sum, b - (sum - a)};
 }
 
-static KERNEL NAME(Pair) NAME(exact_product)(V a, V b) {
+static INLINE NAME(Pair) NAME(exact_product)(V a, V b) {
     V x = a * 0x1.0000002p27, y = b * 0x1.0000002p27;
     V a_hi = x - (x - a), a_lo = a - a_hi, b_hi = y - (y - b), b_lo = b - b_hi, product = a * b;
     return (NAME(Pair)){product, ((a_hi * b_hi - product) + a_hi * b_lo + a_lo * b_hi) + a_lo * b_lo};
 }
 
-static KERNEL NAME(Pair) NAME(pair_product)(NAME(Pair) a, NAME(Pair) b) {
+static INLINE NAME(Pair) NAME(pair_product)(NAME(Pair) a, NAME(Pair) b) {
     NAME(Pair) product = NAME(exact_product)(a.hi, b.hi);
     return NAME(ordered_sum)(product.hi, product.lo + (a.hi * b.lo + a.lo * b.hi));
 }
 
-static KERNEL NAME(Pair) NAME(pair_reciprocal)(NAME(Pair) a) {
+static INLINE NAME(Pair) NAME(pair_reciprocal)(NAME(Pair) a) {
     V quotient = 1.0 / a.hi;
     NAME(Pair) product = NAME(exact_product)(quotient, a.hi);
     V remainder = ((1.0 - product.hi) - product.lo) - quotient * a.lo;
@@ -94,7 +94,7 @@ static KERNEL NAME(Pair) NAME(pair_reciprocal)(NAME(Pair) a) {
 /* log x = y + d - d^2/2 with d = x e^-y - 1, y being a logarithm good to 2^-45: e ln2 + 2 atanh((z-1)/(z+1)) for x = z 2^e.
  * Error: that of e^-y, 2^-61.9, and less than 2^-63 for the rest; the test allows 2^-61.
  */
-static KERNEL V NAME(log)(V x) {
+static INLINE V NAME(log)(V x) {
     I e = (((I)x - 0x3fe6a09e667f3bcd) >> 52), power;
     V z = (V)((I)x - (e << 52)), s = (z - 1.0) / (z + 1.0), square = s * s, series = ALL(1.0 / 19), sum, rest;
     for (int i = 17; i > 0; i -= 2)
@@ -112,7 +112,7 @@ static KERNEL V NAME(log)(V x) {
 }
 
 /* x to the powers -1/2, -3/2 and -2. Error: each of these steps adds less than 10 * 2^-106; the test allows 2^-96. */
-static KERNEL V NAME(rounded_pair)(NAME(Pair) a, V x, double y) {
+static INLINE V NAME(rounded_pair)(NAME(Pair) a, V x, double y) {
     V error = a.hi * 0x1p-96, result = a.hi + (a.lo + error);
     I right = (a.hi + (a.lo - error) == result) & (x > 0x1p-200) & (x < 0x1p200);
     MEND(result, right, exact_pow(x[i], y))
@@ -120,7 +120,7 @@ static KERNEL V NAME(rounded_pair)(NAME(Pair) a, V x, double y) {
 }
 
 /* x^(-1/2), and x^(-3/2). */
-static KERNEL V NAME(rsqrt)(V x, V *cube) {
+static INLINE V NAME(rsqrt)(V x, V *cube) {
     V root = SQRT(x);
     NAME(Pair) square = NAME(exact_product)(root, root);
     NAME(Pair) half_power = NAME(ordered_sum)(root, ((x - square.hi) - square.lo) / (2.0 * root));
@@ -130,14 +130,14 @@ static KERNEL V NAME(rsqrt)(V x, V *cube) {
 }
 
 /* x^-2 */
-static KERNEL V NAME(inverse_square)(V x) {
+static INLINE V NAME(inverse_square)(V x) {
     return NAME(rounded_pair)(NAME(pair_reciprocal)(NAME(exact_product)(x, x)), x, -2.0);
 }
 
 /* ------------------------------------------------------------------ matrices */
 
 /* y = W x, `rows` of W; each sum from the left. Eight rows at a time, so that eight sums wait for each other's additions. */
-static KERNEL void NAME(linear)(double *y, const double *w, const double *x, int rows, int columns, int stride, int n) {
+static INLINE void NAME(linear)(double *y, const double *w, const double *x, int rows, int columns, int stride, int n) {
     for (int t = 0; t < n; t += LANES) {
         int i = 0;
         for (; i + 8 <= rows; i += 8) {
@@ -160,7 +160,7 @@ static KERNEL void NAME(linear)(double *y, const double *w, const double *x, int
 }
 
 /* gx += W^T gy, from row `last` of W up to row `first`. */
-static KERNEL void NAME(linear_back)(double *gx, const double *w, const double *gy, int first, int last, int columns,
+static INLINE void NAME(linear_back)(double *gx, const double *w, const double *gy, int first, int last, int columns,
                                      int stride, int n) {
     for (int t = 0; t < n; t += LANES) {
         int j = 0;
@@ -186,7 +186,7 @@ static KERNEL void NAME(linear_back)(double *gx, const double *w, const double *
 }
 
 /* gw = the sum of gy x^T over the positions, from the last to the first. xt holds x with a row for each position. */
-static KERNEL void NAME(outer)(double *gw, const double *gy, const double *xt, int rows, int columns, int stride, int n) {
+static INLINE void NAME(outer)(double *gw, const double *gy, const double *xt, int rows, int columns, int stride, int n) {
     const int whole = columns - columns % (2 * LANES);
     for (int j = 0; j < whole; j += 2 * LANES) {
         int i = 0;
@@ -226,7 +226,7 @@ static KERNEL void NAME(outer)(double *gw, const double *gy, const double *xt, i
 }
 
 /* A row for each position, from a row for each element. */
-static KERNEL void NAME(transpose)(double *xt, const double *x, int rows, int stride, int n) {
+static INLINE void NAME(transpose)(double *xt, const double *x, int rows, int stride, int n) {
     for (int t = 0; t < n; t++)
         for (int j = 0; j < rows; j++)
             xt[t * rows + j] = x[j * stride + t];
@@ -234,7 +234,7 @@ static KERNEL void NAME(transpose)(double *xt, const double *x, int rows, int st
 
 /* ------------------------------------------------------------------ rmsnorm */
 
-static KERNEL void NAME(rmsnorm)(double *y, const double *x, double *scale, double *slope, double inverse_count, int e,
+static INLINE void NAME(rmsnorm)(double *y, const double *x, double *scale, double *slope, double inverse_count, int e,
                                  int stride, int n) {
     for (int t = 0; t < n; t += LANES) {
         V sum = {0}, cube;
@@ -249,7 +249,7 @@ static KERNEL void NAME(rmsnorm)(double *y, const double *x, double *scale, doub
 }
 
 /* gx += what comes back from gy. */
-static KERNEL void NAME(rmsnorm_back)(double *gx, const double *gy, const double *x, const double *scale,
+static INLINE void NAME(rmsnorm_back)(double *gx, const double *gy, const double *x, const double *scale,
                                       const double *slope, double inverse_count, int e, int stride, int n) {
     for (int t = 0; t < n; t += LANES) {
         V factor = LOAD(scale + t), sum = {0};
@@ -267,7 +267,7 @@ static KERNEL void NAME(rmsnorm_back)(double *gx, const double *gy, const double
 /* ------------------------------------------------------------------ attention, one head */
 
 /* `power` is e^(score - top), `weight` the weights: a row for each attended position s, a column for each attending t. */
-static KERNEL void NAME(attend)(const Fused *f, double *mixed, double *power, double *weight, double *total,
+static INLINE void NAME(attend)(const Fused *f, double *mixed, double *power, double *weight, double *total,
                                 const double *q, const double *k, const double *v, int size, int n) {
     const int stride = f->stride;
     const double *mask = f->attends;
@@ -304,7 +304,7 @@ static KERNEL void NAME(attend)(const Fused *f, double *mixed, double *power, do
 }
 
 /* The gradients of q, k and v from that of `mixed`. */
-static KERNEL void NAME(attend_back)(const Fused *f, const double *g_mixed, double *gq, double *gk, double *gv,
+static INLINE void NAME(attend_back)(const Fused *f, const double *g_mixed, double *gq, double *gk, double *gv,
                                      const double *power, const double *weight, const double *total, const double *q,
                                      const double *k, const double *v, int size, int n) {
     const int stride = f->stride;

@@ -113,7 +113,9 @@ static inline Fixed power_of(double x, int twice, int n, int *exponent) {
     Fixed p = product_of(sum_of(ZERO, abs(twice), size, n), HALF, n);
     return exponential_of(with_sign(p, is_negative(log) != (twice < 0), n), n, exponent);
 }
+#ifndef INLINE /* where size matters more, it may be defined as nothing */
 #define INLINE inline __attribute__((always_inline))
+#endif
 typedef Fixed Function(double x, int k, int n, int *exponent);
 /* f(x, k) rounded, and whether n limbs are sure of it. MOST limbs are: what they do not tell from a double, or from
  * halfway between two, is one, as powers of short numbers may be. */
