@@ -24,8 +24,7 @@ static Fixed inverse_factorial[TERMS], power_of_two[STEPS]; /* 1/i!, 2^(i/STEPS)
 /* a + factor * b */
 static inline Fixed sum_of(Fixed a, int64_t factor, Fixed b, int n) {
     Wide carry = 0;
-    for (int i = n - 1; i >= 0; i--, carry >>= 64)
-        a.limb[i] = (uint64_t)(carry += a.limb[i] + (Wide)b.limb[i] * factor);
+    for (int i = n - 1; i >= 0; i--, carry >>= 64) a.limb[i] = carry += a.limb[i] + (Wide)b.limb[i] * factor;
     return a;
 }
 /* a * b for a, b >= 0, cut off. */
@@ -117,22 +116,22 @@ static inline Fixed power_of(double x, int twice, int n, int *exponent) {
 #define INLINE inline __attribute__((always_inline))
 #endif
 typedef Fixed Function(double x, int k, int n, int *exponent);
-/* f(x, k) rounded, and whether n limbs are sure of it. MOST limbs are: what they do not tell from a double, or from
+/* f(x, k) rounded, or a NaN if n limbs are not sure of it. MOST limbs are: what they do not tell from a double, or from
  * halfway between two, is one, as powers of short numbers may be. */
-static INLINE double attempt(Function f, double x, int k, int n, bool *sure) {
+static INLINE double attempt(Function f, double x, int k, int n) {
     int exponent = 0;
     Fixed value = f(x, k, n, &exponent), size = with_sign(value, is_negative(value), n), slack = ZERO;
     slack.limb[n - 1] = (uint64_t)1 << SLACK;
     Fixed above = sum_of(size, 1, slack, n), below = sum_of(size, -1, slack, n);
     if (n == MOST) above.limb[n - 1] &= -((uint64_t)2 << SLACK);
-    *sure = nearest(above, exponent, n) == nearest(below, exponent, n);
-    return copysign(nearest(above, exponent, n), is_negative(value) ? -1.0 : 1.0);
+    double result = nearest(above, exponent, n);
+    if (n < MOST && result != nearest(below, exponent, n)) return NAN;
+    return is_negative(value) ? -result : result;
 }
 static INLINE double rounded(Function f, double x, int k) {
-    bool sure;
     if (inverse_factorial[0].limb[0] == 0) make_tables();
-    double result = attempt(f, x, k, 2, &sure);
-    return sure ? result : attempt(f, x, k, MOST, &sure);
+    double result = attempt(f, x, k, 2);
+    return result == result ? result : attempt(f, x, k, MOST);
 }
 /* The results that IEEE 754 fixes, such as that of an infinity, are the library's. */
 static double exact_exp(double x) { return x != x ? x : rounded(power_of_e, fmin(fmax(x, -800.0), 800.0), 0); }

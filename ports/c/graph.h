@@ -42,10 +42,7 @@ static Id multiply(Graph *g, Id a, Id b) { return append(g, g->value[a] * g->val
 static Id power(Graph *g, Id a, double c) {
     return apply(g, a, math->pow(g->value[a], c), c * math->pow(g->value[a], c - 1.0));
 }
-static Id exponential(Graph *g, Id a) {
-    double y = math->exp(g->value[a]);
-    return apply(g, a, y, y);
-}
+static Id exponential(Graph *g, Id a) { double y = math->exp(g->value[a]); return apply(g, a, y, y); }
 static Id logarithm(Graph *g, Id a) { return apply(g, a, math->log(g->value[a]), 1.0 / g->value[a]); }
 static Id relu(Graph *g, Id a) { return g->value[a] > 0.0 ? apply(g, a, g->value[a], 1.0) : apply(g, a, 0.0, 0.0); }
 /* Nobody asks for the gradient of the plain number c, so it needs no node. */

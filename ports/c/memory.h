@@ -1,9 +1,9 @@
 /* Memory and failure. What a request allocates is gone once it is answered, and nothing is freed before. */
 #pragma once
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

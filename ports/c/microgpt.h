@@ -2,7 +2,8 @@
 #pragma once
 #include "graph.h"
 
-enum { CHARACTERS = 0x110000, MOST_LAYERS = 16, MOST_HEADS = 64, MOST_BLOCK = 1024, MOST_VOCABULARY = 2048 };
+enum { CHARACTERS = 0x110000, MOST_LAYERS = 16, MOST_HEADS = 64, MOST_BLOCK = 1024, MOST_VOCABULARY = 2048,
+       STATE_WORDS = 624 };
 typedef struct { int32_t count, *item; } List; /* of characters, of tokens, of positions */
 /* 0, 1, ..., count - 1 */
 static List range(int32_t count) {
@@ -11,9 +12,7 @@ static List range(int32_t count) {
     return list;
 }
 static void push(List *list, int32_t item) { APPEND(list->item, list->count, item); }
-
 /* ---------------------------------------------------------------- random numbers: MT19937 */
-enum { STATE_WORDS = 624 };
 /* Two normal numbers are drawn at a time; the second one is kept. */
 typedef struct { uint32_t word[STATE_WORDS]; int32_t index; bool has_kept; double kept; } Generator;
 static Generator seeded(uint32_t seed) {
@@ -62,8 +61,7 @@ static List draw_order(Generator *generator, int32_t count) {
         do j = (int32_t)(draw_word(generator) >> __builtin_clz((unsigned)i + 1));
         while (j > i);
         int32_t last = order.item[i];
-        order.item[i] = order.item[j];
-        order.item[j] = last;
+        order.item[i] = order.item[j], order.item[j] = last;
     }
     return order;
 }
@@ -81,7 +79,6 @@ static int32_t draw_choice(Generator *generator, const double *weights, int32_t 
     }
     return low;
 }
-
 /* ---------------------------------------------------------------- text */
 typedef struct { int32_t count; List *document, vocabulary; } Dataset; /* token i stands for vocabulary.item[i] */
 static bool is_white_space(int32_t character) { return character == ' ' || (character >= '\t' && character <= '\r'); }
@@ -108,14 +105,12 @@ static void tokenize(Dataset *dataset) {
         *text = tokens;
     }
 }
-
 /* ---------------------------------------------------------------- model */
 typedef struct {
     int32_t layers, heads, embedding, block, vocabulary;
-    bool squared_relu;
+    bool squared_relu, cosine; /* else relu, and a linear schedule */
     List *attention; /* for each position those to which it attends */
     double learning_rate, beta1, beta2, epsilon;
-    bool cosine; /* as schedule; else it is linear */
     int32_t steps, samples;
     double sigma, output_sigma; /* at first: of all parameters, and of those that write to the residual stream */
 } Settings;
@@ -144,8 +139,7 @@ static Model *make_model(Settings settings) {
     Model *model = allocate(1, sizeof *model);
     int32_t e = settings.embedding;
     model->settings = settings;
-    add_matrix(model, "wte", settings.vocabulary, e);
-    add_matrix(model, "wpe", settings.block, e);
+    add_matrix(model, "wte", settings.vocabulary, e), add_matrix(model, "wpe", settings.block, e);
     add_matrix(model, "lm_head", settings.vocabulary, e);
     for (int i = 0; i < settings.layers; i++) {
         snprintf(model->place, sizeof model->place, "layer%d.", i);
@@ -250,7 +244,6 @@ static Id document_loss(Model *model, List tokens) {
     }
     return multiply_number(g, total, 1.0 / n);
 }
-
 /* ---------------------------------------------------------------- training and sampling */
 typedef struct { double rate, correction1, correction2; } Factors;
 #ifndef CLONES /* says for which kinds of processor this is compiled; the port c-fast sets it */
@@ -301,10 +294,9 @@ static List sample(Model *model, double temperature, Generator *generator,
     }
     return tokens;
 }
-
 /* ---------------------------------------------------------------- a run */
-static const Settings seed = {1, 4, 16, 8, 0, true, NULL, 0.01, 0.9, 0.95, 1e-8, true, 500, 20, 0.02, 0.0};
-static const Settings classic = {1, 4, 16, 16, 0, false, NULL, 0.01, 0.85, 0.99, 1e-8, false, 1000, 20, 0.08, 0.08};
+static const Settings seed = {1, 4, 16, 8, 0, true, true, NULL, 0.01, 0.9, 0.95, 1e-8, 500, 20, 0.02, 0.0};
+static const Settings classic = {1, 4, 16, 16, 0, false, false, NULL, 0.01, 0.85, 0.99, 1e-8, 1000, 20, 0.08, 0.08};
 static double one_nan(double x) { return isnan(x) ? NAN : x; } /* of the many that there are */
 /* A line to be printed: formatted text, and then characters. */
 typedef void Print(const char *text, List characters);
@@ -331,8 +323,7 @@ static Model *run(Settings settings, Dataset *dataset, Generator *generator, Pri
         double loss = train(model, step, dataset->document[order.item[step % dataset->count]]);
         PRINT(none, "step %4d / %4d | loss %.4f", step + 1, settings.steps, one_nan(loss));
     }
-    print("", none);
-    print("--- inference (new, hallucinated names) ---", none);
+    print("", none), print("--- inference (new, hallucinated names) ---", none);
     for (int i = 1; i <= settings.samples; i++) {
         List name = sample(model, 0.5, generator, NULL);
         for (int32_t k = 0; k < name.count; k++) name.item[k] = dataset->vocabulary.item[name.item[k]];

@@ -1,6 +1,5 @@
 /* The port as others see it: requests and replies (SPEC, sections 11 to 13), and the command line. */
 #include "microgpt.h"
-#include <inttypes.h>
 #include <locale.h>
 #include <wchar.h>
 
@@ -8,7 +7,6 @@
 #define PORT "c"
 #endif
 enum { LINE_LIMIT = 65536, ANY = INT32_MAX };
-
 /* ---------------------------------------------------------------- reading */
 typedef struct { char *key; int32_t values; } Line; /* the values follow the key, each behind a '\0' */
 /* The lines of a request but for its end, and the value taken last, of the line taken last. */
@@ -35,9 +33,9 @@ static bool next_is(const char *key) { return strcmp(next_key(), key) == 0; }
 static void expected(const char *what) { fail("expected %s and not '%.100s'", what, next_key()); }
 /* Takes the next line, which must have this key, and returns its number of values, for as many next_... */
 static int32_t take(const char *key, int32_t least, int32_t most) {
-    if (in.next == in.count || !next_is(key)) expected(key);
+    if (!next_is(key)) expected(key);
     Line line = in.line[in.next++];
-    if (line.values < least || line.values > most) fail("%.40s does not take %d values", key, line.values);
+    if (line.values < least || line.values > most) fail("%s does not take %d values", key, line.values);
     return in.word = line.key, line.values;
 }
 static const char *next_word(void) { return in.word += strlen(in.word) + 1; }
@@ -70,7 +68,7 @@ static void take_math(void) { math = take_choice("math", "exact", "native") ? &n
 static List take_list(const char *key, int32_t least, int32_t low, int32_t high, bool increasing) {
     List list = range(take(key, least, ANY));
     for (int32_t i = 0; i < list.count; i++) {
-        list.item[i] = (int32_t)next_integer(low, high);
+        list.item[i] = next_integer(low, high);
         if (increasing) low = list.item[i] + 1;
     }
     return list;
@@ -85,7 +83,6 @@ static void take_tensor(const char *prefix, const char *name, int32_t rows, int3
         numbers[i] = next_double();
     }
 }
-
 /* ---------------------------------------------------------------- writing */
 static FILE *out; /* the reply, which is kept back until nothing can go wrong any more */
 static uint64_t bits_of(double x) { return (Double){.number = one_nan(x)}.bits; }
@@ -115,7 +112,6 @@ static void put_checksum(const char *key, const double *numbers, int32_t count) 
     }
     fprintf(out, "%s %08" PRIx64 " %08" PRIx64 "\n", key, a, b);
 }
-
 /* ---------------------------------------------------------------- verbs without a model */
 static List expressions;     /* of `graph`, the node of each */
 static Id node[2];           /* values of a line: such nodes, */
@@ -130,7 +126,7 @@ static bool is(const char *key, const char *kinds) {
     for (int32_t i = 0, count = take(key, least, kinds[least] ? ANY : least); i < count; i++) {
         char kind = kinds[i < least ? i : least - 1];
         if (kind == 'n') node[nodes++] = next_node();
-        else if (kind == 'd') draws = (int32_t)next_integer(0, 1000);
+        else if (kind == 'd') draws = next_integer(0, 1000);
         else x[n++] = next_double();
     }
     return true;
@@ -146,17 +142,14 @@ static double total(int32_t factors) {
     for (int32_t i = 0; i < n; i += factors) sum += factors == 2 ? x[i] * x[i + 1] : x[i];
     return sum;
 }
+#define ON(key, kinds, value) if (is(key, kinds)) put_number(key, value); else
 static void answer_arith(void) {
     do {
-        if (is("add", "xx")) put_number("add", x[0] + x[1]);
-        else if (is("sub", "xx")) put_number("sub", x[0] - x[1]);
-        else if (is("mul", "xx")) put_number("mul", x[0] * x[1]);
-        else if (is("div", "xx")) put_number("div", x[0] / x[1]);
-        else if (is("sqrt", "x")) put_number("sqrt", sqrt(x[0]));
-        else if (is("muladd", "xxx")) put_number("muladd", x[0] * x[1] + x[2]);
-        else if (is("sum", "x+")) put_number("sum", total(1));
-        else if (is("dot", "xx+")) put_number("dot", total(2));
-        else if (is("decimals", "x") && !(fabs(x[0]) > 0x1p53 && fabs(x[0]) < INFINITY)) {
+        ON("add", "xx", x[0] + x[1]) ON("sub", "xx", x[0] - x[1])
+        ON("mul", "xx", x[0] * x[1]) ON("div", "xx", x[0] / x[1])
+        ON("sqrt", "x", sqrt(x[0])) ON("muladd", "xxx", x[0] * x[1] + x[2])
+        ON("sum", "x+", total(1)) ON("dot", "xx+", total(2))
+        if (is("decimals", "x") && !(fabs(x[0]) > 0x1p53 && fabs(x[0]) < INFINITY)) {
             char text[32];
             snprintf(text, sizeof text, "%.4f", x[0]);
             put_list("decimals", text, (List){0, NULL});
@@ -166,27 +159,23 @@ static void answer_arith(void) {
 static void answer_math(void) {
     take_math();
     do {
-        if (is("exp", "x")) put_number("exp", math->exp(x[0]));
-        else if (is("log", "x")) put_number("log", math->log(x[0]));
-        else if (is("sin", "x")) put_number("sin", math->sin(angle(x[0])));
-        else if (is("cos", "x")) put_number("cos", math->cos(angle(x[0])));
-        else if (is("pow", "xx")) put_number("pow", math->pow(x[0], exponent(x[1], 4096.0)));
-        else expected("a function");
+        ON("exp", "x", math->exp(x[0])) ON("log", "x", math->log(x[0]))
+        ON("sin", "x", math->sin(angle(x[0]))) ON("cos", "x", math->cos(angle(x[0])))
+        ON("pow", "xx", math->pow(x[0], exponent(x[1], 4096.0))) expected("a function");
     } while (in.next < in.count);
 }
 #define PUT_DRAWS(key, put, draw) \
     do { for (fputs(key, out); draws > 0; draws--) put(draw); fputc('\n', out); } while (0)
 static void answer_random(void) {
     take_math();
-    Generator generator = seeded((uint32_t)take_integer("seed", 0, UINT32_MAX));
+    Generator generator = seeded(take_integer("seed", 0, UINT32_MAX));
     do {
         if (is("words", "d")) PUT_DRAWS("words", put_integer, draw_word(&generator));
         else if (is("random", "d")) PUT_DRAWS("random", put_double, draw_random(&generator));
         else if (is("gauss", "dx")) PUT_DRAWS("gauss", put_double, draw_gauss(&generator, x[0]));
         else if (is("choices", "dx+") && n <= 1000) PUT_DRAWS("choices", put_integer, draw_choice(&generator, x, n));
-        else if (next_is("shuffle")) {
-            put_list("shuffle", "", draw_order(&generator, (int32_t)take_integer("shuffle", 0, 10000)));
-        } else {
+        else if (next_is("shuffle")) put_list("shuffle", "", draw_order(&generator, take_integer("shuffle", 0, 10000)));
+        else {
             take("state", 0, 0);
             fprintf(out, "state %d", (int)generator.index);
             for (int i = 0; i < STATE_WORDS; i++) put_integer(generator.word[i]);
@@ -215,22 +204,17 @@ static void answer_tokens(void) {
     for (int32_t i = 0; i < dataset->count; i++) put_list("encoded", "", dataset->document[i]);
 }
 static Id take_expression(Graph *g) {
-    if (is("leaf", "x")) return leaf(g, x[0]);
-    if (is("add", "nn")) return add(g, node[0], node[1]);
-    if (is("sub", "nn")) return add(g, node[0], negative(g, node[1]));
-    if (is("mul", "nn")) return multiply(g, node[0], node[1]);
-    if (is("div", "nn")) return multiply(g, node[0], power(g, node[1], -1.0));
-    if (is("neg", "n")) return negative(g, node[0]);
-    if (is("pow", "nx")) return power(g, node[0], exponent(x[0], 1024.0));
-    if (is("exp", "n")) return exponential(g, node[0]);
-    if (is("log", "n")) return logarithm(g, node[0]);
-    if (is("relu", "n")) return relu(g, node[0]);
-    if (is("add_number", "nx")) return add_number(g, node[0], x[0]);
-    if (is("sub_number", "nx")) return add_number(g, node[0], -x[0]);
-    if (is("mul_number", "nx")) return multiply_number(g, node[0], x[0]);
-    if (is("div_number", "nx")) return multiply_number(g, node[0], math->pow(x[0], -1.0));
-    if (is("number_sub", "xn")) return add_number(g, negative(g, node[0]), x[0]);
-    if (is("number_div", "xn")) return multiply_number(g, power(g, node[0], -1.0), x[0]);
+#define RETURN(key, kinds, made) if (is(key, kinds)) return made;
+    RETURN("leaf", "x", leaf(g, x[0]))
+    RETURN("add", "nn", add(g, node[0], node[1])) RETURN("sub", "nn", add(g, *node, negative(g, node[1])))
+    RETURN("mul", "nn", multiply(g, node[0], node[1])) RETURN("div", "nn", multiply(g, *node, power(g, node[1], -1.0)))
+    RETURN("neg", "n", negative(g, *node)) RETURN("pow", "nx", power(g, *node, exponent(*x, 1024.0)))
+    RETURN("exp", "n", exponential(g, *node)) RETURN("log", "n", logarithm(g, *node)) RETURN("relu", "n", relu(g, *node))
+    RETURN("add_number", "nx", add_number(g, *node, *x)) RETURN("sub_number", "nx", add_number(g, *node, -*x))
+    RETURN("mul_number", "nx", multiply_number(g, *node, *x))
+    RETURN("div_number", "nx", multiply_number(g, *node, math->pow(*x, -1.0)))
+    RETURN("number_sub", "xn", add_number(g, negative(g, *node), *x))
+    RETURN("number_div", "xn", multiply_number(g, power(g, *node, -1.0), *x))
     int32_t count = take("sum", 1, ANY);
     Id sum = add_number(g, next_node(), 0.0); /* node by node, since this sum may use a number twice */
     while (--count > 0) sum = add(g, sum, next_node());
@@ -245,16 +229,13 @@ static void answer_graph(void) {
     for (int32_t i = 0; i < expressions.count; i++) put_number("value", g.value[expressions.item[i]]);
     for (int32_t i = 0; i < expressions.count; i++) put_number("gradient", g.gradient[expressions.item[i]]);
 }
-
 /* ---------------------------------------------------------------- verbs with a model */
 static Model *take_model(void) {
     take_math();
-    Settings s = {.layers = (int32_t)take_integer("layers", 1, MOST_LAYERS)};
-    s.heads = (int32_t)take_integer("heads", 1, MOST_HEADS);
-    s.embedding = (int32_t)take_integer("embedding", 1, 512);
+    Settings s = {.layers = take_integer("layers", 1, MOST_LAYERS)};
+    s.heads = take_integer("heads", 1, MOST_HEADS), s.embedding = take_integer("embedding", 1, 512);
     if (s.embedding % s.heads != 0) fail("expected as embedding a multiple of heads %d", (int)s.heads);
-    s.block = (int32_t)take_integer("block", 1, MOST_BLOCK);
-    s.vocabulary = (int32_t)take_integer("vocabulary", 2, MOST_VOCABULARY);
+    s.block = take_integer("block", 1, MOST_BLOCK), s.vocabulary = take_integer("vocabulary", 2, MOST_VOCABULARY);
     s.squared_relu = take_choice("activation", "relu", "squared_relu");
     s.attention = allocate((size_t)s.block, sizeof *s.attention);
     for (int32_t t = 0; t < s.block; t++) {
@@ -267,7 +248,7 @@ static void take_optimizer(Settings *s) {
     s->learning_rate = take_double("learning_rate");
     s->beta1 = take_double("beta1"), s->beta2 = take_double("beta2"), s->epsilon = take_double("epsilon");
     s->cosine = take_choice("schedule", "linear", "cosine");
-    s->steps = (int32_t)take_integer("steps", 1, 4096);
+    s->steps = take_integer("steps", 1, 4096);
 }
 static List take_tokens(const Model *model) { return take_list("tokens", 2, 0, model->settings.vocabulary - 1, false); }
 static void each_matrix(const Model *model, typeof(put_tensor) take_or_put, const char *prefix, double *numbers) {
@@ -293,24 +274,23 @@ static void answer_adam(void) {
     double *numbers[4];
     take_math();
     take_optimizer(&settings);
-    int32_t step = (int32_t)take_integer("step", 0, settings.steps - 1);
+    int32_t step = take_integer("step", 0, settings.steps - 1);
     take("tensor", 3, 3), next_word();
-    int32_t rows = (int32_t)next_integer(1, 2048), columns = (int32_t)next_integer(1, 2048);
+    int32_t rows = next_integer(1, 2048), columns = next_integer(1, 2048);
     in.next--; /* that was only a look */
     for (int i = 3; i < 7; i++)
-        take_tensor("", names[i % 4], rows, columns, numbers[i % 4] = allocate((size_t)(rows * columns), sizeof(double)));
+        take_tensor("", names[i % 4], rows, columns, numbers[i % 4] = allocate(rows * columns, sizeof(double)));
     Factors factors = adam(&settings, step, rows * columns, numbers[3], numbers[0], numbers[1], numbers[2]);
     put_number("rate", factors.rate);
-    put_number("correction1", factors.correction1);
-    put_number("correction2", factors.correction2);
+    put_number("correction1", factors.correction1), put_number("correction2", factors.correction2);
     for (int i = 1; i < 4; i++) put_tensor("", names[i], rows, columns, numbers[i]);
 }
 static void answer_train(void) {
     static const char *const prefixes[] = {"gradients.", "m.", "v.", "parameters."};
     Model *model = take_model();
     take_optimizer(&model->settings);
-    int32_t from = (int32_t)take_integer("from", 0, model->settings.steps - 1), documents = 0;
-    int32_t end = from + (int32_t)take_integer("count", 1, model->settings.steps - from);
+    int32_t from = take_integer("from", 0, model->settings.steps - 1), documents = 0;
+    int32_t end = from + take_integer("count", 1, model->settings.steps - from);
     List full = take_list("full", 0, from, end - 1, true), *document = NULL;
     do APPEND(document, documents, take_tokens(model));
     while (next_is("tokens"));
@@ -333,13 +313,12 @@ static void put_draw(const double *probabilities, int32_t count, int32_t token) 
 static void answer_sample(void) {
     Model *model = take_model();
     double temperature = take_double("temperature");
-    int32_t samples = (int32_t)take_integer("samples", 0, 1000);
+    int32_t samples = take_integer("samples", 0, 1000);
     each_matrix(model, take_tensor, "", model->graph.value);
     take("state", 1 + STATE_WORDS, 1 + STATE_WORDS);
-    Generator generator = {.index = (int32_t)next_integer(0, STATE_WORDS)};
-    for (int i = 0; i < STATE_WORDS; i++) generator.word[i] = (uint32_t)next_integer(0, UINT32_MAX);
-    take("kept", 1, 1);
-    const char *kept = next_word();
+    Generator generator = {.index = next_integer(0, STATE_WORDS)};
+    for (int i = 0; i < STATE_WORDS; i++) generator.word[i] = next_integer(0, UINT32_MAX);
+    const char *kept = (take("kept", 1, 1), next_word());
     generator.has_kept = strcmp(kept, "none") != 0;
     if (generator.has_kept) generator.kept = double_of(kept);
     for (int32_t i = 0; i < samples; i++) {
@@ -353,15 +332,13 @@ static void answer_run(void) {
     take_math();
     Settings preset = take_choice("preset", "seed", "classic") ? classic : seed;
     Generator generator = seeded(42);
-    preset.steps = (int32_t)take_integer("steps", 1, 4096);
-    preset.samples = (int32_t)take_integer("samples", 0, 1000);
+    preset.steps = take_integer("steps", 1, 4096), preset.samples = take_integer("samples", 0, 1000);
     Model *model = run(preset, take_dataset(), &generator, put_print);
     put_checksum("parameters", model->graph.value, model->graph.parameters);
     put_checksum("m", model->m, model->graph.parameters);
     put_checksum("v", model->v, model->graph.parameters);
     fprintf(out, "word %" PRIu32 "\n", draw_word(&generator));
 }
-
 /* ---------------------------------------------------------------- requests and replies */
 #define VERBS(X) X(hello) X(arith) X(math) X(random) X(tokens) X(graph) \
                  X(forward) X(backward) X(adam) X(train) X(sample) X(run)
@@ -369,7 +346,7 @@ static void answer_run(void) {
 static void answer_hello(void) { fputs("name " PORT "\nprotocol 1\nverbs" VERBS(NAME_OF) "\nmath exact native\n", out); }
 static void answer_request(bool complete, char *id) {
     static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
-    const char *verb = next_key(), *name = (take(verb, 1, 1), next_word());
+    const char *verb = next_key(), *name = in.count > 0 && in.line->values == 1 ? (take(verb, 1, 1), next_word()) : "";
     if (strlen(name) > 64 || name[strspn(name, characters)] != '\0' || *name == '\0' || *verb == '\0')
         fail("expected a verb and an id of 1 to 64 letters digits . _ -");
     strcpy(id, name);
@@ -380,8 +357,7 @@ static void answer_request(bool complete, char *id) {
 }
 static void answer_requests(void) {
     static char id[65], *text; /* static, since they change between setjmp and longjmp */
-    static size_t length;
-    static bool complete;
+    static size_t length; static bool complete;
     for (; (complete = read_request()) || in.count > 0; free_all(), free(text)) {
         out = open_memstream(&text, &length);
         *reason = '\0';
@@ -392,14 +368,19 @@ static void answer_requests(void) {
         fflush(stdout);
     }
 }
-
 /* ---------------------------------------------------------------- the command line */
 static Dataset *read_text(void) {
     Dataset *dataset = allocate(1, sizeof *dataset);
-    for (wint_t character = L'\n'; character != WEOF;) {
+    mbstate_t state = {0};
+    wchar_t character = 0;
+    for (int byte = 0; byte != EOF;) {
         List line = {0, NULL};
-        while ((character = getwc(stdin)) != L'\n' && character != WEOF && character < CHARACTERS) push(&line, character);
-        if (ferror(stdin) || (character != WEOF && character >= CHARACTERS)) fail("standard input is not UTF-8 text");
+        while ((byte = getchar()) != EOF && byte != '\n') {
+            size_t length = mbrtowc(&character, (char[]){byte}, 1, &state); /* -2 if it has more bytes */
+            if (length == (size_t)-1 || character >= CHARACTERS) fail("standard input is not UTF-8 text");
+            if (length != (size_t)-2) push(&line, character);
+        }
+        if (!mbsinit(&state)) fail("standard input ends a line within a character");
         add_line(dataset, line);
     }
     return dataset;
@@ -407,8 +388,7 @@ static Dataset *read_text(void) {
 static void print_line(const char *text, List characters) {
     fputs(text, stdout);
     for (int32_t i = 0; i < characters.count; i++) printf("%lc", (wint_t)characters.item[i]);
-    putchar('\n');
-    fflush(stdout);
+    putchar('\n'), fflush(stdout);
 }
 int main(int count, char **argument) {
     if (count == 1) return answer_requests(), EXIT_SUCCESS;
