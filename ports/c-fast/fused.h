@@ -35,7 +35,8 @@
  * What was tried and gained nothing is not here: shapes as constants, exp's table in registers.
  *
  * The kernels are in fused_kernel.h, which is compiled three times: for SSE2, AVX2 and AVX-512. The best that the processor
- * has is used. `microgpt check` compares all that it has with the graph, bit by bit.
+ * has is used. `microgpt check` compares all that it has with the graph, bit by bit. Adam is the loop of the port c, which
+ * the compiler turns into vectors of each kind (CLONES).
  */
 #pragma once
 #ifdef __x86_64__

@@ -12,11 +12,8 @@
 /* The most limbs, the bits before the point, the sizes of the tables, and how many of the last bits may be wrong. Fewer
  * are: 18, in k * STEP, and 30 in a power, whose logarithm is multiplied by up to 2^12. */
 enum { MOST = 4, POINT = 16, STEPS = 256, TERMS = 64, SLACK = 42 };
-
-typedef __int128 Wide;
-typedef unsigned __int128 UWide;
+typedef __int128 Wide; typedef unsigned __int128 UWide;
 typedef struct { uint64_t limb[MOST]; } Fixed; /* two's complement, n limbs of it, the most significant first */
-
 static const Fixed ZERO, ONE = {{0x0001000000000000}}, HALF = {{0x0000800000000000}},
     STEP /* ln 2 / STEPS */ = {{0x000000b17217f7d1, 0xcf79abc9e3b39803, 0xf2f6af40f3432672, 0x98b62d8a0d175b8b}},
     HALF_PI = {{0x0001921fb54442d1, 0x8469898cc51701b8, 0x39a252049c1114cf, 0x98e804177d4c7627}};

@@ -27,6 +27,4 @@ static void *grown(void *array, size_t count, size_t size) {
 }
 #define GROW(array, count) ((array) = grown((array), (size_t)(count), sizeof *(array)))
 #define APPEND(array, count, item) (GROW(array, count), (array)[(count)++] = (item))
-static void free_all(void) {
-    for (Block *next; blocks != NULL; blocks = next) next = blocks->next, free(blocks);
-}
+static void free_all(void) { for (Block *next; blocks != NULL; blocks = next) next = blocks->next, free(blocks); }

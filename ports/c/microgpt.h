@@ -45,8 +45,7 @@ static double draw_random(Generator *generator) {
 /* Box and Muller: two uniform numbers give two independent normal ones. */
 static double draw_gauss(Generator *generator, double sigma) {
     double z = generator->kept;
-    generator->has_kept = !generator->has_kept;
-    if (generator->has_kept) {
+    if ((generator->has_kept = !generator->has_kept)) {
         double angle = draw_random(generator) * 0x1.921fb54442d18p+2;
         double radius = sqrt(-2.0 * math->log(1.0 - draw_random(generator)));
         z = math->cos(angle) * radius;
@@ -60,8 +59,7 @@ static List draw_order(Generator *generator, int32_t count) {
     for (int32_t i = count - 1, j; i > 0; i--) {
         do j = (int32_t)(draw_word(generator) >> __builtin_clz((unsigned)i + 1));
         while (j > i);
-        int32_t last = order.item[i];
-        order.item[i] = order.item[j], order.item[j] = last;
+        int32_t last = order.item[i]; order.item[i] = order.item[j], order.item[j] = last;
     }
     return order;
 }
@@ -71,8 +69,8 @@ static int32_t draw_choice(Generator *generator, const double *weights, int32_t 
     double total = cumulative[count - 1] + 0.0;
     if (!(total > 0.0 && total < INFINITY)) fail("expected weights that add up to a finite number above 0");
     double u = draw_random(generator) * total;
-    int32_t low = 0, high = count - 1;
-    while (low < high) {
+    int32_t low = 0;
+    for (int32_t high = count - 1; low < high;) {
         int32_t middle = (low + high) / 2;
         if (u < cumulative[middle]) high = middle;
         else low = middle + 1;
@@ -107,11 +105,10 @@ static void tokenize(Dataset *dataset) {
 }
 /* ---------------------------------------------------------------- model */
 typedef struct {
-    int32_t layers, heads, embedding, block, vocabulary;
+    int32_t layers, heads, embedding, block, vocabulary, steps, samples;
     bool squared_relu, cosine; /* else relu, and a linear schedule */
     List *attention; /* for each position those to which it attends */
     double learning_rate, beta1, beta2, epsilon;
-    int32_t steps, samples;
     double sigma, output_sigma; /* at first: of all parameters, and of those that write to the residual stream */
 } Settings;
 typedef struct { char name[56]; int32_t rows, columns; Id first; } Matrix;
@@ -119,8 +116,7 @@ enum { WTE, WPE, LM_HEAD, WQ, WK, WV, WO, FC1, FC2, OF_A_LAYER = 6 }; /* from WQ
 typedef struct {
     Settings settings;
     Graph graph; /* the parameters are its first nodes */
-    Matrix matrix[WQ + OF_A_LAYER * MOST_LAYERS];
-    int32_t matrices;
+    Matrix matrix[WQ + OF_A_LAYER * MOST_LAYERS]; int32_t matrices;
     double *m, *v;
     Id keys[MOST_LAYERS][MOST_BLOCK], values[MOST_LAYERS][MOST_BLOCK]; /* the first node of each */
     char place[40]; /* where in the model that is which is made */
@@ -145,13 +141,11 @@ static Model *make_model(Settings settings) {
         snprintf(model->place, sizeof model->place, "layer%d.", i);
         for (int k = WQ; k <= FC2; k++) add_matrix(model, names[k - WQ], k == FC1 ? 4 * e : e, k == FC2 ? 4 * e : e);
     }
-    model->m = allocate((size_t)model->graph.parameters, sizeof(double));
-    model->v = allocate((size_t)model->graph.parameters, sizeof(double));
+    model->m = allocate(2 * model->graph.parameters, sizeof(double)), model->v = model->m + model->graph.parameters;
     return model;
 }
 /* A new vector, its node i by an expression in i. */
-#define VECTOR(vector, length, made) \
-    Vector vector = {g->count, length}; for (int32_t i = 0; i < vector.count; i++) made
+#define VECTOR(length, made) ({ Vector x_ = {g->count, length}; for (int32_t i = 0; i < x_.count; i++) made; x_; })
 static Vector part(Vector x, int32_t start, int32_t count) { return (Vector){x.first + start, count}; }
 /* Gives a vector its name, for whoever wants to see it. */
 static Vector named(const Model *model, const char *name, Vector x) {
@@ -161,29 +155,23 @@ static Vector named(const Model *model, const char *name, Vector x) {
 static Vector linear(Model *model, int matrix, int layer, Vector x) {
     const Matrix *w = &model->matrix[matrix + OF_A_LAYER * layer];
     Graph *g = &model->graph;
-    VECTOR(result, w->rows, dot(g, (Vector){w->first + i * x.count, x.count}, x.first));
-    return result;
+    return VECTOR(w->rows, dot(g, (Vector){w->first + i * x.count, x.count}, x.first));
 }
-static Vector add_vectors(Graph *g, Vector a, Vector b) {
-    VECTOR(result, a.count, add(g, a.first + i, b.first + i));
-    return result;
-}
+static Vector add_vectors(Graph *g, Vector a, Vector b) { return VECTOR(a.count, add(g, a.first + i, b.first + i)); }
 /* x over its root mean square, after Zhang and Sennrich (2019), without a gain. */
 static Vector rmsnorm(Graph *g, Vector x) {
     Id mean = multiply_number(g, dot(g, x, x.first), math->pow(x.count, -1.0));
     Id scale = power(g, add_number(g, mean, 1e-5), -0.5);
-    VECTOR(result, x.count, multiply(g, x.first + i, scale));
-    return result;
+    return VECTOR(x.count, multiply(g, x.first + i, scale));
 }
 static Vector softmax(Graph *g, Vector x) {
     double top = g->value[x.first];
     for (Id i = x.first; i < x.first + x.count; i++) top = g->value[i] > top ? g->value[i] : top;
-    VECTOR(shifted, x.count, add_number(g, x.first + i, -top));
-    VECTOR(exponentials, x.count, exponential(g, shifted.first + i));
+    Vector shifted = VECTOR(x.count, add_number(g, x.first + i, -top));
+    Vector exponentials = VECTOR(x.count, exponential(g, shifted.first + i));
     Id total = sum(g, exponentials), inverse = power(g, total, -1.0);
-    VECTOR(inverses, x.count, apply(g, total, g->value[inverse], g->node[inverse].local)); /* a power for each */
-    VECTOR(quotients, x.count, multiply(g, exponentials.first + i, inverses.first + i));
-    return quotients;
+    Vector each = VECTOR(x.count, apply(g, total, g->value[inverse], g->node[inverse].local)); /* its own inverse */
+    return VECTOR(x.count, multiply(g, exponentials.first + i, each.first + i));
 }
 /* Every head attends to the listed positions. */
 static Vector attention(Model *model, int layer, int32_t t, Vector x) {
@@ -195,15 +183,15 @@ static Vector attention(Model *model, int layer, int32_t t, Vector x) {
     Vector q = named(model, "q", linear(model, WQ, layer, x)), weights[MOST_HEADS];
     keys[t] = named(model, "k", linear(model, WK, layer, x)).first;
     values[t] = named(model, "v", linear(model, WV, layer, x)).first;
-    VECTOR(dots, heads * n, dot(g, part(q, i / n * size, size), keys[listed.item[i % n]] + i / n * size));
-    VECTOR(scores, heads * n, multiply_number(g, dots.first + i, factor));
+    Vector dots = VECTOR(heads * n, dot(g, part(q, i / n * size, size), keys[listed.item[i % n]] + i / n * size));
+    Vector scores = VECTOR(heads * n, multiply_number(g, dots.first + i, factor));
     for (int h = 0; h < heads; h++) weights[h] = softmax(g, part(scores, h * n, n));
-    VECTOR(products, x.count * n, multiply(g, weights[i / n / size].first + i % n, values[listed.item[i % n]] + i / n));
-    VECTOR(mixed, x.count, sum(g, part(products, i * n, n)));
+    Vector products = VECTOR(x.count * n,
+                             multiply(g, weights[i / n / size].first + i % n, values[listed.item[i % n]] + i / n));
+    Vector mixed = VECTOR(x.count, sum(g, part(products, i * n, n)));
     for (int h = 0; h < heads && model->see != NULL; h++) {
         snprintf(model->place, sizeof model->place, "pos%d.layer%d.head%d.", (int)t, layer, h);
-        named(model, "scores", part(scores, h * n, n));
-        named(model, "weights", weights[h]);
+        named(model, "scores", part(scores, h * n, n)), named(model, "weights", weights[h]);
         named(model, "mixed", part(mixed, h * size, size));
     }
     snprintf(model->place, sizeof model->place, "pos%d.layer%d.", (int)t, layer);
@@ -222,10 +210,9 @@ static Vector gpt(Model *model, int32_t token, int32_t t) {
         x = named(model, "attn_residual", add_vectors(g, out, x));
         Vector norm = named(model, "mlp_norm", rmsnorm(g, x));
         Vector hidden = named(model, "hidden", linear(model, FC1, layer, norm));
-        VECTOR(active, hidden.count, relu(g, hidden.first + i));
-        VECTOR(squared, model->settings.squared_relu ? hidden.count : 0, power(g, active.first + i, 2.0));
-        active = named(model, "activated", squared.count > 0 ? squared : active);
-        out = named(model, "mlp_out", linear(model, FC2, layer, active));
+        Vector active = VECTOR(hidden.count, relu(g, hidden.first + i));
+        if (model->settings.squared_relu) active = VECTOR(hidden.count, power(g, active.first + i, 2.0));
+        out = named(model, "mlp_out", linear(model, FC2, layer, named(model, "activated", active)));
         x = named(model, "mlp_residual", add_vectors(g, out, x));
     }
     snprintf(model->place, sizeof model->place, "pos%d.", (int)t);
@@ -286,8 +273,7 @@ static List sample(Model *model, double temperature, Generator *generator,
     List tokens = {0, NULL};
     for (g->count = g->parameters; tokens.count < model->settings.block; push(&tokens, token)) {
         Vector logits = gpt(model, token, tokens.count);
-        VECTOR(cooled, v, multiply_number(g, logits.first + i, factor));
-        Id probabilities = softmax(g, cooled).first;
+        Id probabilities = softmax(g, VECTOR(v, multiply_number(g, logits.first + i, factor))).first;
         token = draw_choice(generator, g->value + probabilities, v);
         if (drawn != NULL) drawn(g->value + probabilities, v, token);
         if (token == v - 1) break;
@@ -295,14 +281,13 @@ static List sample(Model *model, double temperature, Generator *generator,
     return tokens;
 }
 /* ---------------------------------------------------------------- a run */
-static const Settings seed = {1, 4, 16, 8, 0, true, true, NULL, 0.01, 0.9, 0.95, 1e-8, 500, 20, 0.02, 0.0};
-static const Settings classic = {1, 4, 16, 16, 0, false, false, NULL, 0.01, 0.85, 0.99, 1e-8, 1000, 20, 0.08, 0.08};
+static const Settings seed = {1, 4, 16, 8, 0, 500, 20, true, true, NULL, 0.01, 0.9, 0.95, 1e-8, 0.02, 0.0};
+static const Settings classic = {1, 4, 16, 16, 0, 1000, 20, false, false, NULL, 0.01, 0.85, 0.99, 1e-8, 0.08, 0.08};
 static double one_nan(double x) { return isnan(x) ? NAN : x; } /* of the many that there are */
 /* A line to be printed: formatted text, and then characters. */
-typedef void Print(const char *text, List characters);
 #define PRINT(characters, ...) (snprintf(line, sizeof line, __VA_ARGS__), print(line, characters))
 /* Trains a model on the documents and draws samples. Each line that this prints goes to `print`. */
-static Model *run(Settings settings, Dataset *dataset, Generator *generator, Print *print) {
+static Model *run(Settings settings, Dataset *dataset, Generator *generator, void (*print)(const char *, List)) {
     char line[400]; /* more than any number takes */
     const List none = {0, NULL};
     tokenize(dataset);
@@ -316,8 +301,7 @@ static Model *run(Settings settings, Dataset *dataset, Generator *generator, Pri
         double sigma = output ? settings.output_sigma : settings.sigma, *value = model->graph.value + matrix->first;
         for (int32_t i = 0; i < matrix->rows * matrix->columns; i++) value[i] = draw_gauss(generator, sigma);
     }
-    PRINT(none, "num docs: %d", dataset->count);
-    PRINT(none, "vocab size: %d", settings.vocabulary);
+    PRINT(none, "num docs: %d", dataset->count), PRINT(none, "vocab size: %d", settings.vocabulary);
     PRINT(none, "num params: %d", model->graph.parameters);
     for (int32_t step = 0; step < settings.steps; step++) {
         double loss = train(model, step, dataset->document[order.item[step % dataset->count]]);

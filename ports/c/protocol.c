@@ -38,7 +38,7 @@ static int32_t take(const char *key, int32_t least, int32_t most) {
     if (line.values < least || line.values > most) fail("%s does not take %d values", key, line.values);
     return in.word = line.key, line.values;
 }
-static const char *next_word(void) { return in.word += strlen(in.word) + 1; }
+static char *next_word(void) { return in.word += strlen(in.word) + 1; }
 typedef union { uint64_t bits; double number; } Double;
 static double double_of(const char *word) {
     if (strlen(word) != 16 || strspn(word, "0123456789abcdef") != 16) fail("expected a double and not '%.40s'", word);
@@ -46,8 +46,7 @@ static double double_of(const char *word) {
 }
 static double next_double(void) { return double_of(next_word()); }
 static int64_t next_integer(long long low, long long high) {
-    char plain[24];
-    const char *word = next_word();
+    char plain[24], *word = next_word();
     long long i = strtoll(word, NULL, 10);
     snprintf(plain, sizeof plain, "%lld", i);
     if (strcmp(plain, word) != 0 || i < low || i > high)
@@ -136,19 +135,14 @@ static double exponent(double y, double limit) {
     if (!(fabs(y) <= limit && floor(2.0 * y) == 2.0 * y)) fail("expected an exponent up to %g, in halves", limit);
     return y;
 }
-static double total(int32_t factors) {
-    double sum = 0.0;
-    if (n % factors != 0) fail("expected pairs of doubles");
-    for (int32_t i = 0; i < n; i += factors) sum += factors == 2 ? x[i] * x[i + 1] : x[i];
-    return sum;
-}
+static int32_t pairs(void) { return n % 2 == 0 ? n / 2 : (fail("expected pairs of doubles"), 0); }
 #define ON(key, kinds, value) if (is(key, kinds)) put_number(key, value); else
 static void answer_arith(void) {
     do {
         ON("add", "xx", x[0] + x[1]) ON("sub", "xx", x[0] - x[1])
         ON("mul", "xx", x[0] * x[1]) ON("div", "xx", x[0] / x[1])
         ON("sqrt", "x", sqrt(x[0])) ON("muladd", "xxx", x[0] * x[1] + x[2])
-        ON("sum", "x+", total(1)) ON("dot", "xx+", total(2))
+        ON("sum", "x+", SUM(n, x[i])) ON("dot", "xx+", SUM(pairs(), x[2 * i] * x[2 * i + 1]))
         if (is("decimals", "x") && !(fabs(x[0]) > 0x1p53 && fabs(x[0]) < INFINITY)) {
             char text[32];
             snprintf(text, sizeof text, "%.4f", x[0]);
@@ -164,16 +158,15 @@ static void answer_math(void) {
         ON("pow", "xx", math->pow(x[0], exponent(x[1], 4096.0))) expected("a function");
     } while (in.next < in.count);
 }
-#define PUT_DRAWS(key, put, draw) \
-    do { for (fputs(key, out); draws > 0; draws--) put(draw); fputc('\n', out); } while (0)
+#define DRAWS(key, put, draw) do { for (fputs(key, out); draws > 0; draws--) put(draw); fputc('\n', out); } while (0)
 static void answer_random(void) {
     take_math();
     Generator generator = seeded(take_integer("seed", 0, UINT32_MAX));
     do {
-        if (is("words", "d")) PUT_DRAWS("words", put_integer, draw_word(&generator));
-        else if (is("random", "d")) PUT_DRAWS("random", put_double, draw_random(&generator));
-        else if (is("gauss", "dx")) PUT_DRAWS("gauss", put_double, draw_gauss(&generator, x[0]));
-        else if (is("choices", "dx+") && n <= 1000) PUT_DRAWS("choices", put_integer, draw_choice(&generator, x, n));
+        if (is("words", "d")) DRAWS("words", put_integer, draw_word(&generator));
+        else if (is("random", "d")) DRAWS("random", put_double, draw_random(&generator));
+        else if (is("gauss", "dx")) DRAWS("gauss", put_double, draw_gauss(&generator, x[0]));
+        else if (is("choices", "dx+") && n <= 1000) DRAWS("choices", put_integer, draw_choice(&generator, x, n));
         else if (next_is("shuffle")) put_list("shuffle", "", draw_order(&generator, take_integer("shuffle", 0, 10000)));
         else {
             take("state", 0, 0);
@@ -205,11 +198,11 @@ static void answer_tokens(void) {
 }
 static Id take_expression(Graph *g) {
 #define RETURN(key, kinds, made) if (is(key, kinds)) return made;
-    RETURN("leaf", "x", leaf(g, x[0]))
-    RETURN("add", "nn", add(g, node[0], node[1])) RETURN("sub", "nn", add(g, *node, negative(g, node[1])))
-    RETURN("mul", "nn", multiply(g, node[0], node[1])) RETURN("div", "nn", multiply(g, *node, power(g, node[1], -1.0)))
-    RETURN("neg", "n", negative(g, *node)) RETURN("pow", "nx", power(g, *node, exponent(*x, 1024.0)))
-    RETURN("exp", "n", exponential(g, *node)) RETURN("log", "n", logarithm(g, *node)) RETURN("relu", "n", relu(g, *node))
+    RETURN("leaf", "x", leaf(g, *x)) RETURN("add", "nn", add(g, node[0], node[1]))
+    RETURN("mul", "nn", multiply(g, node[0], node[1])) RETURN("sub", "nn", add(g, *node, negative(g, node[1])))
+    RETURN("div", "nn", multiply(g, *node, power(g, node[1], -1.0))) RETURN("relu", "n", relu(g, *node))
+    RETURN("neg", "n", negative(g, *node)) RETURN("exp", "n", exponential(g, *node))
+    RETURN("log", "n", logarithm(g, *node)) RETURN("pow", "nx", power(g, *node, exponent(*x, 1024.0)))
     RETURN("add_number", "nx", add_number(g, *node, *x)) RETURN("sub_number", "nx", add_number(g, *node, -*x))
     RETURN("mul_number", "nx", multiply_number(g, *node, *x))
     RETURN("div_number", "nx", multiply_number(g, *node, math->pow(*x, -1.0)))
@@ -224,8 +217,7 @@ static void answer_graph(void) {
     Graph g = {0};
     take_math();
     for (expressions = (List){0, NULL}; !next_is("root");) push(&expressions, take_expression(&g));
-    take("root", 1, 1);
-    backward(&g, next_node());
+    take("root", 1, 1), backward(&g, next_node());
     for (int32_t i = 0; i < expressions.count; i++) put_number("value", g.value[expressions.item[i]]);
     for (int32_t i = 0; i < expressions.count; i++) put_number("gradient", g.gradient[expressions.item[i]]);
 }
@@ -247,8 +239,7 @@ static Model *take_model(void) {
 static void take_optimizer(Settings *s) {
     s->learning_rate = take_double("learning_rate");
     s->beta1 = take_double("beta1"), s->beta2 = take_double("beta2"), s->epsilon = take_double("epsilon");
-    s->cosine = take_choice("schedule", "linear", "cosine");
-    s->steps = take_integer("steps", 1, 4096);
+    s->cosine = take_choice("schedule", "linear", "cosine"), s->steps = take_integer("steps", 1, 4096);
 }
 static List take_tokens(const Model *model) { return take_list("tokens", 2, 0, model->settings.vocabulary - 1, false); }
 static void each_matrix(const Model *model, typeof(put_tensor) take_or_put, const char *prefix, double *numbers) {
@@ -280,9 +271,8 @@ static void answer_adam(void) {
     in.next--; /* that was only a look */
     for (int i = 3; i < 7; i++)
         take_tensor("", names[i % 4], rows, columns, numbers[i % 4] = allocate(rows * columns, sizeof(double)));
-    Factors factors = adam(&settings, step, rows * columns, numbers[3], numbers[0], numbers[1], numbers[2]);
-    put_number("rate", factors.rate);
-    put_number("correction1", factors.correction1), put_number("correction2", factors.correction2);
+    Factors f = adam(&settings, step, rows * columns, numbers[3], numbers[0], numbers[1], numbers[2]);
+    put_number("rate", f.rate), put_number("correction1", f.correction1), put_number("correction2", f.correction2);
     for (int i = 1; i < 4; i++) put_tensor("", names[i], rows, columns, numbers[i]);
 }
 static void answer_train(void) {
@@ -335,15 +325,14 @@ static void answer_run(void) {
     preset.steps = take_integer("steps", 1, 4096), preset.samples = take_integer("samples", 0, 1000);
     Model *model = run(preset, take_dataset(), &generator, put_print);
     put_checksum("parameters", model->graph.value, model->graph.parameters);
-    put_checksum("m", model->m, model->graph.parameters);
-    put_checksum("v", model->v, model->graph.parameters);
+    put_checksum("m", model->m, model->graph.parameters), put_checksum("v", model->v, model->graph.parameters);
     fprintf(out, "word %" PRIu32 "\n", draw_word(&generator));
 }
 /* ---------------------------------------------------------------- requests and replies */
 #define VERBS(X) X(hello) X(arith) X(math) X(random) X(tokens) X(graph) \
                  X(forward) X(backward) X(adam) X(train) X(sample) X(run)
-#define NAME_OF(verb) " " #verb
-static void answer_hello(void) { fputs("name " PORT "\nprotocol 1\nverbs" VERBS(NAME_OF) "\nmath exact native\n", out); }
+#define WORD(verb) " " #verb
+static void answer_hello(void) { fputs("name " PORT "\nprotocol 1\nverbs" VERBS(WORD) "\nmath exact native\n", out); }
 static void answer_request(bool complete, char *id) {
     static const char characters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
     const char *verb = next_key(), *name = in.count > 0 && in.line->values == 1 ? (take(verb, 1, 1), next_word()) : "";
@@ -356,8 +345,7 @@ static void answer_request(bool complete, char *id) {
     if (in.next < in.count) expected("end");
 }
 static void answer_requests(void) {
-    static char id[65], *text; /* static, since they change between setjmp and longjmp */
-    static size_t length; static bool complete;
+    static char id[65], *text; static size_t length; static bool complete; /* static, lest longjmp undo a change */
     for (; (complete = read_request()) || in.count > 0; free_all(), free(text)) {
         out = open_memstream(&text, &length);
         *reason = '\0';
@@ -371,8 +359,7 @@ static void answer_requests(void) {
 /* ---------------------------------------------------------------- the command line */
 static Dataset *read_text(void) {
     Dataset *dataset = allocate(1, sizeof *dataset);
-    mbstate_t state = {0};
-    wchar_t character = 0;
+    mbstate_t state = {0}; wchar_t character = 0;
     for (int byte = 0; byte != EOF;) {
         List line = {0, NULL};
         while ((byte = getchar()) != EOF && byte != '\n') {
@@ -396,8 +383,7 @@ int main(int count, char **argument) {
     const char *name = count == 2 ? "seed" : argument[count == 3 ? 2 : 0];
     const Settings *preset = strcmp(name, "seed") == 0 ? &seed : strcmp(name, "classic") == 0 ? &classic : NULL;
     if (preset == NULL || strcmp(argument[1], "run") != 0) fail("usage: microgpt [run [seed|classic] < names.txt]");
-    Generator generator = seeded(42);
     setlocale(LC_CTYPE, "C.UTF-8");
-    run(*preset, read_text(), &generator, print_line);
+    run(*preset, read_text(), (Generator[]){seeded(42)}, print_line);
     return EXIT_SUCCESS;
 }
