@@ -190,6 +190,7 @@ Training *EXPORT(training_new)(const Recipe *settings, const int32_t *text, int3
         add_line(&t->dataset, (List){i - start, (int32_t *)text + start});
         start = i + 1;
     }
+    if (t->dataset.count == 0) fail("there is no document: every line is empty once it is stripped");
     tokenize(&t->dataset);
     config.vocabulary = t->dataset.vocabulary.count + 1;
     double seed = settings->seed;
