@@ -35,18 +35,17 @@
  * What was tried and gained nothing is not here: shapes as constants, exp's table in registers.
  *
  * The kernels are in fused_kernel.h, which is compiled three times: for SSE2, AVX2 and AVX-512. The best that the processor
- * has is used. `microgpt check` compares all that it has with the graph, bit by bit.
+ * has is used. `microgpt check` compares all that it has with the graph, bit by bit. Adam is the loop of the port c, which
+ * the compiler turns into vectors of each kind (CLONES).
  */
 #pragma once
 #ifdef __x86_64__
 #include <immintrin.h>
+#define CLONES __attribute__((target_clones("default", "avx2", "avx512f")))
 #endif
 
-#include "shapes.h"
+#include "microgpt.h"
 
-#ifndef INLINE /* where size matters more, it may be defined as nothing */
-#define INLINE inline __attribute__((always_inline))
-#endif
 
 typedef struct {
     double *x;                                     /* what comes in */
@@ -56,7 +55,7 @@ typedef struct {
     double *scale1, *slope1, *scale2, *slope2;     /* of each rmsnorm, the power -1/2 and its derivative */
 } FusedLayer;
 
-typedef struct {
+typedef struct Fused {
     int32_t layers, heads, embedding, block, vocabulary, stride;
     bool squared;
     double inverse_e, score_factor;
@@ -86,17 +85,6 @@ static void make_fused_table(void) {
     for (int j = 0; j < POWERS; j++)
         split(power_of_two[j * STEPS / POWERS], 48 - 19, &fused_table.power_high[j], &fused_table.power_low[j]);
     split(sum_of(ZERO, STEPS / POWERS, STEP, MOST), 48 - 42, &fused_table.exp_step[0], &fused_table.exp_step[1]);
-}
-
-static void adam_plainly(Optimizer o, Factors factors, int32_t count, double *restrict p, const double *restrict g,
-                         double *restrict m, double *restrict v) {
-    for (int32_t i = 0; i < count; i++) {
-        m[i] = o.beta1 * m[i] + (1.0 - o.beta1) * g[i];
-        v[i] = o.beta2 * v[i] + (1.0 - o.beta2) * (g[i] * g[i]);
-        double v_hat = v[i] / factors.correction2;
-        double half_power = sqrt(v_hat == -INFINITY ? INFINITY : v_hat) + 0.0; /* not the root of -0.0 and -infinity */
-        p[i] -= (factors.rate * (m[i] / factors.correction1)) / (half_power + o.epsilon);
-    }
 }
 
 /* ------------------------------------------------------------------ the variants */
@@ -129,13 +117,11 @@ static void adam_plainly(Optimizer o, Factors factors, int32_t count, double *re
 static const struct {
     const char *name;
     double (*gradient)(Fused *f, const double *p, double *gradient, const int32_t *tokens, int n);
-    void (*adam)(Optimizer o, Factors factors, int32_t count, double *restrict p, const double *restrict g,
-                 double *restrict m, double *restrict v);
 } variants[] = {
-    {"plain", gradient_plain, adam_plain},
+    {"plain", gradient_plain},
 #ifdef __x86_64__
-    {"avx2", gradient_avx2, adam_avx2},
-    {"avx512", gradient_avx512, adam_avx512},
+    {"avx2", gradient_avx2},
+    {"avx512", gradient_avx512},
 #endif
 };
 
@@ -162,7 +148,7 @@ static size_t rows_of_layer(size_t e, size_t heads, size_t stride) {
     return 8 * e + 4 * e * 2 + heads + 4 + 2 * heads * stride;
 }
 
-static double *take(double **memory, size_t count) {
+static double *room(double **memory, size_t count) {
     double *result = *memory;
     *memory += count;
     return result;
@@ -182,7 +168,7 @@ static void set_masks(Fused *f, const List *attention) {
 }
 
 /* Room for a document of a model of this shape; NULL if it is too large for this, or wants other functions than the exact. */
-static Fused *fused_start(Config config) {
+static Fused *fused_start(Settings config) {
     size_t stride = ((size_t)config.block + MOST_LANES - 1) / MOST_LANES * MOST_LANES;
     size_t e = (size_t)config.embedding, heads = (size_t)config.heads, layers = (size_t)config.layers;
     size_t rows = (layers + 1) * rows_of_layer(e, heads, stride) + (size_t)config.vocabulary + 16 * e + 8 + 5 * stride;
@@ -205,40 +191,36 @@ static Fused *fused_start(Config config) {
     double **const of_one[] = {&f->scale, &f->slope};
     double **const squares[] = {&f->g_score, &f->turned_score, &f->turned_weight, &f->attends, &f->attended};
     for (size_t i = 0; i < sizeof of_e / sizeof *of_e; i++)
-        *of_e[i] = take(&memory, e * stride);
+        *of_e[i] = room(&memory, e * stride);
     for (size_t i = 0; i < sizeof of_one / sizeof *of_one; i++)
-        *of_one[i] = take(&memory, stride);
+        *of_one[i] = room(&memory, stride);
     for (size_t i = 0; i < sizeof squares / sizeof *squares; i++)
-        *squares[i] = take(&memory, stride * stride);
-    f->gy = take(&memory, 4 * e * stride);
-    f->turned = take(&memory, 4 * e * stride);
-    f->logits = take(&memory, (size_t)config.vocabulary * stride);
+        *squares[i] = room(&memory, stride * stride);
+    f->gy = room(&memory, 4 * e * stride);
+    f->turned = room(&memory, 4 * e * stride);
+    f->logits = room(&memory, (size_t)config.vocabulary * stride);
     for (size_t l = 0; l <= layers; l++) {
         FusedLayer *a = &f->layer[l];
         double **const of_layer[] = {&a->x, &a->norm1, &a->q, &a->k, &a->v, &a->mixed, &a->middle, &a->norm2};
         double **const scales[] = {&a->scale1, &a->slope1, &a->scale2, &a->slope2};
         for (size_t i = 0; i < sizeof of_layer / sizeof *of_layer; i++)
-            *of_layer[i] = take(&memory, e * stride);
+            *of_layer[i] = room(&memory, e * stride);
         for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
-            *scales[i] = take(&memory, stride);
-        a->hidden = take(&memory, 4 * e * stride);
-        a->active = take(&memory, 4 * e * stride);
-        a->total = take(&memory, heads * stride);
-        a->power = take(&memory, heads * stride * stride);
-        a->weight = take(&memory, heads * stride * stride);
+            *scales[i] = room(&memory, stride);
+        a->hidden = room(&memory, 4 * e * stride);
+        a->active = room(&memory, 4 * e * stride);
+        a->total = room(&memory, heads * stride);
+        a->power = room(&memory, heads * stride * stride);
+        a->weight = room(&memory, heads * stride * stride);
     }
     set_masks(f, config.attention);
     return f;
 }
 
-/* The loss of a document, and the gradient of every parameter. */
-static double fused_gradient(Fused *f, const double *p, double *gradient, List tokens) {
-    int32_t n = tokens.count - 1 < f->block ? tokens.count - 1 : f->block;
-    return variants[variant].gradient(f, p, gradient, tokens.item, n);
-}
-
-static void fused_adam(Optimizer o, Factors factors, int32_t count, double *restrict p, const double *restrict g,
-                       double *restrict m, double *restrict v) {
-    if (variant < 0) choose_variant();
-    variants[variant].adam(o, factors, count, p, g, m, v);
+/* The loss of a document, and the gradient of every parameter. What is too large for this is left to the graph. */
+static double fused_gradients(Model *model, List tokens) {
+    if (model->fused == NULL) model->fused = fused_start(model->settings);
+    if (model->fused == NULL) return graph_gradients(model, tokens);
+    int32_t n = tokens.count - 1 < model->settings.block ? tokens.count - 1 : model->settings.block;
+    return variants[variant].gradient(model->fused, model->graph.value, model->graph.gradient, tokens.item, n);
 }

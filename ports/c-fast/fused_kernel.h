@@ -502,20 +502,6 @@ static double NAME(gradient)(Fused *f, const double *p, double *gradient, const 
     return loss;
 }
 
-static void NAME(adam)(Optimizer o, Factors factors, int32_t count, double *restrict p, const double *restrict g,
-                       double *restrict m, double *restrict v) {
-    const double rest1 = 1.0 - o.beta1, rest2 = 1.0 - o.beta2;
-    int32_t i = 0;
-    for (; i + LANES <= count; i += LANES) {
-        V gi = LOAD(g + i), mi = o.beta1 * LOAD(m + i) + rest1 * gi, vi = o.beta2 * LOAD(v + i) + rest2 * (gi * gi);
-        V v_hat = vi / factors.correction2, root = SQRT(SELECT(v_hat == -(double)INFINITY, -v_hat, v_hat)) + 0.0;
-        STORE(m + i, mi);
-        STORE(v + i, vi);
-        STORE(p + i, LOAD(p + i) - (factors.rate * (mi / factors.correction1)) / (root + o.epsilon));
-    }
-    if (LANES > 1 && i < count) adam_plainly(o, factors, count - i, p + i, g + i, m + i, v + i);
-}
-
 #undef V
 #undef I
 #undef LOAD

@@ -12,11 +12,8 @@
 /* The most limbs, the bits before the point, the sizes of the tables, and how many of the last bits may be wrong. Fewer
  * are: 18, in k * STEP, and 30 in a power, whose logarithm is multiplied by up to 2^12. */
 enum { MOST = 4, POINT = 16, STEPS = 256, TERMS = 64, SLACK = 42 };
-
-typedef __int128 Wide;
-typedef unsigned __int128 UWide;
+typedef __int128 Wide; typedef unsigned __int128 UWide;
 typedef struct { uint64_t limb[MOST]; } Fixed; /* two's complement, n limbs of it, the most significant first */
-
 static const Fixed ZERO, ONE = {{0x0001000000000000}}, HALF = {{0x0000800000000000}},
     STEP /* ln 2 / STEPS */ = {{0x000000b17217f7d1, 0xcf79abc9e3b39803, 0xf2f6af40f3432672, 0x98b62d8a0d175b8b}},
     HALF_PI = {{0x0001921fb54442d1, 0x8469898cc51701b8, 0x39a252049c1114cf, 0x98e804177d4c7627}};
@@ -24,8 +21,7 @@ static Fixed inverse_factorial[TERMS], power_of_two[STEPS]; /* 1/i!, 2^(i/STEPS)
 /* a + factor * b */
 static inline Fixed sum_of(Fixed a, int64_t factor, Fixed b, int n) {
     Wide carry = 0;
-    for (int i = n - 1; i >= 0; i--, carry >>= 64)
-        a.limb[i] = (uint64_t)(carry += a.limb[i] + (Wide)b.limb[i] * factor);
+    for (int i = n - 1; i >= 0; i--, carry >>= 64) a.limb[i] = carry += a.limb[i] + (Wide)b.limb[i] * factor;
     return a;
 }
 /* a * b for a, b >= 0, cut off. */
@@ -113,24 +109,26 @@ static inline Fixed power_of(double x, int twice, int n, int *exponent) {
     Fixed p = product_of(sum_of(ZERO, abs(twice), size, n), HALF, n);
     return exponential_of(with_sign(p, is_negative(log) != (twice < 0), n), n, exponent);
 }
+#ifndef INLINE /* where size matters more, it may be defined as nothing */
 #define INLINE inline __attribute__((always_inline))
+#endif
 typedef Fixed Function(double x, int k, int n, int *exponent);
-/* f(x, k) rounded, and whether n limbs are sure of it. MOST limbs are: what they do not tell from a double, or from
+/* f(x, k) rounded, or a NaN if n limbs are not sure of it. MOST limbs are: what they do not tell from a double, or from
  * halfway between two, is one, as powers of short numbers may be. */
-static INLINE double attempt(Function f, double x, int k, int n, bool *sure) {
+static INLINE double attempt(Function f, double x, int k, int n) {
     int exponent = 0;
     Fixed value = f(x, k, n, &exponent), size = with_sign(value, is_negative(value), n), slack = ZERO;
     slack.limb[n - 1] = (uint64_t)1 << SLACK;
     Fixed above = sum_of(size, 1, slack, n), below = sum_of(size, -1, slack, n);
     if (n == MOST) above.limb[n - 1] &= -((uint64_t)2 << SLACK);
-    *sure = nearest(above, exponent, n) == nearest(below, exponent, n);
-    return copysign(nearest(above, exponent, n), is_negative(value) ? -1.0 : 1.0);
+    double result = nearest(above, exponent, n);
+    if (n < MOST && result != nearest(below, exponent, n)) return NAN;
+    return is_negative(value) ? -result : result;
 }
 static INLINE double rounded(Function f, double x, int k) {
-    bool sure;
     if (inverse_factorial[0].limb[0] == 0) make_tables();
-    double result = attempt(f, x, k, 2, &sure);
-    return sure ? result : attempt(f, x, k, MOST, &sure);
+    double result = attempt(f, x, k, 2);
+    return result == result ? result : attempt(f, x, k, MOST);
 }
 /* The results that IEEE 754 fixes, such as that of an infinity, are the library's. */
 static double exact_exp(double x) { return x != x ? x : rounded(power_of_e, fmin(fmax(x, -800.0), 800.0), 0); }

@@ -4,32 +4,23 @@
 #pragma once
 #include "exact.h"
 
-typedef int32_t Id; /* nodes are numbered as they are made */
-enum { NOBODY = -1 };
+typedef int32_t Id; enum { NOBODY = -1 }; /* nodes are numbered as they are made */
 typedef struct { Id first; int32_t count; } Vector; /* of nodes side by side */
 typedef struct {
-    Id a, b;           /* the first children, b or NOBODY; those of the other terms follow them */
-    int32_t terms;     /* 0 for a leaf */
-    int32_t next;      /* the first term whose children may not have been visited */
-    Id back;           /* where the visit came from, and later which node it finished before */
-    bool is_product;
-    double local;
+    Id a, b;             /* the first children, b or NOBODY; those of the other terms follow them */
+    int32_t terms, next; /* 0 for a leaf; and the first term whose children may not have been visited */
+    Id back;             /* where the visit came from, and later which node it finished before */
+    bool is_product; double local;
 } Node;
-
 typedef struct {
-    Id count, parameters; /* the parameters are the first nodes, and leaves */
+    Id count, capacity, parameters; /* the parameters are the first nodes, and leaves */
     double *value, *gradient;
     Node *node;
     bool *visited; /* as a leaf is from the beginning: there is nothing below it */
-    Id capacity;
 } Graph;
-
 static inline Id append(Graph *g, double value, int32_t terms, Id a, Id b, bool is_product, double local) {
     if (g->count == g->capacity) {
-        g->value = grown(g->value, (size_t)g->count, sizeof *g->value);
-        g->gradient = grown(g->gradient, (size_t)g->count, sizeof *g->gradient);
-        g->node = grown(g->node, (size_t)g->count, sizeof *g->node);
-        g->visited = grown(g->visited, (size_t)g->count, sizeof *g->visited);
+        GROW(g->value, g->count), GROW(g->gradient, g->count), GROW(g->node, g->count), GROW(g->visited, g->count);
         g->capacity = g->count > 0 ? 2 * g->count : 1;
     }
     g->value[g->count] = value;
@@ -45,10 +36,7 @@ static Id multiply(Graph *g, Id a, Id b) { return append(g, g->value[a] * g->val
 static Id power(Graph *g, Id a, double c) {
     return apply(g, a, math->pow(g->value[a], c), c * math->pow(g->value[a], c - 1.0));
 }
-static Id exponential(Graph *g, Id a) {
-    double y = math->exp(g->value[a]);
-    return apply(g, a, y, y);
-}
+static Id exponential(Graph *g, Id a) { double y = math->exp(g->value[a]); return apply(g, a, y, y); }
 static Id logarithm(Graph *g, Id a) { return apply(g, a, math->log(g->value[a]), 1.0 / g->value[a]); }
 static Id relu(Graph *g, Id a) { return g->value[a] > 0.0 ? apply(g, a, g->value[a], 1.0) : apply(g, a, 0.0, 0.0); }
 /* Nobody asks for the gradient of the plain number c, so it needs no node. */
@@ -56,15 +44,12 @@ static Id add_number(Graph *g, Id a, double c) { return apply(g, a, g->value[a] 
 static Id multiply_number(Graph *g, Id a, double c) { return apply(g, a, g->value[a] * c, c); }
 static Id negative(Graph *g, Id a) { return multiply_number(g, a, -1.0); }
 /* A whole sum as one node, and a whole dot product: "Taking nodes together". */
+#define SUM(count, term) ({ double total = 0.0; for (int32_t i = 0; i < count; i++) total += term; total; })
 static Id sum(Graph *g, Vector x) {
-    double total = 0.0;
-    for (int32_t i = 0; i < x.count; i++) total += g->value[x.first + i];
-    return append(g, total, x.count, x.first, NOBODY, false, 1.0);
+    return append(g, SUM(x.count, g->value[x.first + i]), x.count, x.first, NOBODY, false, 1.0);
 }
 static Id dot(Graph *g, Vector x, Id y) {
-    double total = 0.0;
-    for (int32_t i = 0; i < x.count; i++) total += g->value[x.first + i] * g->value[y + i];
-    return append(g, total, x.count, x.first, y, true, 0.0);
+    return append(g, SUM(x.count, g->value[x.first + i] * g->value[y + i]), x.count, x.first, y, true, 0.0);
 }
 /* The first of these children that has not been visited, or as many as there are. */
 static inline int32_t unvisited(const Graph *g, Id first, int32_t from, int32_t terms) {
@@ -91,8 +76,7 @@ static void backward(Graph *g, Id root) {
             id = child;
         } else {
             Id parent = node->back;
-            node->back = last;
-            last = id, id = parent;
+            node->back = last, last = id, id = parent;
         }
     }
     memset(g->gradient, 0, (size_t)g->count * sizeof *g->gradient);

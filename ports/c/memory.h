@@ -1,9 +1,9 @@
 /* Memory and failure. What a request allocates is gone once it is answered, and nothing is freed before. */
 #pragma once
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +25,6 @@ static void *grown(void *array, size_t count, size_t size) {
     if (count == 0) return allocate(1, size);
     return count & (count - 1) ? array : memcpy(allocate(2 * count, size), array, count * size);
 }
-static void free_all(void) {
-    for (Block *next; blocks != NULL; blocks = next) next = blocks->next, free(blocks);
-}
+#define GROW(array, count) ((array) = grown((array), (size_t)(count), sizeof *(array)))
+#define APPEND(array, count, item) (GROW(array, count), (array)[(count)++] = (item))
+static void free_all(void) { for (Block *next; blocks != NULL; blocks = next) next = blocks->next, free(blocks); }

@@ -93,7 +93,7 @@ def test_texts_beyond_the_limits_are_refused_in_a_sentence(
     refused = {
         "".join(
             map(chr, range(0x4E00, 0x4E00 + 2048))
-        ).encode(): "2048 distinct characters and 2047 are the most",
+        ).encode(): "1 to 2047 distinct characters and not 2048",
         b" \n\t\n": "There is no document: every line is empty",
         b"caf\xe9": "text.txt is not UTF-8",
         b"a" * 4_000_001: "4,000,001 bytes, and 4,000,000 are the most",

@@ -1,5 +1,7 @@
 /* engine.h, upon the headers of the port c-fast. Every export that may fail begins with setjmp, as a request does there. */
-#include "microgpt.h"
+#include <stdarg.h>
+
+#include "fused.h"
 
 #include "engine.h"
 
@@ -16,8 +18,10 @@ static char *put(char *to, const char *end, char c) {
 }
 
 /* Only what is needed of it: %d, %s and %%. It returns nothing that anybody asks for. */
-int vsnprintf(char *restrict to, size_t size, const char *restrict format, va_list arguments) {
+int snprintf(char *restrict to, size_t size, const char *restrict format, ...) {
     const char *const end = to + size - 1;
+    va_list arguments;
+    va_start(arguments, format);
     for (; *format != '\0'; format++) {
         if (*format != '%') {
             to = put(to, end, *format);
@@ -36,16 +40,17 @@ int vsnprintf(char *restrict to, size_t size, const char *restrict format, va_li
             to = put(to, end, *format);
         }
     }
+    va_end(arguments);
     *to = '\0';
     return 0;
 }
 
-int snprintf(char *restrict to, size_t size, const char *restrict format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(to, size, format, arguments);
-    va_end(arguments);
-    return 0;
+/* What the exact power leaves to it: x is 0, infinite or a NaN, or there is no power. */
+double pow(double x, double y) {
+    double size = (x == 0.0) == (y < 0.0) ? INFINITY : 0.0;
+    if (y == 0.0) return 1.0;
+    if (x != x || (x < 0.0 && isfinite(x) && floor(y) != y)) return NAN;
+    return fmod(y, 2.0) == 1.0 || fmod(y, 2.0) == -1.0 ? copysign(size, x) : size;
 }
 
 char *getenv(const char *name) { return (void)name, NULL; } /* there is no environment */
@@ -85,15 +90,13 @@ static Graph *graph_of(const Training *training) { return &training->model->grap
 
 /* ---------------------------------------------------------------- settings */
 
-void EXPORT(settings_preset)(Settings *settings, int32_t preset) {
-    const Preset *p = &presets[preset == 1];
-    const Config *c = &p->config;
-    const Optimizer *o = &p->optimizer;
-    *settings = (Settings){
-        .layers = c->layers, .heads = c->heads, .embedding = c->embedding, .block = c->block,
-        .squared_relu = c->squared_relu, .cosine = o->cosine, .sigma = p->sigma, .output_sigma = p->output_sigma,
-        .learning_rate = o->learning_rate, .beta1 = o->beta1, .beta2 = o->beta2, .epsilon = o->epsilon,
-        .steps = o->steps, .seed = 42,
+void EXPORT(settings_preset)(Recipe *settings, int32_t preset) {
+    const Settings *p = preset == 1 ? &classic : &seed;
+    *settings = (Recipe){
+        .layers = p->layers, .heads = p->heads, .embedding = p->embedding, .block = p->block,
+        .squared_relu = p->squared_relu, .cosine = p->cosine, .sigma = p->sigma, .output_sigma = p->output_sigma,
+        .learning_rate = p->learning_rate, .beta1 = p->beta1, .beta2 = p->beta2, .epsilon = p->epsilon,
+        .steps = p->steps, .seed = 42,
     };
 }
 
@@ -106,7 +109,7 @@ static int32_t whole(const char *name, double number, int32_t least, int32_t mos
 static List *attention_of(int32_t block, const uint8_t *attends) {
     List *attention = allocate((size_t)block, sizeof *attention);
     for (int32_t t = 0; t < block; t++) {
-        attention[t] = make_list(t + 1);
+        attention[t] = range(t + 1);
         attention[t].count = 0;
         for (int32_t s = 0; s < block; s++) {
             bool does = attends == NULL ? s <= t : attends[t * block + s] != 0;
@@ -118,13 +121,15 @@ static List *attention_of(int32_t block, const uint8_t *attends) {
     return attention;
 }
 
-static Config config_of(const Settings *s, const uint8_t *attends) {
-    Config config = {
+static Settings config_of(const Recipe *s, const uint8_t *attends) {
+    Settings config = {
         .layers = whole("layers", s->layers, 1, MOST_LAYERS),
         .heads = whole("heads", s->heads, 1, MOST_HEADS),
         .embedding = whole("embedding", s->embedding, 1, 512),
         .block = whole("block", s->block, 1, 1024),
         .squared_relu = s->squared_relu != 0.0,
+        .learning_rate = s->learning_rate, .beta1 = s->beta1, .beta2 = s->beta2, .epsilon = s->epsilon,
+        .cosine = s->cosine != 0.0,
     };
     if (config.embedding % config.heads != 0) fail("embedding is a multiple of heads");
     config.attention = attention_of(config.block, attends);
@@ -133,72 +138,71 @@ static Config config_of(const Settings *s, const uint8_t *attends) {
 
 /* ---------------------------------------------------------------- making one */
 
-static void add_tensor(Training *t, const char *name, int32_t rows, int32_t columns, Id first) {
+static void add_tensor(Training *t, const char *place, const char *name, int32_t rows, int32_t columns, Id first) {
     if (t->tensors == t->most_tensors) fail("a document has more results than there should be");
     Tensor *tensor = &t->tensor[t->tensors++];
     *tensor = (Tensor){.rows = rows, .columns = columns, .first = first};
-    snprintf(tensor->name, sizeof tensor->name, "%s", name);
+    snprintf(tensor->name, sizeof tensor->name, "%s%s", place, name);
 }
 
-static void see(const char *name, const double *values, int32_t count) {
-    add_tensor(current, name, 1, count, (Id)(values - graph_of(current)->value));
+static void see(const char *place, const char *name, int32_t rows, int32_t columns, double *values) {
+    add_tensor(current, place, name, rows, columns, (Id)(values - graph_of(current)->value));
 }
 
 /* The loss of a document by the graph, which keeps all that led to it. */
 static double look(Training *t, List document) {
     t->tensors = t->model->matrices;
     t->model->see = see;
-    Id root = document_loss(t->model, document);
+    double loss = graph_gradients(t->model, document);
     t->model->see = NULL;
-    backward(graph_of(t), root);
-    return graph_of(t)->value[root];
+    return loss;
 }
 
-/* The graph at its largest, so that its numbers stay where they are from now on. */
+/* The graph at its largest, so that its numbers stay where they are from now on, and what the kernels need. */
 static void make_room(Training *t) {
-    List document = make_list(t->model->config.block + 1);
+    List document = range(t->model->settings.block + 1);
+    for (int32_t i = 0; i < document.count; i++) document.item[i] = 0;
     document_loss(t->model, document);
+    fused_gradients(t->model, document);
     sample(t->model, 1.0, &t->generator, NULL);
 }
 
-static void draw_parameters(Training *t, const Settings *settings) {
+static void draw_parameters(Training *t, const Recipe *settings) {
     Model *model = t->model;
     for (Matrix *matrix = model->matrix; matrix < model->matrix + model->matrices; matrix++) {
         bool output = strstr(matrix->name, "attn_wo") || strstr(matrix->name, "mlp_fc2");
         double sigma = output ? settings->output_sigma : settings->sigma, *value = model->graph.value + matrix->first;
         for (int32_t i = 0; i < matrix->rows * matrix->columns; i++) value[i] = draw_gauss(&t->generator, sigma);
-        add_tensor(t, matrix->name, matrix->rows, matrix->columns, matrix->first);
+        add_tensor(t, "", matrix->name, matrix->rows, matrix->columns, matrix->first);
     }
 }
 
-Training *EXPORT(training_new)(const Settings *settings, const int32_t *text, int32_t count, const uint8_t *attends) {
+Training *EXPORT(training_new)(const Recipe *settings, const int32_t *text, int32_t count, const uint8_t *attends) {
     if (setjmp(failed) != 0) {
         free_all();
         return NULL;
     }
     Training *t = current = allocate(1, sizeof *t);
-    Config config = config_of(settings, attends);
+    Settings config = config_of(settings, attends);
     for (int32_t i = 0, start = 0; i <= count; i++) {
         if (i < count && (text[i] < 0 || text[i] >= CHARACTERS)) fail("%d is no code point", text[i]);
         if (i < count && text[i] != '\n') continue;
         add_line(&t->dataset, (List){i - start, (int32_t *)text + start});
         start = i + 1;
     }
+    if (t->dataset.count == 0) fail("there is no document: every line is empty once it is stripped");
     tokenize(&t->dataset);
     config.vocabulary = t->dataset.vocabulary.count + 1;
     double seed = settings->seed;
     if (!(seed >= 0.0 && seed <= UINT32_MAX && floor(seed) == seed)) fail("seed is an integer from 0 to 4294967295");
-    seed_generator(&t->generator, (uint32_t)seed);
+    t->generator = seeded((uint32_t)seed);
     t->order = draw_order(&t->generator, t->dataset.count);
     t->model = make_model(config);
-    t->model->optimizer = (Optimizer){
-        settings->learning_rate, settings->beta1, settings->beta2, settings->epsilon, settings->cosine != 0.0,
-        whole("steps", settings->steps, 1, 1000000),
-    };
+    t->model->settings.steps = whole("steps", settings->steps, 1, 1000000);
     t->most_tensors = t->model->matrices + config.block * (5 + config.layers * (11 + 3 * config.heads));
     t->tensor = allocate((size_t)t->most_tensors, sizeof *t->tensor);
-    t->losses = allocate((size_t)t->model->optimizer.steps, sizeof *t->losses);
-    t->sampled = make_list(config.block);
+    t->losses = allocate((size_t)t->model->settings.steps, sizeof *t->losses);
+    t->sampled = range(config.block);
     Generator before = t->generator;
     make_room(t);
     t->generator = before;
@@ -217,12 +221,12 @@ int32_t EXPORT(training_advance)(Training *t, int32_t count, bool observed) {
     enter(t);
     Model *model = t->model;
     Graph *g = &model->graph;
-    for (; count > 0 && t->step < model->optimizer.steps; count--) {
-        bool last = count == 1 || t->step == model->optimizer.steps - 1;
+    for (; count > 0 && t->step < model->settings.steps; count--) {
+        bool last = count == 1 || t->step == model->settings.steps - 1;
         List document = t->dataset.document[t->order.item[t->step % t->dataset.count]];
         t->tensors = model->matrices;
-        t->losses[t->step] = observed && last ? look(t, document) : gradients(model, document);
-        adam(model->optimizer, t->step++, g->parameters, g->value, g->gradient, model->m, model->v);
+        t->losses[t->step] = observed && last ? look(t, document) : fused_gradients(model, document);
+        adam(&model->settings, t->step++, g->parameters, g->value, g->gradient, model->m, model->v);
     }
     leave();
     return t->step;
@@ -233,7 +237,7 @@ double EXPORT(training_look)(Training *t, const int32_t *tokens, int32_t count) 
     enter(t);
     if (count < 2) fail("a document has at least 2 tokens and not %d", count);
     for (int32_t i = 0; i < count; i++)
-        if (tokens[i] < 0 || tokens[i] >= t->model->config.vocabulary) fail("there is no token %d", tokens[i]);
+        if (tokens[i] < 0 || tokens[i] >= t->model->settings.vocabulary) fail("there is no token %d", tokens[i]);
     double loss = look(t, (List){count, (int32_t *)tokens});
     leave();
     return loss;
@@ -242,7 +246,7 @@ double EXPORT(training_look)(Training *t, const int32_t *tokens, int32_t count) 
 double EXPORT(training_loss)(Training *t, int32_t step) {
     if (setjmp(failed) != 0) return leave(), NAN;
     enter(t);
-    double loss = gradients(t->model, t->dataset.document[t->order.item[step % t->dataset.count]]);
+    double loss = fused_gradients(t->model, t->dataset.document[t->order.item[step % t->dataset.count]]);
     leave();
     return loss;
 }
@@ -305,7 +309,7 @@ double EXPORT(training_kept)(const Training *t) { return t->generator.has_kept ?
 /* Copies each part of the state between the training and `state`, and returns the state's size; only that if `copy` is NULL. */
 static size_t each_part(Training *t, char *state, void (*copy)(char *state, void *part, size_t bytes)) {
     size_t numbers = (size_t)graph_of(t)->parameters * sizeof(double);
-    size_t losses = (size_t)t->model->optimizer.steps * sizeof(double), at = 0;
+    size_t losses = (size_t)t->model->settings.steps * sizeof(double), at = 0;
     void *const parts[] = {graph_of(t)->value, t->model->m, t->model->v, t->losses, &t->generator, &t->step};
     const size_t sizes[] = {numbers, numbers, numbers, losses, sizeof t->generator, sizeof t->step};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; at += sizes[i++])

@@ -24,16 +24,16 @@ typedef struct {
     double sigma, output_sigma;             /* of the first parameters, and of those of attn_wo and mlp_fc2 */
     double learning_rate, beta1, beta2, epsilon;
     double steps, seed; /* 1 to 1,000,000, and 0 to 2^32 - 1 */
-} Settings;
+} Recipe;
 
 /* Fills in a preset: 0 is `seed`, 1 is `classic`, both with the seed 42. */
-void settings_preset(Settings *settings, int32_t preset);
+void settings_preset(Recipe *settings, int32_t preset);
 
 /* A training before its first step, or NULL. `text` holds `count` code points, one document a line. `attends` holds block * block
  * bytes, of which row t, column s says whether position t attends to s; it must attend to itself and to nothing later. NULL
  * stands for all that is not later. The parameters are drawn as the reference draws them; write others over them at will.
  */
-Training *training_new(const Settings *settings, const int32_t *text, int32_t count, const uint8_t *attends);
+Training *training_new(const Recipe *settings, const int32_t *text, int32_t count, const uint8_t *attends);
 void training_free(Training *training);
 
 /* Takes up to `count` steps and returns how many have been taken since the first, or -1. Of the last one, tensors are kept if
