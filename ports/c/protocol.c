@@ -383,7 +383,7 @@ int main(int count, char **argument) {
     const char *name = count == 2 ? "seed" : argument[count == 3 ? 2 : 0];
     const Settings *preset = strcmp(name, "seed") == 0 ? &seed : strcmp(name, "classic") == 0 ? &classic : NULL;
     if (preset == NULL || strcmp(argument[1], "run") != 0) fail("usage: microgpt [run [seed|classic] < names.txt]");
-    setlocale(LC_CTYPE, "C.UTF-8");
+    if (!setlocale(LC_CTYPE, "C.UTF-8")) setlocale(LC_CTYPE, "UTF-8"); /* the name on macOS */
     run(*preset, read_text(), (Generator[]){seeded(42)}, print_line);
     return EXIT_SUCCESS;
 }
