@@ -226,7 +226,7 @@ def test_three_seeds_that_differ_by_one_sample_prove_nothing():
 
 
 @contextmanager
-def by_reference(names: object) -> Iterator[ports.Engine]:
+def by_reference() -> Iterator[ports.Engine]:
     yield ports.Engine("reference")
 
 
