@@ -2,8 +2,8 @@
 
 import random
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from struct import unpack
@@ -13,6 +13,8 @@ from reference.microgpt import Config, Generator, Optimizer, causal
 from reference.protocol.wire import hexadecimal, tensor_lines
 
 Matrices = dict[str, list[list[float]]]
+Draw = Callable[[Config, str], Matrices]
+"""Parameters for a model; the name begins the stream that they are drawn from."""
 
 INF = float("inf")
 NAN = float("nan")
@@ -95,16 +97,15 @@ def dataset(name: str) -> list[str]:
 
 
 def shape(
-    layers: int,
-    heads: int,
-    embedding: int,
-    block: int,
-    vocabulary: int,
-    activation: str = "relu",
-    attention: Sequence[Sequence[int]] | None = None,
+    layers: int, heads: int, embedding: int, block: int, vocabulary: int, activation: str = "relu"
 ) -> Config:
-    table = causal(block) if attention is None else tuple(map(tuple, attention))
-    return Config(layers, heads, embedding, block, vocabulary, activation, table)
+    """A model with causal attention."""
+    return Config(layers, heads, embedding, block, vocabulary, activation, causal(block))
+
+
+def attending(config: Config, attention: Sequence[Sequence[int]]) -> Config:
+    """The model with this table of attention."""
+    return replace(config, attention=tuple(map(tuple, attention)))
 
 
 SEED_SHAPE = shape(1, 4, 16, 8, 27, "squared_relu")
@@ -144,8 +145,16 @@ def draw(config: Config, name: str, sigma: float = 0.3, output_sigma: float | No
     }
 
 
+def normal(sigma: float, output_sigma: float | None = None) -> Draw:
+    return lambda config, name: draw(config, name, sigma, output_sigma)
+
+
 def constant(config: Config, value: float) -> Matrices:
     return {name: [[value] * columns for _ in range(rows)] for name, rows, columns in config.matrices()}
+
+
+def all_of(value: float) -> Draw:
+    return lambda config, name: constant(config, value)
 
 
 def config_lines(config: Config) -> list[str]:

@@ -14,6 +14,7 @@ from conformance.cases.case import (
     TINY,
     Case,
     Matrices,
+    attending,
     chance,
     config_lines,
     document,
@@ -52,7 +53,7 @@ DEEP = shape(16, 4, 4, 3, 5)
 MANY_HEADS = shape(1, 64, 64, 3, 3)
 DEEP_WITH_MANY_HEADS = shape(16, 64, 64, 2, 3)
 WIDE = shape(1, 2, 2, 3, 2048)
-LONG = shape(1, 1, 2, 1024, 3, "squared_relu", attention=windowed(1024, 4))
+LONG = attending(shape(1, 1, 2, 1024, 3, "squared_relu"), windowed(1024, 4))
 
 
 def documented(verb: str, name: str, config: Config, tokens: Sequence[int] = ()) -> Case:

@@ -13,6 +13,7 @@ from conformance.cases.case import (
     TINY,
     Case,
     Matrices,
+    attending,
     bad,
     config_lines,
     constant,
@@ -73,12 +74,12 @@ def examples() -> Iterator[Example]:
     yield Example("bos-inside", repeated, [4, 4, 2, 4, 0, 4], draw(repeated, "bos-inside"))
     yield Example("without-bos", repeated, [0, 1, 2, 3], draw(repeated, "without-bos"))
     yield drawn("long-block", shape(1, 2, 4, 40, 5), 39)
-    yield drawn("window", shape(2, 2, 6, 8, 6, attention=window(8, 3)), 8)
-    yield drawn("only-itself", shape(1, 2, 6, 6, 6, attention=window(6, 1)), 6)
-    yield drawn("hexagonal", shape(2, 2, 4, 12, 6, attention=hexagonal(12, 4)), 11)
-    yield drawn("long-hexagonal", shape(2, 2, 4, 64, 6, attention=hexagonal(64, 8)), 63)
+    yield drawn("window", attending(shape(2, 2, 6, 8, 6), window(8, 3)), 8)
+    yield drawn("only-itself", attending(shape(1, 2, 6, 6, 6), window(6, 1)), 6)
+    yield drawn("hexagonal", attending(shape(2, 2, 4, 12, 6), hexagonal(12, 4)), 11)
+    yield drawn("long-hexagonal", attending(shape(2, 2, 4, 64, 6), hexagonal(64, 8)), 63)
     strided = [[s for s in range(t) if (t - s) % 3 == 0] + [t] for t in range(9)]
-    yield drawn("strided", shape(1, 3, 6, 9, 6, attention=strided), 8)
+    yield drawn("strided", attending(shape(1, 3, 6, 9, 6), strided), 8)
     yield drawn("outputs-zero", shape(2, 2, 6, 5, 8), 4, 0.2, 0.0)
     small = shape(1, 2, 4, 4, 5, "squared_relu")
     for name, value in (("zero", 0.0), ("minus-zero", -0.0), ("one", 1.0), ("least", LEAST), ("nan", NAN)):

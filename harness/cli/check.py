@@ -6,7 +6,8 @@ import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import cache, partial
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ from harness.errors import ManifestError
 from harness.explain.mutants import printed, traced
 from harness.files import write_whole
 from harness.judge.check import goldens, log, logs, names, setup, traces
-from harness.judge.check.engine import Engine, fastest
+from harness.judge.check.engine import fastest
+from harness.judge.check.goldens import Candidates
 from harness.judge.check.setup import Setup
 from harness.judge.check.verdict import Verdict, worst
 from harness.report import outputs as render
@@ -114,24 +116,18 @@ def check(
 
     Exit status: 0 it agrees, 1 it does not, 2 it cannot be read, 3 this machine cannot do it.
     """
-    candidates = setups(preset, dataset, seed, changes)
+    runs = setups(preset, dataset, seed, changes)
     if list_names:
-        _list(candidates[0])
+        _list(runs[0])
         return
     if not outputs:
         raise click.UsageError("name what the program printed, or - for standard input")
     with ExitStack() as stack:
-        computed = partial(_engine, stack)
-        engine = cache(computed)
-        verdicts = [
-            _one(name, candidates, preset is not None, engine, pattern, transposed, stack, as_json)
-            for name in outputs
-        ]
-        verdicts = (
-            logs.together(verdicts, [_read(name, pattern) for name in outputs], candidates)
-            if (len(verdicts) > 1 and all(verdict.chances for verdict in verdicts))
-            else verdicts
-        )
+        candidates = Candidates(runs, cache(lambda: stack.enter_context(fastest())))
+        is_asked = preset is not None
+        verdicts = [_one(name, candidates, is_asked, pattern, transposed, as_json) for name in outputs]
+        if len(verdicts) > 1 and all(verdict.chances for verdict in verdicts):
+            verdicts = logs.together(verdicts, [_read(name, pattern) for name in outputs], runs)
     if junit is not None:
         write_whole(junit, render.junit(verdicts))
     for badge in badges:
@@ -146,10 +142,6 @@ def check(
         for verdict in verdicts:
             render.show(verdict, OUT)
     sys.exit(worst(verdicts))
-
-
-def _engine(stack: ExitStack) -> Engine:
-    return stack.enter_context(fastest())
 
 
 def _data(name: str) -> bytes:
@@ -177,23 +169,17 @@ def _shown(name: str) -> str:
 
 
 def _one(
-    name: str,
-    candidates: Sequence[Setup],
-    is_asked: bool,
-    engine: Callable[[], Engine],
-    pattern: str | None,
-    transposed: bool,
-    stack: ExitStack,
-    quiet: bool,
+    name: str, candidates: Candidates, is_asked: bool, pattern: str | None, transposed: bool, quiet: bool
 ) -> Verdict:
     data, shown = _kept(name), _shown(name)
     with _progress(quiet) as progress:
+        candidates = replace(candidates, progress=progress)
         if pattern is None and traces.is_trace(data, shown):
-            return traces.judge(shown, data, candidates, engine, transposed, progress, traced.explain)
+            return traces.judge(shown, data, candidates, traced.explain, transposed)
         found = log.read(data, shown, pattern)
-        chosen = _that_fit(found, candidates)
+        chosen = _that_fit(found, candidates.setups)
         asked = chosen[0] if is_asked and len(chosen) == 1 else None
-        return logs.judge(shown, found, chosen, engine, printed.explain, asked, progress)
+        return logs.judge(shown, found, replace(candidates, setups=chosen), printed.explain, asked)
 
 
 def _that_fit(found: log.Log, candidates: Sequence[Setup]) -> Sequence[Setup]:

@@ -26,17 +26,25 @@ class NoAnswer(Exception):
 
 
 @dataclass(frozen=True)
-class Model:
-    """A model's shape and parameters. tensors: name -> rows x columns, in SPEC's order (section 6)."""
+class Shape:
+    """What a model has before its parameters. Without a table of its own, attention is causal."""
 
     layers: int
     heads: int
     embedding: int
     block: int
     vocabulary: int
-    tensors: Tensors
     activation: str = "relu"
     attention: tuple[tuple[int, ...], ...] = ()
+
+    def matrices(self) -> dict[str, tuple[int, int]]:
+        """Rows and columns of every matrix, in SPEC's order (section 6)."""
+        e = self.embedding
+        found = {"wte": (self.vocabulary, e), "wpe": (self.block, e), "lm_head": (self.vocabulary, e)}
+        for layer in range(self.layers):
+            found |= {f"layer{layer}.attn_{part}": (e, e) for part in ("wq", "wk", "wv", "wo")}
+            found |= {f"layer{layer}.mlp_fc1": (4 * e, e), f"layer{layer}.mlp_fc2": (e, 4 * e)}
+        return found
 
     def lines(self, math: str) -> list[str]:
         table = self.attention or tuple(tuple(range(t + 1)) for t in range(self.block))
@@ -45,6 +53,17 @@ class Model:
             *(f"block {self.block}", f"vocabulary {self.vocabulary}", f"activation {self.activation}"),
             *(f"attend {' '.join(map(str, listed))}" for listed in table),
         ]
+
+
+@dataclass(frozen=True)
+class Model(Shape):
+    """A shape with its parameters. tensors: name -> rows x columns, as `matrices` lists them."""
+
+    tensors: Tensors = field(kw_only=True)
+
+    @staticmethod
+    def of(shape: Shape, tensors: Tensors) -> Model:
+        return Model(**vars(shape), tensors=tensors)
 
 
 @dataclass(frozen=True)

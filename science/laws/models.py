@@ -6,40 +6,26 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from science.laws.asking import Model, Rows, Tensors
+from science.laws.asking import Model, Rows, Shape, Tensors
 
 SIGMA = 0.5
 """Of the parameters: so large that no activation is near its linear part."""
 
 
-def shapes(layers: int, embedding: int, block: int, vocabulary: int) -> dict[str, tuple[int, int]]:
-    """Rows and columns of every matrix, in SPEC's order (section 6)."""
-    wide = 4 * embedding
-    found = {
-        name: (rows, embedding)
-        for name, rows in (("wte", vocabulary), ("wpe", block), ("lm_head", vocabulary))
-    }
-    for layer in range(layers):
-        found |= {f"layer{layer}.attn_{part}": (embedding, embedding) for part in ("wq", "wk", "wv", "wo")}
-        found |= {f"layer{layer}.mlp_fc1": (wide, embedding), f"layer{layer}.mlp_fc2": (embedding, wide)}
-    return found
-
-
-def made(
-    layers: int, heads: int, embedding: int, block: int, vocabulary: int, activation: str, seed: int
-) -> Model:
+def drawn(shape: Shape, seed: int) -> Model:
+    """A model of this shape, its parameters normal with SIGMA."""
     draw = random.Random(seed)
     tensors = {
         name: [[draw.gauss(0.0, SIGMA) for _ in range(columns)] for _ in range(rows)]
-        for name, (rows, columns) in shapes(layers, embedding, block, vocabulary).items()
+        for name, (rows, columns) in shape.matrices().items()
     }
-    return Model(layers, heads, embedding, block, vocabulary, tensors, activation)
+    return Model.of(shape, tensors)
 
 
-SMALL = made(1, 2, 4, 4, 5, "relu", 1)
-TWO_LAYERS = made(2, 2, 4, 5, 6, "squared_relu", 2)
-WIDE = made(1, 3, 6, 6, 9, "squared_relu", 3)
-DEEP = made(3, 1, 2, 4, 4, "relu", 4)
+SMALL = drawn(Shape(1, 2, 4, 4, 5), seed=1)
+TWO_LAYERS = drawn(Shape(2, 2, 4, 5, 6, "squared_relu"), seed=2)
+WIDE = drawn(Shape(1, 3, 6, 6, 9, "squared_relu"), seed=3)
+DEEP = drawn(Shape(3, 1, 2, 4, 4), seed=4)
 DOCUMENTS = 2  # for each model; the hunt for mistakes is content with one
 MODELS = (SMALL, TWO_LAYERS, WIDE, DEEP)
 

@@ -35,11 +35,10 @@ class Trial:
 
     def run(self, plan: Plan, engine: Engine) -> Json:
         """The figures. They depend on nothing but the trial and the plan's steps and samples."""
-        of = sets.load(self.set)
+        corpus = trial.Corpus(sets.load(self.set), self.spoiling, self.seed)
         if self.learner == GPT:
-            return trial.of_gpt(of, self.spoiling, self.seed, self.size, plan.steps, plan.samples, engine)
-        order = ORDERS[RIVALS.index(self.learner)]
-        return trial.of_ngram(of, self.spoiling, self.seed, order, plan.samples)
+            return trial.of_gpt(corpus, self.size, plan.steps, plan.samples, engine)
+        return trial.of_ngram(corpus, ORDERS[RIVALS.index(self.learner)], plan.samples)
 
     def key(self) -> Json:
         return asdict(self)

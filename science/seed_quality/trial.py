@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from conformance.messages import Request
@@ -22,6 +23,23 @@ PRESET_EMBEDDING = 16
 SHOWN = 10  # samples that are kept to be looked at
 SHARES = ("validity", "novelty", "distinctness", "harvest")
 MEASURES = ("bits", *(f"{share} at {t:g}" for t in TEMPERATURES for share in SHARES))
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The lines that a model learns from: a set's own, spoiled with a seed."""
+
+    of: Set
+    spoiling: Spoiling
+    seed: int
+
+    @cached_property
+    def lines(self) -> Sequence[str]:
+        return self.spoiling.lines(self.of, self.seed)
+
+    @property
+    def alphabet(self) -> tuple[str, ...]:
+        return self.spoiling.alphabet(self.of)
 
 
 @dataclass(frozen=True)
@@ -81,16 +99,14 @@ def computer(found: ports.Engine) -> Engine:
     return Engine() if found.session is None else PortEngine(Speaker(found.name, found))
 
 
-def of_gpt(
-    of: Set, spoiling: Spoiling, seed: int, size: Size, steps: int, samples: int, engine: Engine
-) -> Json:
+def of_gpt(corpus: Corpus, size: Size, steps: int, samples: int, engine: Engine) -> Json:
     """Train a GPT of the preset `classic` in this size, and measure it."""
-    lines = spoiling.lines(of, seed)
+    of, seed = corpus.of, corpus.seed
     sizes = {"layers": size.layers, "embedding": size.embedding, "block": size.block or of.block}
     preset = preset_of("classic", steps, sizes)
     rate = preset.optimizer.learning_rate * PRESET_EMBEDDING / size.embedding
     preset = replace(preset, optimizer=replace(preset.optimizer, learning_rate=rate))
-    course = Course(preset, lines, spoiling.alphabet(of), seed, spoiling.shuffled)
+    course = Course(preset, corpus.lines, corpus.alphabet, seed, corpus.spoiling.shuffled)
     training = course.training
     for number in range(size.rounds):
         if number:
@@ -113,20 +129,20 @@ def of_gpt(
     }
     for temperature in TEMPERATURES:
         drawn = engine.sample(training, temperature, samples, seed)
-        row |= harvest(of, lines, [course.tokenizer.decode(tokens) for tokens in drawn], temperature)
+        row |= harvest(of, corpus.lines, [course.tokenizer.decode(tokens) for tokens in drawn], temperature)
     return row
 
 
-def of_ngram(of: Set, spoiling: Spoiling, seed: int, order: int, samples: int) -> Json:
+def of_ngram(corpus: Corpus, order: int, samples: int) -> Json:
     """Count n-grams in the same lines, and measure them alike."""
-    lines = spoiling.lines(of, seed)
-    tokenizer = microgpt.Tokenizer(spoiling.alphabet(of))
-    model = Ngram(order, tokenizer.vocabulary, encoded(tokenizer, lines))
+    of = corpus.of
+    tokenizer = microgpt.Tokenizer(corpus.alphabet)
+    model = Ngram(order, tokenizer.vocabulary, encoded(tokenizer, corpus.lines))
     row: Json = {"bits": model.bits(encoded(tokenizer, of.held_out))}
     for temperature in TEMPERATURES:
-        generator = microgpt.Generator(seed)
+        generator = microgpt.Generator(corpus.seed)
         drawn = [model.sample(temperature, of.block, generator) for _ in range(samples)]
-        row |= harvest(of, lines, [tokenizer.decode(tokens) for tokens in drawn], temperature)
+        row |= harvest(of, corpus.lines, [tokenizer.decode(tokens) for tokens in drawn], temperature)
     return row
 
 

@@ -24,7 +24,7 @@ from science.seed_quality.plan import QUICK, WHOLE, Plan, Trial
 from science.seed_quality.spoiling import CLEAN, COPIED, Spoiling, all_spoilings
 from science.seed_quality.statistics import Interval, interval
 from science.seed_quality.store import Store
-from science.seed_quality.trial import Course, Json, Size
+from science.seed_quality.trial import Corpus, Course, Json, Size
 
 needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc")
 SPOILED = (CLEAN, Spoiling("mixed", 0.5))
@@ -160,7 +160,7 @@ def test_parameters_begin_alike_whatever_the_lines_and_sorted_lines_keep_their_o
 
 def test_a_gpt_s_bits_are_the_mean_over_all_held_out_characters():
     one = replace(sets.load("sums"), held_out=("1+1=2", "10+10=20"))
-    found = trial.of_gpt(one, CLEAN, 42, Size(), 1, 1, Engine())
+    found = trial.of_gpt(Corpus(one, CLEAN, 42), Size(), 1, 1, Engine())
     course = Course(trial.preset_of("classic", 1, {"block": one.block}), one.lines, one.alphabet, 42, True)
     Engine().advance(course)
     total = 0.0
@@ -182,7 +182,8 @@ def test_another_round_begins_where_the_last_one_ended_at_half_the_rate(monkeypa
             return super().advance(run)
 
     size = Size(embedding=32, block=2, rounds=2)
-    trial.of_gpt(replace(sets.load("sums"), held_out=("1",)), CLEAN, 42, size, 1, 1, Watched())
+    corpus = Corpus(replace(sets.load("sums"), held_out=("1",)), CLEAN, 42)
+    trial.of_gpt(corpus, size, 1, 1, Watched())
     (first, before), (second, after) = begun
     assert (first, second) == (0.005, 0.0025) and before != after
 
@@ -225,7 +226,7 @@ def test_three_seeds_that_differ_by_one_sample_prove_nothing():
 
 
 @contextmanager
-def by_reference(names: object) -> Iterator[ports.Engine]:
+def by_reference() -> Iterator[ports.Engine]:
     yield ports.Engine("reference")
 
 
@@ -313,11 +314,11 @@ def test_the_quick_part_runs_on_a_port_and_keeps_nothing(monkeypatch: pytest.Mon
 @pytest.mark.slow
 @needs_gcc
 def test_a_port_and_the_reference_give_the_same_row():
-    one = replace(sets.load("sums"), held_out=sets.load("sums").held_out[:2])
+    corpus = Corpus(replace(sets.load("sums"), held_out=sets.load("sums").held_out[:2]), CLEAN, 42)
     size = Size(block=4, rounds=2)
     with ports.fastest(("c-fast", *ports.FASTEST)) as found:
-        by_port = trial.of_gpt(one, CLEAN, 42, size, 3, 4, trial.computer(found))
-    assert by_port == trial.of_gpt(one, CLEAN, 42, size, 3, 4, Engine())
+        by_port = trial.of_gpt(corpus, size, 3, 4, trial.computer(found))
+    assert by_port == trial.of_gpt(corpus, size, 3, 4, Engine())
 
 
 # ---------------------------------------------------------------- what is published

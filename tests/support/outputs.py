@@ -14,7 +14,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -201,16 +201,15 @@ def every(folder: Path) -> list[Output]:
 
 def judged(output: Output) -> Verdict:
     """What `conform check` says of one output, without options."""
-    candidates = setups(None, None, 42, {})
+    runs = setups(None, None, 42, {})
     with ExitStack() as stack:
-        port = cache(lambda: stack.enter_context(fastest()))
+        candidates = goldens.Candidates(runs, cache(lambda: stack.enter_context(fastest())))
         if traces.is_trace(output.data, output.name):
-            return traces.judge(
-                output.name, output.data, candidates, port, False, lambda *_: None, traced.explain
-            )
+            return traces.judge(output.name, output.data, candidates, traced.explain)
         found = log.read(output.data, output.name)
-        fitting = [one for one in candidates if one.dataset.documents == found.headers.get("documents")]
-        return logs.judge(output.name, found, fitting or candidates, port, printed.explain)
+        fitting = [one for one in runs if one.dataset.documents == found.headers.get("documents")]
+        candidates = replace(candidates, setups=fitting or runs)
+        return logs.judge(output.name, found, candidates, printed.explain)
 
 
 def page(rows: Iterable[tuple[Output, Verdict]]) -> str:

@@ -4,7 +4,9 @@ import json
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
+from xml.etree.ElementTree import Element
 
+import html5lib
 import msgspec
 import pytest
 import records
@@ -224,6 +226,17 @@ def _bench(speeds: list[tuple[str, float]]) -> dict[str, object]:
         "finished": "2026-01-01T00:00:00+00:00",
         "ports": rows,
     }
+
+
+@cache
+def parsed(path: Path) -> Element:
+    return html5lib.HTMLParser(strict=True, namespaceHTMLElements=False).parse(
+        path.read_text(encoding="utf-8")
+    )
+
+
+def text(element: Element) -> str:
+    return " ".join("".join(element.itertext()).split())
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ parameters at some steps. `store_goldens.py` writes them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -52,6 +52,17 @@ class Golden:
     samples: tuple[str, ...] | None
     source: str
     checksums: dict[int, dict[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The runs that an output may be of, and what computes them: `engine` starts when one is not stored, and
+    `progress` hears of its steps.
+    """
+
+    setups: Sequence[Setup]
+    engine: Callable[[], Engine]
+    progress: Progress = silent
 
 
 @dataclass(frozen=True)

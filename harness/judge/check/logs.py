@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from harness.errors import ManifestError
 from harness.judge.check import agreement, chances, goldens
 from harness.judge.check.agreement import LogAgreement, Wrong
-from harness.judge.check.engine import Engine, Progress, silent
-from harness.judge.check.goldens import Golden
+from harness.judge.check.goldens import Candidates, Golden
 from harness.judge.check.log import Log
 from harness.judge.check.setup import Setup
 from harness.judge.check.verdict import Cause, Verdict
@@ -41,20 +40,13 @@ class Tried:
 
 
 def judge(
-    name: str,
-    log: Log,
-    candidates: Sequence[Setup],
-    engine: Callable[[], Engine],
-    explain: Explain,
-    asked: Setup | None = None,
-    progress: Progress = silent,
+    name: str, log: Log, candidates: Candidates, explain: Explain, asked: Setup | None = None
 ) -> Verdict:
-    """The verdict on one log. `candidates`: the runs that it may be; `asked`: the one that was named, if
-    one was.
+    """The verdict on one log. `asked`: the run that was named, if one was.
 
-    Raises ManifestError if none of them can be computed.
+    Raises ManifestError if none of the candidates can be computed.
     """
-    tried = [_try(log, setup, engine, progress) for setup in candidates]
+    tried = [_try(log, setup, candidates) for setup in candidates.setups]
     best = max(tried, key=lambda one: _likeness(log, one))
     if not best.begins_right:
         stored = (one for one in tried if one.golden.source == "stored")
@@ -103,9 +95,10 @@ def _verdict(name: str, log: Log, best: Tried, explain: Explain) -> Verdict:
     return _own_numbers(verdict, [log], best)
 
 
-def _try(log: Log, setup: Setup, engine: Callable[[], Engine], progress: Progress) -> Tried:
+def _try(log: Log, setup: Setup, candidates: Candidates) -> Tried:
     is_stored = setup.is_stock and goldens.find(setup.name, setup.dataset.sha256) is not None
-    golden = goldens.golden(setup, None if is_stored else engine(), bool(log.samples), progress)
+    engine = None if is_stored else candidates.engine()
+    golden = goldens.golden(setup, engine, bool(log.samples), candidates.progress)
     found = agreement.compare_log(log, golden.losses)
     wrong = {one.step for one in found.wrong}
     firsts = [step for step in log.losses if step < FIRST and step < len(golden.losses)]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from conformance.cases.case import config_lines, line, matrix_lines
@@ -14,8 +14,8 @@ from conformance.doubles import double_of, ulps_between
 from conformance.messages import Request
 from harness.errors import ManifestError
 from harness.judge.check import agreement, goldens, names, tracefile
-from harness.judge.check.engine import Engine, Progress
-from harness.judge.check.goldens import Step
+from harness.judge.check.engine import Engine
+from harness.judge.check.goldens import Candidates, Step
 from harness.judge.check.names import KINDS, REPLY, Quantity
 from harness.judge.check.setup import Setup
 from harness.judge.check.tracefile import Trace, Written
@@ -72,23 +72,17 @@ def is_trace(data: bytes, name: str) -> bool:
 
 
 def judge(
-    name: str,
-    data: bytes,
-    candidates: Sequence[Setup],
-    engine: Callable[[], Engine],
-    transposed: bool,
-    progress: Progress,
-    explain: Explain,
+    name: str, data: bytes, candidates: Candidates, explain: Explain, transposed: bool = False
 ) -> Verdict:
     """The verdict on one trace. Raises ManifestError if nothing in it can be compared."""
     trace = tracefile.read(data, name)
-    readable = [setup for setup in candidates if setup.dataset.lines]
+    readable = [setup for setup in candidates.setups if setup.dataset.lines]
     if not readable:
         raise ManifestError(
             "a trace is compared with a run of a dataset's own text: give it with --dataset FILE"
         )
     setup = _fitting(trace, readable)
-    state, golden, missing = _computed(trace, setup, engine, progress)
+    state, golden, missing = _computed(trace, setup, candidates)
     config = state.run.training.config
     compared = [
         _compare(
@@ -100,61 +94,61 @@ def judge(
     samples = [written for written in trace.written if written.quantity.kind == "sample"]
     if not compared and not samples:
         raise ManifestError(f"{name} has no quantity that {setup.words} has: {'; '.join(missing)}")
-    bad_samples = _wrong_samples(samples, setup, state, engine)
-    notes = list(missing)
-    if trace.unknown:
-        notes.append(
-            f"{len(trace.unknown)} names are no quantities and were left out, such as {trace.unknown[0]!r}"
-        )
+    bad_samples = _wrong_samples(samples, setup, candidates.engine)
     verdict = Verdict(
         *(name, "trace", "wrong", "", setup.words, _seen(trace, compared, samples, setup, config)),
         agreed=sum(one.how != "wrong" for one in compared) + len(samples) - len(bad_samples),
         compared=len(compared) + len(samples),
-        notes=tuple(notes),
+        notes=(*missing, *_notes(trace, compared)),
     )
-    return _sum_up(verdict, trace, setup, compared, bad_samples, state, explain)
-
-
-def _sum_up(
-    verdict: Verdict,
-    trace: Trace,
-    setup: Setup,
-    compared: Sequence[Compared],
-    bad_samples: Sequence[Difference],
-    state: State,
-    explain: Explain,
-) -> Verdict:
     single = _looks_single(trace)
-    hows = Counter(one.how for one in compared)
-    turned = [one for one in compared if one.transposed]
-    if turned:
-        verdict = replace(
-            verdict,
-            notes=(
-                *verdict.notes,
-                f"{len(turned)} matrices agree when transposed, such as {turned[0].written.quantity.words}",
-            ),
-        )
     wrong = [one for one in compared if one.how == "wrong" or (one.how == "float32" and not single)]
-    count = f"{verdict.compared:,} quantities"
     if wrong:
-        first = wrong[0]
-        before = compared.index(first)
-        agreed_before = (
-            f"the {before:,} quantities before it agree" if before else "it is the first that is there"
-        )
-        words = (
-            f"wrong from {first.written.quantity.words} on: {agreed_before}, "
-            f"and {len(wrong):,} of {len(compared):,} do not"
-        )
-        causes = tuple(explain(trace, setup, first, state))
-        agreed = len(compared) - len(wrong)
-        return replace(
-            verdict, sentence=words, difference=_difference(first, single), causes=causes, agreed=agreed
-        )
+        return _wrong(verdict, compared, wrong, single, explain(trace, setup, wrong[0], state))
     if bad_samples:
         words = f"its numbers agree, and {len(bad_samples)} samples do not: sampling is wrong"
         return replace(verdict, sentence=words, difference=bad_samples[0])
+    return _right(verdict, compared, single)
+
+
+def _notes(trace: Trace, compared: Sequence[Compared]) -> Iterator[str]:
+    if trace.unknown:
+        yield f"{len(trace.unknown)} names are no quantities and were left out, such as {trace.unknown[0]!r}"
+    turned = [one.written.quantity.words for one in compared if one.transposed]
+    if turned:
+        yield f"{len(turned)} matrices agree when transposed, such as {turned[0]}"
+
+
+def _wrong(
+    verdict: Verdict,
+    compared: Sequence[Compared],
+    wrong: Sequence[Compared],
+    single: bool,
+    causes: Sequence[Cause],
+) -> Verdict:
+    """`wrong` are those of the compared quantities that are; `causes` explain the first of them."""
+    first = wrong[0]
+    before = compared.index(first)
+    agreed_before = (
+        f"the {before:,} quantities before it agree" if before else "it is the first that is there"
+    )
+    words = (
+        f"wrong from {first.written.quantity.words} on: {agreed_before}, "
+        f"and {len(wrong):,} of {len(compared):,} do not"
+    )
+    return replace(
+        verdict,
+        sentence=words,
+        difference=_difference(first, single),
+        causes=tuple(causes),
+        agreed=len(compared) - len(wrong),
+    )
+
+
+def _right(verdict: Verdict, compared: Sequence[Compared], single: bool) -> Verdict:
+    """Everything agrees: the widest of the ways in which it does."""
+    hows = Counter(one.how for one in compared)
+    count = f"{verdict.compared:,} quantities"
     made: Agreement = "bit"
     width = ""
     words = f"bit-exact: all {count} are the reference's"
@@ -214,9 +208,7 @@ def _fitting(trace: Trace, candidates: Sequence[Setup]) -> Setup:
     return min(candidates, key=distance)
 
 
-def _computed(
-    trace: Trace, setup: Setup, engine: Callable[[], Engine], progress: Progress
-) -> tuple[State, Golden, list[str]]:
+def _computed(trace: Trace, setup: Setup, candidates: Candidates) -> tuple[State, Golden, list[str]]:
     """The golden values of what the trace holds, and sentences about what could not be compared."""
     run = setup.begin()
     config = run.training.config
@@ -246,7 +238,7 @@ def _computed(
     if kept is not None and not full:
         steps = [Step(loss) for loss in kept.golden.losses]
     else:
-        steps = goldens.train(engine(), run, count, full, progress) if count else []
+        steps = goldens.train(candidates.engine(), run, count, full, candidates.progress) if count else []
     state = State(run, steps)
     golden: Golden = {}
     for quantity in wanted:
@@ -259,7 +251,7 @@ def _computed(
                 x for row in steps[quantity.step].tensors[REPLY[quantity.kind]][quantity.name] for x in row
             ]
     for step in sorted({q.step for q in wanted if q.kind == "activation"}):
-        activations = forward(state, step, engine())
+        activations = forward(state, step, candidates.engine())
         for quantity in (q for q in wanted if q.kind == "activation" and q.step == step):
             values = activations.get(f"pos{quantity.number}.{quantity.name}")
             if values is None:
@@ -365,9 +357,8 @@ def _difference(one: Compared, single: bool) -> Difference:
 
 
 def _wrong_samples(
-    samples: Iterable[Written], setup: Setup, state: State, engine: Callable[[], Engine]
+    samples: Sequence[Written], setup: Setup, engine: Callable[[], Engine]
 ) -> list[Difference]:
-    samples = list(samples)
     if not samples:
         return []
     golden = goldens.golden(setup, engine())

@@ -52,9 +52,21 @@ def drawn(seed: int, rows: int = 3, columns: int = 4) -> Rows:
     return [[draw.gauss(0.0, 1.0) for _ in range(columns)] for _ in range(rows)]
 
 
-def update(ask: Asker, settings: Settings, step: int, p: Rows, g: Rows, m: Rows, v: Rows) -> Tensors:
-    given = {"parameters": p, "gradients": g, "m": m, "v": v}
-    return ask.adam([*settings.lines(), f"step {step}"], given)
+@dataclass(frozen=True)
+class Before:
+    """What an update starts from: parameters, gradients, and the moments m and v, of one shape."""
+
+    p: Rows
+    g: Rows
+    m: Rows
+    v: Rows
+
+    def tensors(self) -> Tensors:
+        return {"parameters": self.p, "gradients": self.g, "m": self.m, "v": self.v}
+
+
+def update(ask: Asker, settings: Settings, step: int, before: Before) -> Tensors:
+    return ask.adam([*settings.lines(), f"step {step}"], before.tensors())
 
 
 def flat(rows: Rows) -> list[float]:
@@ -63,6 +75,10 @@ def flat(rows: Rows) -> list[float]:
 
 def squares(rows: Rows) -> Rows:
     return [[value * value for value in row] for row in rows]
+
+
+UNDER_WAY = Before(drawn(4), drawn(5), drawn(6), squares(drawn(7)))
+"""As in the midst of a training: nothing is zero."""
 
 
 @law(
@@ -75,7 +91,7 @@ def the_first_step_has_the_size_of_the_rate(ask: Asker) -> Iterator[Assertion]:
     for name, settings in VARIED:
         g = drawn(1)
         zero = zeros(g)
-        found = update(ask, settings, 0, zero, g, zero, zero)
+        found = update(ask, settings, 0, Before(zero, g, zero, zero))
         for index, (p, slope) in enumerate(zip(flat(found["parameters"]), flat(g), strict=True)):
             right = -math.copysign(settings.learning_rate, slope)
             within = settings.learning_rate * (2 * settings.epsilon / abs(slope) + 16 * EPSILON)
@@ -93,7 +109,7 @@ def moments_are_weighted_sums(ask: Asker) -> Iterator[Assertion]:
         p, m, v = drawn(2), zeros(drawn(2)), zeros(drawn(2))
         gradients = [drawn(10 + step) for step in range(5)]
         for step, g in enumerate(gradients):
-            found = update(ask, settings, step, p, g, m, v)
+            found = update(ask, settings, step, Before(p, g, m, v))
             p, m, v = found["parameters"], found["m"], found["v"]
         for index in range(12):
             gs = [flat(g)[index] for g in gradients]
@@ -110,7 +126,7 @@ def moments_are_weighted_sums(ask: Asker) -> Iterator[Assertion]:
 def nothing_moves_without_gradients(ask: Asker) -> Iterator[Assertion]:
     for name, settings in VARIED:
         p = drawn(3)
-        found = update(ask, settings, 4, p, zeros(p), zeros(p), zeros(p))
+        found = update(ask, settings, 4, Before(p, zeros(p), zeros(p), zeros(p)))
         yield from each_same(f"{name}: parameters", flat(found["parameters"]), flat(p))
         yield from each_same(f"{name}: m", flat(found["m"]), [0.0] * 12)
         yield from each_same(f"{name}: v", flat(found["v"]), [0.0] * 12)
@@ -119,9 +135,9 @@ def nothing_moves_without_gradients(ask: Asker) -> Iterator[Assertion]:
 @law(ADAM, "The other way round, everything goes the other way.", UPDATE)
 def the_other_way_round(ask: Asker) -> Iterator[Assertion]:
     for name, settings in VARIED:
-        p, g, m, v = drawn(4), drawn(5), drawn(6), squares(drawn(7))
-        found = update(ask, settings, 3, p, g, m, v)
-        turned = update(ask, settings, 3, scaled(p, -1.0), scaled(g, -1.0), scaled(m, -1.0), v)
+        found = update(ask, settings, 3, UNDER_WAY)
+        p, g, m = (scaled(rows, -1.0) for rows in (UNDER_WAY.p, UNDER_WAY.g, UNDER_WAY.m))
+        turned = update(ask, settings, 3, Before(p, g, m, UNDER_WAY.v))
         yield from each_same(
             f"{name}: parameters", flat(turned["parameters"]), [-x for x in flat(found["parameters"])]
         )
@@ -137,18 +153,18 @@ def the_other_way_round(ask: Asker) -> Iterator[Assertion]:
 def the_size_of_gradients_does_not_matter(ask: Asker) -> Iterator[Assertion]:
     for name, settings in VARIED:
         bare = replace(settings, epsilon=0.0)
-        p, g, m, v = drawn(4), drawn(5), drawn(6), squares(drawn(7))
-        found = update(ask, bare, 3, p, g, m, v)
-        twice = update(ask, bare, 3, p, scaled(g, 4.0), scaled(m, 4.0), scaled(v, 16.0))
-        yield from each_same(f"{name}", flat(twice["parameters"]), flat(found["parameters"]))
+        found = update(ask, bare, 3, UNDER_WAY)
+        g, m, v = scaled(UNDER_WAY.g, 4.0), scaled(UNDER_WAY.m, 4.0), scaled(UNDER_WAY.v, 16.0)
+        larger = update(ask, bare, 3, Before(UNDER_WAY.p, g, m, v))
+        yield from each_same(f"{name}", flat(larger["parameters"]), flat(found["parameters"]))
 
 
 @law(ADAM, "Every parameter is updated by itself: their order does not matter.", "for p, g, m, v in zip(ps")
 def parameters_are_updated_one_by_one(ask: Asker) -> Iterator[Assertion]:
     for name, settings in VARIED:
-        given = [drawn(4), drawn(5), drawn(6), squares(drawn(7))]
-        found = update(ask, settings, 3, *given)
-        turned = update(ask, settings, 3, *([row[::-1] for row in rows[::-1]] for rows in given))
+        found = update(ask, settings, 3, UNDER_WAY)
+        p, g, m, v = ([row[::-1] for row in rows[::-1]] for rows in UNDER_WAY.tensors().values())
+        turned = update(ask, settings, 3, Before(p, g, m, v))
         for key in ("parameters", "m", "v"):
             yield from each_same(f"{name}: {key}", flat(turned[key])[::-1], flat(found[key]))
 
@@ -158,7 +174,7 @@ def without_memory_moments_are_the_gradient(ask: Asker) -> Iterator[Assertion]:
     bare = replace(USUAL, beta1=0.0, beta2=0.0)
     for seed in range(3):
         g = drawn(seed)
-        found = update(ask, bare, 2, drawn(8), g, drawn(9), squares(drawn(7)))
+        found = update(ask, bare, 2, Before(drawn(8), g, drawn(9), squares(drawn(7))))
         yield from each_same(f"m, {seed}", flat(found["m"]), flat(g))
         yield from each_same(f"v, {seed}", flat(found["v"]), [x * x for x in flat(g)])
 
@@ -166,9 +182,8 @@ def without_memory_moments_are_the_gradient(ask: Asker) -> Iterator[Assertion]:
 @law(ADAM, "A rate of 0 moves nothing.", UPDATE)
 def a_rate_of_0_moves_nothing(ask: Asker) -> Iterator[Assertion]:
     for name, settings in VARIED:
-        p = drawn(4)
-        found = update(ask, replace(settings, learning_rate=0.0), 3, p, drawn(5), drawn(6), squares(drawn(7)))
-        yield from each_same(name, flat(found["parameters"]), flat(p))
+        found = update(ask, replace(settings, learning_rate=0.0), 3, UNDER_WAY)
+        yield from each_same(name, flat(found["parameters"]), flat(UNDER_WAY.p))
 
 
 @law(ADAM, "v is never negative.", SQUARE)
@@ -176,7 +191,7 @@ def v_is_never_negative(ask: Asker) -> Iterator[Assertion]:
     for name, settings in VARIED:
         for seed in range(4):
             g = drawn(seed)
-            found = update(ask, settings, 1, g, g, g, zeros(g))
+            found = update(ask, settings, 1, Before(g, g, g, zeros(g)))
             yield true(f"{name}, {seed}", all(value >= 0.0 for value in flat(found["v"])))
 
 
@@ -191,7 +206,7 @@ def corrections_undo_the_start(ask: Asker) -> Iterator[Assertion]:
         p, m, v = drawn(2), zeros(drawn(2)), zeros(drawn(2))
         g = drawn(5)
         for step in range(4):
-            found = update(ask, settings, step, p, g, m, v)
+            found = update(ask, settings, step, Before(p, g, m, v))
             m, v = found["m"], found["v"]
             for key, rows, right in (("correction1", m, g), ("correction2", v, squares(g))):
                 correction = found[key][0][0]
@@ -210,14 +225,13 @@ def corrections_undo_the_start(ask: Asker) -> Iterator[Assertion]:
 def the_update_is_what_the_moments_say(ask: Asker) -> Iterator[Assertion]:
     for name, settings in VARIED:
         for step in (0, 3, settings.steps - 1):
-            p = drawn(4)
-            found = update(ask, settings, step, p, drawn(5), drawn(6), squares(drawn(7)))
+            found = update(ask, settings, step, UNDER_WAY)
             rate, c1, c2 = (found[key][0][0] for key in ("rate", "correction1", "correction2"))
-            rows = zip(flat(p), flat(found["parameters"]), flat(found["m"]), flat(found["v"]), strict=True)
-            for index, (before, after, m, v) in enumerate(rows):
+            rows = (UNDER_WAY.p, found["parameters"], found["m"], found["v"])
+            for index, (p, after, m, v) in enumerate(zip(*map(flat, rows), strict=True)):
                 moved = rate * (m / c1) / (math.sqrt(v / c2) + settings.epsilon)
-                within = 16 * EPSILON * (abs(before) + abs(moved))
-                yield near(f"{name}, step {step}[{index}]", after, before - moved, within)
+                within = 16 * EPSILON * (abs(p) + abs(moved))
+                yield near(f"{name}, step {step}[{index}]", after, p - moved, within)
 
 
 # ---------------------------------------------------------------- schedule
@@ -225,7 +239,8 @@ def the_update_is_what_the_moments_say(ask: Asker) -> Iterator[Assertion]:
 
 def rates(ask: Asker, settings: Settings) -> list[float]:
     one = [[1.0]]
-    return [update(ask, settings, step, one, one, one, one)["rate"][0][0] for step in range(settings.steps)]
+    before = Before(one, one, one, one)
+    return [update(ask, settings, step, before)["rate"][0][0] for step in range(settings.steps)]
 
 
 LINEAR, COSINE = Settings(steps=16), Settings(schedule="cosine", steps=16)

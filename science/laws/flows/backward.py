@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable, Iterator
 
 from reference.protocol.wire import hexadecimal
-from science.laws.asking import Asker, Model
+from science.laws.asking import Asker, Model, Shape
 from science.laws.ledger import EPSILON, Assertion, each_near, each_same, law, near, same, true
-from science.laws.models import DEEP, SMALL, cases, column, document, made, moved, scaled, with_tensor
+from science.laws.models import DEEP, SMALL, cases, column, document, drawn, moved, scaled, with_tensor
 
 FLOW = "backward"
 WALK = "for node in reversed(order)"
@@ -142,8 +142,8 @@ def backward_is_linear(ask: Asker) -> Iterator[Assertion]:
 # ---------------------------------------------------------------- the model's gradients
 
 
-TINY = made(1, 2, 2, 3, 4, "relu", 11)
-TINY_SQUARED = made(1, 1, 2, 3, 4, "squared_relu", 12)
+TINY = drawn(Shape(1, 2, 2, 3, 4), seed=11)
+TINY_SQUARED = drawn(Shape(1, 1, 2, 3, 4, "squared_relu"), seed=12)
 
 
 def slope(ask: Asker, model: Model, tokens: list[int], name: str, row: int, place: int) -> float:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reference.protocol.wire import hexadecimal
 from science.laws.asking import CHECKSUMS, Asker, written
-from science.laws.flows.adam import COSINE, LINEAR, RATE, SCHEDULE, USUAL, Settings, flat, update
+from science.laws.flows.adam import COSINE, LINEAR, RATE, SCHEDULE, USUAL, Before, Settings, flat, update
 from science.laws.ledger import Assertion, law, same, true
 from science.laws.models import SMALL, TWO_LAYERS, document, zeros
 
@@ -62,7 +62,7 @@ def a_step_is_backward_and_update(ask: Asker) -> Iterator[Assertion]:
                 label = f"{name}, {settings.schedule}, step {number}"
                 gradients = ask.backward(replace(model, tensors=p), read[number])
                 for key in p:
-                    found = update(ask, settings, number, p[key], gradients[key], m[key], v[key])
+                    found = update(ask, settings, number, Before(p[key], gradients[key], m[key], v[key]))
                     found["gradients"] = gradients[key]
                     for part in CHECKSUMS:
                         equal = found[part] == step.tensors[f"{part}.{key}"]

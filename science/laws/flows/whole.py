@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_EVEN, Decimal
 from itertools import zip_longest
 
 from reference.protocol.wire import hexadecimal
-from science.laws.asking import Asker, Model, Run, Sample, Step, Tensors, doubles, integers
+from science.laws.asking import Asker, Model, Run, Sample, Shape, Step, doubles, integers
 from science.laws.flows.adam import Settings
 from science.laws.ledger import Assertion, law, true
-from science.laws.models import shapes
 
 STEPS, SAMPLES, SEED = 4, 5, 42
 LINES = ("  ab", "ba\r", "", "cab")  # fewer documents than steps: they come again
@@ -54,8 +53,8 @@ def parts(ask: Asker, preset: str) -> Parts:
     """Ask the run and its parts. All draws are on one stream, from seed 42."""
     setting, found = SETTINGS[preset], ask.tokens(LINES)
     [letters], encoded = found["vocabulary"], found["encoded"]
-    vocabulary = len(letters) + 1
-    sizes = shapes(1, 16, setting.block, vocabulary)
+    shape = Shape(1, 4, 16, setting.block, len(letters) + 1, setting.activation)
+    sizes = shape.matrices()
     draws = [f"shuffle {len(encoded)}"]
     for name, (rows, columns) in sizes.items():
         output = name.endswith(("attn_wo", "mlp_fc2"))
@@ -64,25 +63,19 @@ def parts(ask: Asker, preset: str) -> Parts:
     rows_drawn = map(doubles, drawn)
     tensors = {name: [next(rows_drawn) for _ in range(rows)] for name, (rows, _) in sizes.items()}
     shuffled = [encoded[index] for index in integers(order)]
-    model = Model(1, 4, 16, setting.block, vocabulary, tensors, setting.activation)
+    model = Model.of(shape, tensors)
     settings = [*setting.optimizer.lines(), "from 0", f"count {STEPS}", f"full {STEPS - 1}"]
     steps = ask.train(model, settings, shuffled, {})
-    samples, word = ask.sample(_trained(model, steps[-1].tensors), 0.5, SAMPLES, ask.state(SEED, *draws))
+    trained = replace(model, tensors={name: steps[-1].tensors[f"parameters.{name}"] for name in sizes})
+    samples, word = ask.sample(trained, 0.5, SAMPLES, ask.state(SEED, *draws))
     return Parts(
         ask.run(preset, STEPS, SAMPLES, LINES),
         len(encoded),
-        vocabulary,
+        shape.vocabulary,
         sum(rows * columns for rows, columns in sizes.values()),
         steps,
         [_spelled(sample, letters) for sample in samples],
         word,
-    )
-
-
-def _trained(model: Model, found: Tensors) -> Model:
-    tensors = {name: found[f"parameters.{name}"] for name in model.tensors}
-    return Model(
-        model.layers, model.heads, model.embedding, model.block, model.vocabulary, tensors, model.activation
     )
 
 

@@ -33,7 +33,7 @@ def values():
 
 def judged(text, explain=lambda *_: ()):
     data = text if isinstance(text, bytes) else text.encode()
-    return traces.judge("it", data, [SETUP], lambda: REFERENCE, False, lambda *_: None, explain)
+    return traces.judge("it", data, goldens.Candidates([SETUP], lambda: REFERENCE), explain)
 
 
 def lines(values, write=hexadecimal):
