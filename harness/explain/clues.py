@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite, log, sqrt
 
 from conformance.messages import Reply, Request
-from harness.explain import steps
+from harness.explain import elements, steps
 from harness.explain.blocks import Block, blocks, config_of, list_of, same
 from harness.judge.compare import Difference
 
@@ -54,7 +54,8 @@ def _numbers(request: Request, found: Sequence[Block], block: Block) -> Iterator
         yield of_all
         return
     near = _is_rounding(block)
-    for rule in (*steps.RULES, *(() if near else (_factor, _moved, _other_order, _another, _power))):
+    by_value = (elements.unchanged, elements.where)
+    for rule in (*steps.RULES, *by_value, *(() if near else GENERAL)):
         said = rule(request, found, block)
         if said:
             yield said
@@ -220,6 +221,8 @@ def _another(request: Request, found: Sequence[Block], block: Block) -> str:
             return f"what stands in {block.name} is {other.name}"
     return ""
 
+
+GENERAL = (_factor, _moved, _other_order, _another, _power)
 
 # ---------------------------------------------------------------- where
 

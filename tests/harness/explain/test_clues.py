@@ -54,6 +54,18 @@ def test_another_epsilon_is_solved_for():
     assert "an epsilon of 3e-05" in said("forward/example", ("+ 1e-5) ** -0.5", "+ 3e-5) ** -0.5"))
 
 
+def test_what_an_update_leaves_as_it_was_is_said():
+    edit = (M, "            if g == 0.0:\n                yield p, m, v\n                continue\n" + M)
+    clue = "m is what it was before where gradients is 0: nothing is done to it there"
+    assert clue in said("adam/classic-zero-gradients", edit)
+
+
+def test_what_the_wrong_numbers_are_made_from_is_said():
+    edit = (M, M.replace("* g", "* max(g, 0.0)"))
+    clue = "m is wrong where gradients is negative, and nowhere else"
+    assert clue in said("adam/classic-step-9", edit)
+
+
 def test_other_weights_of_a_moment_are_solved_for():
     edit = M.replace("self.beta1 * m + (1.0 - self.beta1) * g", "(1.0 - self.beta1) * m + self.beta1 * g")
     assert "m is 0.15*m + 0.85*g, where 0.85*m + 0.15*g is right" in said("adam/classic-step-9", (M, edit))
