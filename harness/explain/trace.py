@@ -114,6 +114,7 @@ def _trace_train(
         return None
     step = int(match[1])
     asked = TrainRequest.read(Fields(request.lines))
+    is_first = asked.training.step == step
     while asked.training.step < step:
         asked.training.advance(asked.document())
     stem = f"{request.id[:48]}-step-{step}"
@@ -128,13 +129,23 @@ def _trace_train(
             request, difference, f"step {step} was wrong once, and is right when it is asked again"
         )
     first = first_tensor(whole.comparison)
+    return whole.finding(first, _first_of_many(step, first) if is_first else _after_others(step, first))
+
+
+def _after_others(step: int, first: Difference) -> str:
     quantity = _quantity(first)
     carried = CARRIED.get(quantity, "something is carried over from the steps before")
-    return whole.finding(
-        first,
+    return (
         f"step {step} is right when it starts from the reference's own parameters, m and v; after the "
-        f"steps before "
-        f"it {_verb(quantity)} wrong: {carried}",
+        f"steps before it {_verb(quantity)} wrong: {carried}"
+    )
+
+
+def _first_of_many(step: int, first: Difference) -> str:
+    return (
+        f"step {step} is right when it is the only one of a request, and {_verb(_quantity(first))} wrong when "
+        "others follow, though none comes before: look for memory that is read before it is written, for what "
+        "an earlier request leaves behind, and for a use of 'count' or of the number of documents"
     )
 
 
