@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite, log, sqrt
 
 from conformance.messages import Reply, Request
-from harness.explain import elements, steps
+from harness.explain import attention, elements, steps
 from harness.explain.blocks import Block, blocks, config_of, list_of, same
 from harness.judge.compare import Difference
 
@@ -54,8 +54,7 @@ def _numbers(request: Request, found: Sequence[Block], block: Block) -> Iterator
         yield of_all
         return
     near = _is_rounding(block)
-    by_value = (elements.unchanged, elements.where)
-    for rule in (*steps.RULES, *by_value, *(() if near else GENERAL)):
+    for rule in (*steps.RULES, *OF_PLACES, *(() if near else GENERAL)):
         said = rule(request, found, block)
         if said:
             yield said
@@ -222,6 +221,7 @@ def _another(request: Request, found: Sequence[Block], block: Block) -> str:
     return ""
 
 
+OF_PLACES = (attention.other_positions, elements.unchanged, elements.where)
 GENERAL = (_factor, _moved, _other_order, _another, _power)
 
 # ---------------------------------------------------------------- where

@@ -50,6 +50,33 @@ def test_another_matrix_is_named():
     )
 
 
+@pytest.mark.parametrize(
+    ("edit", "made", "right"),
+    [
+        (
+            (
+                "cache.values[p][part] for p in positions",
+                "cache.values[p][part] for p in range(len(positions))",
+            ),
+            "v of layer 0, head 0, positions 0, 1",
+            "v of layer 0, head 0, positions 1, 2",
+        ),
+        (
+            ("cache.keys[p][part] for p in positions", "cache.values[p][part] for p in positions"),
+            "v of layer 0, head 0, positions 0",
+            "k of layer 0, head 0, positions 0",
+        ),
+        (
+            ("cache.keys[p][part] for p in", "cache.keys[p][:size] for p in"),
+            "k of layer 0, head 0, positions 0",
+            "k of layer 0, head 1, positions 0",
+        ),
+    ],
+)
+def test_other_keys_or_values_are_named(edit, made, right):
+    assert f"is made from {made}, where {right} is right" in said("forward/hexagonal", edit)
+
+
 def test_another_epsilon_is_solved_for():
     assert "an epsilon of 3e-05" in said("forward/example", ("+ 1e-5) ** -0.5", "+ 3e-5) ** -0.5"))
 
