@@ -1,7 +1,7 @@
 """Which keys or values a head would have to have met, if its scores or its mixed values are wrong.
 
-A reply of `forward` shows queries, keys, values and weights, so each score, and each sum of weighted values, is
-computed again with those of other positions, heads and layers, or with the keys in the place of the values.
+A reply of `forward` shows queries, keys, values and weights, so scores and sums of weighted values are computed
+again with those of other positions, heads and layers, or with keys in the place of values.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def other_positions(request: Request, found: Sequence[Block], block: Block) -> s
             continue
         if place[4] == "mixed":
             weights = right[f"pos{t}.layer{layer}.head{head}.weights"]
-            made = [left([w * x for w, x in zip(weights, column, strict=True)]) for column in zip(*its)]
+            made = [
+                left([w * x for w, x in zip(weights, column, strict=True)])
+                for column in zip(*its, strict=True)
+            ]
         else:
             query = _part(config, right[f"pos{t}.layer{layer}.q"], head)
             made = [left([a * b for a, b in zip(query, key, strict=True)]) / sqrt(len(key)) for key in its]

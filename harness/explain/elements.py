@@ -1,4 +1,4 @@
-"""Which numbers of a quantity are wrong, by what they are made from: those without a gradient, the negative ones.
+"""Which numbers of a quantity are wrong, by what they are made from: those without gradient, negative ones.
 
 For quantities of which each number is made from those at the same place of others: the moments and parameters
 of an update, and what comes out of the activation.
