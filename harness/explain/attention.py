@@ -1,7 +1,7 @@
 """Which keys or values a head would have to have met, if its scores or its mixed values are wrong.
 
-A reply of `forward` shows queries, keys, values and weights, so scores and sums of weighted values are computed
-again with those of other positions, heads and layers, or with keys in the place of values.
+A reply of `forward` shows queries, keys, values and weights, so scores and sums of weighted values are
+computed again with those of other positions, heads and layers, or with keys in the place of values.
 """
 
 from __future__ import annotations

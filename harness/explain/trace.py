@@ -144,8 +144,8 @@ def _after_others(step: int, first: Difference) -> str:
 def _first_of_many(step: int, first: Difference) -> str:
     return (
         f"step {step} is right when it is the only one of a request, and {_verb(_quantity(first))} wrong "
-        "when others follow, though none comes before: look for memory that is read before it is written, for "
-        "what an earlier request leaves behind, and for a use of 'count' or of the number of documents"
+        "when others follow, though none comes before: look for memory that is read before it is written, "
+        "for what an earlier request leaves behind, for a use of 'count' or of the number of documents"
     )
 
 
