@@ -13,6 +13,7 @@ from math import isfinite, log, sqrt
 from conformance.messages import Reply, Request
 from harness.explain import attention, elements, steps
 from harness.explain.blocks import Block, blocks, config_of, list_of, same
+from harness.explain.way_back import graph_back, way_back
 from harness.judge.compare import Difference
 
 EQUAL = 1e-9  # relative: ratios of numbers that were rounded on their way
@@ -27,8 +28,8 @@ def clues(request: Request, golden: Reply, reply: Reply, difference: Difference)
     found = blocks(golden, reply)
     said = [
         *_texts(golden, reply, difference),
-        *steps.way_back(request, found),
-        *steps.graph_back(request, found),
+        *way_back(request, found),
+        *graph_back(request, found),
     ]
     block = _first(found, difference)
     if block is not None:

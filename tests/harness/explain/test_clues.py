@@ -81,6 +81,12 @@ def test_another_epsilon_is_solved_for():
     assert "an epsilon of 3e-05" in said("forward/example", ("+ 1e-5) ** -0.5", "+ 3e-5) ** -0.5"))
 
 
+def test_gradients_that_differ_by_rounding_are_said_to_do_so():
+    clue = said("backward/example", ("(xi * xi for xi in x)", "(xi ** 2.0 for xi in x)"))
+    assert "attn_wo is the first that is wrong, by rounding alone" in clue
+    assert "by rounding" not in said("backward/example", (ROOT, "        self.grad = 2.0\n"))
+
+
 def test_what_an_update_leaves_as_it_was_is_said():
     edit = (M, "            if g == 0.0:\n                yield p, m, v\n                continue\n" + M)
     clue = "m is what it was before where gradients is 0: nothing is done to it there"
