@@ -237,7 +237,8 @@ def _place(block: Block) -> str:
     name = block.name
     if wrong == list(range(count - len(wrong), count)):
         which = "the last number" if len(wrong) == 1 else f"the last {len(wrong)} numbers"
-        return f"only {which} of {count} in {name} is wrong: look at where the loop ends"
+        where = in_bits(wrong[0]) or "look at where the loop ends"
+        return f"only {which} of {count} in {name} is wrong: {where}"
     if wrong == list(range(len(wrong))):
         which = "the first number" if len(wrong) == 1 else f"the first {len(wrong)} numbers"
         return f"only {which} of {count} in {name} is wrong: look at where the loop begins"
@@ -259,6 +260,7 @@ _PART = re.compile(r"(pos|layer|head|step |sample )(\d+)")
 def _since(found: Sequence[Block], block: Block) -> str:
     """The same quantity of earlier positions, layers, heads, steps or samples is right."""
     right: list[str] = []
+    bits = ""
     for match in _PART.finditer(block.name):
         kind, number = match[1].strip(), int(match[2])
         before = [block.name[: match.start(2)] + str(k) + block.name[match.end(2) :] for k in range(number)]
@@ -266,10 +268,20 @@ def _since(found: Sequence[Block], block: Block) -> str:
         if before and all(known.get(name) is False for name in before):
             word = {"pos": "position"}.get(kind, kind)
             right.append(f"{word} 0" if number == 1 else f"{word}s 0 to {number - 1}")
+            bits = bits or in_bits(number)
     if not right:
         return ""
     quantity = block.name.rpartition(".")[2] or block.name
-    return f"{quantity} is right for {' and for '.join(right)}: look at what is different there"
+    where = bits or "look at what is different there"
+    return f"{quantity} is right for {' and for '.join(right)}: {where}"
+
+
+def in_bits(number: int) -> str:
+    """What the first wrong number of many says about the width of an integer or the size of an array."""
+    if number < 2**6 or number & (number - 1):
+        return ""
+    bits = number.bit_length() - 1
+    return f"{number:,} is 2^{bits}: look for an integer of {bits} bits, or an array of {number:,}"
 
 
 # ---------------------------------------------------------------- words and text

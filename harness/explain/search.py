@@ -97,8 +97,8 @@ def _asked(session: Session, request: Request, judge_by: Compare) -> Smallest | 
 
 
 def _alike(found: Smallest) -> tuple[object, str]:
-    """What a smaller failure must have in common with this one; on the way back the first wrong matrix, not
-    first in the reply.
+    """What a smaller failure must have in common with this one; on the way back the first wrong matrix, and
+    not the first in the reply.
     """
     if found.request.verb != "backward":
         return kind(found.difference), ""

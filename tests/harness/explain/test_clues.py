@@ -5,7 +5,9 @@ listed.
 import pytest
 
 from conformance import ladder
-from conformance.messages import Request
+from conformance.cases import large
+from conformance.cases.case import shape
+from conformance.messages import Request, request_of
 from harness.explain.causes import likely_cause
 from harness.explain.clues import clues
 from harness.explain.mutants.mutant import Edit, load
@@ -85,6 +87,13 @@ def test_gradients_that_differ_by_rounding_are_said_to_do_so():
     clue = said("backward/example", ("(xi * xi for xi in x)", "(xi ** 2.0 for xi in x)"))
     assert "attn_wo is the first that is wrong, by rounding alone" in clue
     assert "by rounding" not in said("backward/example", (ROOT, "        self.grad = 2.0\n"))
+
+
+def test_a_first_wrong_position_that_is_a_power_of_two_says_how_many_bits_are_missing():
+    edit = ("cache.values[p][part] for p", "cache.values[p % 64][part] for p")
+    config = shape(1, 1, 2, 70, 3, attention=large.windowed(70, 4))
+    clue = said(request_of(large.documented("forward", "many-positions", config).request()), edit)
+    assert "mixed is right for positions 0 to 63: 64 is 2^6: look for an integer of 6 bits" in clue
 
 
 def test_what_an_update_leaves_as_it_was_is_said():
