@@ -15,6 +15,7 @@ from harness.explain.blocks import Block, config_of
 from harness.explain.steps import all_near, left
 from reference.microgpt import Config
 
+SHOWN = 16  # positions
 _PLACE = re.compile(r"pos(\d+)\.layer(\d+)\.head(\d+)\.(scores|mixed)")
 Numbers = dict[str, list[float]]
 
@@ -57,6 +58,7 @@ def _choices(config: Config, t: int, usual: Choice) -> Iterator[Choice]:
     what, layer, head, table = usual
     count = len(table)
     lists = [list(range(count)), list(range(t + 1 - count, t + 1)), table[::-1]]
+    lists.append(sorted(table, key=str))
     lists += [[p + 1 for p in table], [max(0, p - 1) for p in table], [t] * count, [0] * count]
     yield from ((what, layer, head, other) for other in lists if other != table)
     yield from ((what, layer, h, table) for h in range(config.heads) if h != head)
@@ -70,4 +72,5 @@ def _part(config: Config, vector: Sequence[float], head: int) -> list[float]:
 
 
 def _named(what: str, layer: int, head: int, positions: Sequence[int]) -> str:
-    return f"{what} of layer {layer}, head {head}, positions {', '.join(map(str, positions))}"
+    listed = ", ".join(map(str, positions[:SHOWN])) + (", ..." if len(positions) > SHOWN else "")
+    return f"{what} of layer {layer}, head {head}, positions {listed}"

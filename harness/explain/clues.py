@@ -277,7 +277,9 @@ def _since(found: Sequence[Block], block: Block) -> str:
 
 
 def in_bits(number: int) -> str:
-    """What the first wrong number of many says about the width of an integer or the size of an array."""
+    """What the first wrong number of many says about integers and arrays, or numbers taken as text."""
+    if number in (10, 100, 1000):
+        return f"{number:,} has a digit more: look for numbers that are sorted, compared or cut as text"
     if number < 2**6 or number & (number - 1):
         return ""
     bits = number.bit_length() - 1

@@ -21,7 +21,10 @@ from reference.protocol.requests import TrainRequest, matrices_of, read_run
 from reference.protocol.wire import Fields
 
 COLUMNS = 64  # of the tensors of an `adam` request
+PRINTED_BEFORE = 3  # lines that a run prints before those of its steps
+MOST_STEPS = 4096
 _STEP = re.compile(r"step (\d+): ")
+_PRINTED = re.compile(r"print\[(\d+)\](?:\[\d+\])*")
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def _trace_run(
     """Ask for the run's training as a `train` request, which shows every step in bits."""
     whole = read_run(Fields(request.lines))
     training = whole.training
-    steps = training.optimizer.steps
+    steps = min(training.optimizer.steps, _steps_before(difference))
     lines = [
         *config_lines(training.config),
         *optimizer_lines(training.optimizer),
@@ -101,6 +104,12 @@ def _trace_run(
     again = _ask(session, request, compare, timeout=long)
     sentence = printed.sentence(whole, difference, again.golden, again.reply)
     return replace(again.finding(difference, sentence), quantities=())
+
+
+def _steps_before(difference: Difference) -> int:
+    """As many steps as show why a printed line is wrong: those up to its own, if it is a step's."""
+    match = _PRINTED.fullmatch(difference.checkpoint)
+    return max(1, int(match[1]) - PRINTED_BEFORE + 1) if match else MOST_STEPS
 
 
 # ---------------------------------------------------------------- a training

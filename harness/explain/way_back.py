@@ -101,7 +101,24 @@ def way_back(request: Request, found: Sequence[Block]) -> Iterator[str]:
     block = next(block for block in found if block.name == name)
     size = max(map(abs, block.wanted))
     near = all(abs(a - b) <= ROUNDING * size for a, b in zip(block.wanted, block.came, strict=True))
+    at = BETWEEN[name.rpartition(".")[2]] if name != "lm_head" or near else _end(block)
     yield (
         f"on the way back {f'{before} is right and ' if before else ''}{name} is the first that is wrong"
-        f"{BY_ROUNDING if near else ''}: look at {BETWEEN[name.rpartition('.')[2]]}"
+        f"{BY_ROUNDING if near else ''}: look at {at}"
+    )
+
+
+def _end(lm_head: Block) -> str:
+    """Where before lm_head it goes wrong. Softmax does not change when a number is added to all logits, so
+    their gradients add up to 0, and with them each column of lm_head's.
+    """
+    sums = [(sum(column), max(map(abs, column))) for column in zip(*lm_head.got, strict=True)]
+    if all(abs(total) <= 1e-9 * size for total, size in sums):
+        return (
+            "the loss, log and the mean, and what a matrix product gives to its weights: the gradients of "
+            "the logits add up to 0, as softmax makes them"
+        )
+    return (
+        "the derivative of softmax (exp, the total, its power -1, the product): the gradients of the logits "
+        "do not add up to 0"
     )

@@ -15,6 +15,7 @@ from harness.judge.compare import Difference, compare
 
 LINEAR = "    return [add_up(w * xi for w, xi in zip(row, x, strict=True)) for row in weights]\n"
 M = "            m = self.beta1 * m + (1.0 - self.beta1) * g\n"
+HEADS = "    result = []\n    for head in range"
 ROOT = "        self.grad = 1.0\n"
 
 
@@ -69,6 +70,14 @@ def test_another_matrix_is_named():
             "k of layer 0, head 0, positions 0",
         ),
         (
+            (
+                "    result = []\n    for head in range",
+                "    positions = sorted(positions, key=str)\n" + HEADS,
+            ),
+            "k of layer 0, head 0, positions 0, 1, 10, 2, 3",
+            "k of layer 0, head 0, positions 0, 1, 2, 3",
+        ),
+        (
             ("cache.keys[p][part] for p in", "cache.keys[p][:size] for p in"),
             "k of layer 0, head 0, positions 0",
             "k of layer 0, head 1, positions 0",
@@ -76,7 +85,9 @@ def test_another_matrix_is_named():
     ],
 )
 def test_other_keys_or_values_are_named(edit, made, right):
-    assert f"is made from {made}, where {right} is right" in said("forward/hexagonal", edit)
+    case = "forward/classic-preset-full-block" if ", 10" in made else "forward/hexagonal"
+    clue = said(case, edit)
+    assert f"is made from {made}" in clue and f"where {right}" in clue
 
 
 def test_another_epsilon_is_solved_for():
@@ -94,6 +105,13 @@ def test_a_first_wrong_position_that_is_a_power_of_two_says_how_many_bits_are_mi
     config = shape(1, 1, 2, 70, 3, attention=large.windowed(70, 4))
     clue = said(request_of(large.documented("forward", "many-positions", config).request()), edit)
     assert "mixed is right for positions 0 to 63: 64 is 2^6: look for an integer of 6 bits" in clue
+
+
+def test_at_the_end_of_the_model_softmax_and_loss_are_told_apart():
+    total = ("    total = add_up(exps)\n", "    total = Value(add_up(exps).data)\n")
+    assert "look at the derivative of softmax" in said("backward/example", total)
+    log = ("(divide(1.0, self.data),)", "(divide(0.5, self.data),)")
+    assert "look at the loss, log and the mean" in said("backward/example", log)
 
 
 def test_what_an_update_leaves_as_it_was_is_said():
