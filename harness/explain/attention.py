@@ -58,7 +58,7 @@ def _choices(config: Config, t: int, usual: Choice) -> Iterator[Choice]:
     what, layer, head, table = usual
     count = len(table)
     lists = [list(range(count)), list(range(t + 1 - count, t + 1)), table[::-1]]
-    lists.append(sorted(table, key=str))
+    lists += [sorted(table, key=str), *([p % 2**bits for p in table] for bits in (6, 7, 8, 9))]
     lists += [[p + 1 for p in table], [max(0, p - 1) for p in table], [t] * count, [0] * count]
     yield from ((what, layer, head, other) for other in lists if other != table)
     yield from ((what, layer, h, table) for h in range(config.heads) if h != head)

@@ -81,13 +81,26 @@ CAUSES = (
         "The language's own pow is not correctly rounded, or 1/sqrt(x) and 1/(x*x) round twice",
         "15",
     ),
-    Cause(r"math", r"", FEW, "The language's own function is close but not correctly rounded", "15"),
+    Cause(
+        r"math",
+        r"",
+        FEW,
+        "Close but not correctly rounded: the language's own function, or one of too little precision",
+        "15",
+    ),
     Cause(
         r"math",
         r"",
         None,
         "A shortcut for small arguments goes too far, or reduction, subnormals, infinities or NaN are wrong",
         "15",
+    ),
+    Cause(
+        r"random",
+        r"state\[0\]",
+        None,
+        "The index of the next word: 624 once all are used up; new ones are made when the next is asked for",
+        "3",
     ),
     Cause(
         r"random",

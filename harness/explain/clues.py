@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite, log, sqrt
 
 from conformance.messages import Reply, Request
-from harness.explain import attention, elements, steps
+from harness.explain import attention, elements, steps, updates
 from harness.explain.blocks import Block, blocks, config_of, list_of, same
 from harness.explain.way_back import graph_back, way_back
 from harness.judge.compare import Difference
@@ -55,7 +55,7 @@ def _numbers(request: Request, found: Sequence[Block], block: Block) -> Iterator
         yield of_all
         return
     near = _is_rounding(block)
-    for rule in (*steps.RULES, *OF_PLACES, *(() if near else GENERAL)):
+    for rule in (*steps.RULES, *updates.RULES, *OF_PLACES, *(() if near else GENERAL)):
         said = rule(request, found, block)
         if said:
             yield said

@@ -11,11 +11,10 @@ from collections.abc import Callable, Sequence
 from math import fsum, isfinite
 
 from conformance.messages import Request
-from harness.explain.blocks import Block, Rows, config_of, list_of, number_of, numbers_of, same
+from harness.explain.blocks import Block, Rows, config_of, list_of, numbers_of, same
 from harness.explain.mutants.rounding import extended_sum, fused_pairs, single
 from reference.exactmath import exp
 from reference.exactmath import pow as pow_
-from reference.microgpt import Optimizer
 
 Pairs = list[tuple[float, float]]
 Rule = Callable[[Request, Sequence[Block], Block], str]
@@ -226,97 +225,10 @@ def other_maximum(request: Request, found: Sequence[Block], block: Block) -> str
     return ""
 
 
-# ---------------------------------------------------------------- Adam
-
-
-def moment(request: Request, found: Sequence[Block], block: Block) -> str:
-    """The weights of the old moment and of the gradient in m or v, if they are other ones."""
-    if request.verb != "adam" or block.name not in ("m", "v"):
-        return ""
-    given = {name: [x for row in rows for x in row] for name, rows in numbers_of(request.lines).items()}
-    old, g = given[block.name], given["gradients"]
-    beta = number_of(request, "beta1" if block.name == "m" else "beta2")
-    terms = {"g": g, "g^2": [x * x for x in g], "|g|": [abs(x) for x in g]}
-    for name, new in terms.items():
-        weights = _fit(old, new, block.came)
-        if weights is None:
-            continue
-        a, b = weights
-        wanted = "g" if block.name == "m" else "g^2"
-        if name == wanted and near(a, beta) and near(b, 1.0 - beta):
-            return f"{block.name} has the right weights, and is rounded elsewhere"
-        right = f"{beta:.6g}*{block.name} + {1.0 - beta:.6g}*{wanted}"
-        return f"{block.name} is {a:.6g}*{block.name} + {b:.6g}*{name}, where {right} is right"
-    return ""
-
-
-def _fit(x: Sequence[float], y: Sequence[float], z: Sequence[float]) -> tuple[float, float] | None:
-    """a and b such that a*x + b*y = z everywhere; None if there are none, or fewer than three numbers."""
-    if len(x) < 3 or not all(map(isfinite, (*x, *y, *z))):
-        return None
-    xx, xy, yy = (sum(p * q for p, q in zip(*pair, strict=True)) for pair in ((x, x), (x, y), (y, y)))
-    xz, yz = (sum(p * q for p, q in zip(one, z, strict=True)) for one in (x, y))
-    size = xx * yy - xy * xy
-    if abs(size) <= 1e-9 * xx * yy or size == 0.0:
-        return None
-    a, b = (xz * yy - yz * xy) / size, (yz * xx - xz * xy) / size
-    scale = max(map(abs, z))
-    fits = all(
-        abs(a * p + b * q - r) <= 1e-7 * max(abs(r), 1e-3 * scale) for p, q, r in zip(x, y, z, strict=True)
-    )
-    return (a, b) if fits else None
-
-
-def movement(request: Request, found: Sequence[Block], block: Block) -> str:
-    """How far the parameters move, in parts of the right step."""
-    if request.verb != "adam" or block.name != "parameters":
-        return ""
-    before = [x for row in numbers_of(request.lines)["parameters"] for x in row]
-    moved = [
-        (p - got) / (p - wanted)
-        for p, wanted, got in zip(before, block.wanted, block.came, strict=True)
-        if p != wanted and isfinite(p - wanted) and isfinite(p - got)
-    ]
-    if len(moved) < 2 or any(abs(step - moved[0]) > 1e-5 * abs(moved[0]) for step in moved):
-        return ""
-    return "" if abs(moved[0] - 1.0) < 1e-5 else f"the parameters move by {moved[0]:.6g} times the right step"
-
-
-def other_rate(request: Request, found: Sequence[Block], block: Block) -> str:
-    """A rate or a correction that is right for another step, number of steps or beta."""
-    if request.verb != "adam" or block.name not in ("rate", "correction1", "correction2"):
-        return ""
-    [came] = block.came
-    learning_rate, beta1, beta2 = (number_of(request, key) for key in ("learning_rate", "beta1", "beta2"))
-    words = {line.split(" ")[0]: line.split(" ")[1] for line in request.lines if line.count(" ") == 1}
-    step, steps, schedule = int(words["step"]), int(words["steps"]), words["schedule"]
-    if block.name == "rate":
-        for kind in (schedule, "cosine" if schedule == "linear" else "linear"):
-            for n in (steps, steps - 1, steps + 1):
-                for s in range(max(0, step - 2), step + 3):
-                    rate = Optimizer(learning_rate, beta1, beta2, 0.0, kind, max(1, n)).rate(s) if n else 0.0
-                    if (kind, n, s) != (schedule, steps, step) and near(rate, came):
-                        return (
-                            f"it is the {kind} rate of step {s} of {n}, and step {step} of {steps} was asked"
-                        )
-        return ""
-    for name, beta in (("beta1", beta1), ("beta2", beta2)):
-        for k in range(max(0, step - 1), step + 4):
-            is_right = name[-1] == block.name[-1] and k == step + 1
-            if not is_right and near(1.0 - beta**k, came):
-                return (
-                    f"it is 1 - {name}^{k}, where 1 - beta{block.name[-1]}^{step + 1} is right (step {step})"
-                )
-    return ""
-
-
 RULES: tuple[Rule, ...] = (
     other_matrix,
     other_maximum,
     other_row,
     epsilon,
     other_activation,
-    moment,
-    movement,
-    other_rate,
 )

@@ -114,6 +114,15 @@ def test_at_the_end_of_the_model_softmax_and_loss_are_told_apart():
     assert "look at the loss, log and the mean" in said("backward/example", log)
 
 
+def test_the_rate_of_a_step_is_told_from_how_far_the_parameters_move():
+    edit = ("s, n = float(step), float(self.steps)", "s, n = float(step + 1), float(self.steps)")
+    one_step = {"count": "count 1", "full": "full 0"}
+    lines = ladder.find_case("train/example").request.lines
+    lines = tuple(one_step.get(text.split(" ")[0], text) for text in lines)
+    clue = said(Request("train", "one", lines), edit)
+    assert "right if it is the" in clue and "rate of step 1 of" in clue
+
+
 def test_what_an_update_leaves_as_it_was_is_said():
     edit = (M, "            if g == 0.0:\n                yield p, m, v\n                continue\n" + M)
     clue = "m is what it was before where gradients is 0: nothing is done to it there"
