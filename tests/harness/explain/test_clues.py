@@ -11,6 +11,7 @@ from conformance.messages import Request, request_of
 from harness.explain.causes import likely_cause
 from harness.explain.clues import clues
 from harness.explain.mutants.mutant import Edit, load
+from harness.explain.trace import first_tensor
 from harness.judge.compare import Difference, compare
 
 LINEAR = "    return [add_up(w * xi for w, xi in zip(row, x, strict=True)) for row in weights]\n"
@@ -26,7 +27,7 @@ def said(case: str | Request, *edits: tuple[str, str], module: str = "microgpt")
     reply = load([Edit(module, old, new) for old, new in edits])(request)
     found = compare(request, golden, reply)
     assert found.first is not None, "the mistake does not show in this case"
-    return "; ".join(clues(request, golden, reply, found.first))
+    return "; ".join(clues(request, golden, reply, first_tensor(found)))
 
 
 @pytest.mark.parametrize(("factor", "named"), [("2.0", "multiplied by 2"), ("-1.0", "multiplied by -1")])
