@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from math import isfinite, log, sqrt
 
 from conformance.messages import Reply, Request
-from harness.explain import attention, elements, steps, updates
+from harness.explain import attention, drawn, elements, steps, updates
 from harness.explain.blocks import Block, blocks, config_of, list_of, same
 from harness.explain.way_back import graph_back, way_back
 from harness.judge.compare import Difference
@@ -30,6 +30,7 @@ def clues(request: Request, golden: Reply, reply: Reply, difference: Difference)
         *_texts(golden, reply, difference),
         *way_back(request, found),
         *graph_back(request, found),
+        *filter(None, [drawn.other_draws(request, reply)]),
     ]
     block = _first(found, difference)
     if block is not None:
@@ -222,7 +223,7 @@ def _another(request: Request, found: Sequence[Block], block: Block) -> str:
     return ""
 
 
-OF_PLACES = (attention.other_positions, elements.unchanged, elements.where)
+OF_PLACES = (attention.other_positions, drawn.other_target, elements.unchanged, elements.where)
 GENERAL = (_factor, _moved, _other_order, _another, _power)
 
 # ---------------------------------------------------------------- where

@@ -124,6 +124,30 @@ def test_the_rate_of_a_step_is_told_from_how_far_the_parameters_move():
     assert "right if it is the" in clue and "rate of step 1 of" in clue
 
 
+CHOICE = "[token] = generator.choices(range(config.vocabulary), weights=probabilities)"
+
+
+@pytest.mark.parametrize(
+    ("change", "way"),
+    [
+        (
+            "[token] = generator.choices(range(config.vocabulary - 1), weights=probabilities[:-1])",
+            "without BOS",
+        ),
+        ("generator.random(); " + CHOICE, "after one more random number"),
+        ("token = probabilities.index(max(probabilities))", "as the most likely token"),
+    ],
+)
+def test_another_way_to_draw_is_named(change, way):
+    assert f"the tokens are those that are drawn {way}" in said("sample/many-samples", (CHOICE, change))
+
+
+def test_another_target_of_a_loss_is_named():
+    edit = ("probabilities[tokens[position + 1]]", "probabilities[tokens[position]]")
+    clue = "is that of token 2 (the token that the position is given), where 0 comes next"
+    assert clue in said("forward/example", edit)
+
+
 def test_what_an_update_leaves_as_it_was_is_said():
     edit = (M, "            if g == 0.0:\n                yield p, m, v\n                continue\n" + M)
     clue = "m is what it was before where gradients is 0: nothing is done to it there"
