@@ -52,6 +52,14 @@ CAUSES = (
     Cause(r"hello", r"", None, "The reply to hello has its own four lines, in order", "12, level 1"),
     Cause(
         r"arith",
+        r"decimals .*\(nan\)",
+        None,
+        "NaN is not recognised: it is printed with a sign, or the build line tells the compiler that there is "
+        "none (-ffast-math, -Ofast, -ffinite-math-only)",
+        "2",
+    ),
+    Cause(
+        r"arith",
         r"decimals",
         None,
         "Four decimals are rounded once from the exact value, ties to even; no float32, no shortest decimal",

@@ -209,6 +209,18 @@ def test_every_quantity_of_forward_has_a_cause_for_a_large_difference(checkpoint
     assert likely_cause("forward", far) is not None
 
 
+@pytest.mark.parametrize(
+    ("verb", "checkpoint", "asked", "words"),
+    [
+        ("arith", "decimals", "decimals fff0000000000001 (nan)", "-ffast-math"),
+        ("random", "state[0]", "state", "624 once all are used up"),
+    ],
+)
+def test_what_one_answer_gives_away_is_said(verb, checkpoint, asked, words):
+    cause = likely_cause(verb, Difference("text", checkpoint, "x", "y", asked=asked))
+    assert cause is not None and words in cause.sentence
+
+
 def test_nothing_is_said_about_an_error():
     request = ladder.find_case("adam/example").request
     golden = load([])(request)
