@@ -54,8 +54,8 @@ CAUSES = (
         r"arith",
         r"decimals .*\(nan\)",
         None,
-        "NaN is not recognised: it is printed with a sign, or the build line tells the compiler that there is "
-        "none (-ffast-math, -Ofast, -ffinite-math-only)",
+        "NaN is not recognised: it is printed with a sign, or the build line tells the compiler that there "
+        "is none (-ffast-math, -Ofast, -ffinite-math-only)",
         "2",
     ),
     Cause(

@@ -81,6 +81,12 @@ def test_the_right_output_is_right(tmp_path: Path) -> None:
         ("status = 0", "empty", "exit status", "ended with exit code 0"),
         ("if run.name == 'no-last-lf': status = 3", "no-last-lf", "exit status", "ended with exit code 3"),
         ("if run.name == 'stray-byte': status = 2", "stray-byte", "exit status", "exit code 2, saying"),
+        (
+            "if len(data) > 65536: output, status, sentence = b'', 1, 'not UTF-8'",
+            "line-of-70000",
+            "line 1 of",
+            "saying 'not UTF-8'",
+        ),
         ("sentence = ''", "empty", "standard error", "nothing"),
     ],
 )
