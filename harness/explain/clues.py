@@ -281,10 +281,13 @@ def in_bits(number: int) -> str:
     """What the first wrong number of many says about integers and arrays, or numbers taken as text."""
     if number in (10, 100, 1000):
         return f"{number:,} has a digit more: look for numbers that are sorted, compared or cut as text"
-    if number < 2**6 or number & (number - 1):
-        return ""
-    bits = number.bit_length() - 1
-    return f"{number:,} is 2^{bits}: look for an integer of {bits} bits, or an array of {number:,}"
+    for size, less in ((number, ""), (number + 1, " - 1")):
+        bits = size.bit_length() - 1
+        if size == 2**bits >= 2**6:
+            return (
+                f"{number:,} is 2^{bits}{less}: look for an integer of {bits} bits, or an array of {size:,}"
+            )
+    return ""
 
 
 # ---------------------------------------------------------------- words and text

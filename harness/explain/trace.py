@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from conformance.cases.case import config_lines, line, matrix_lines, optimizer_lines
 from conformance.messages import Reply, Request, golden_of
 from harness.explain import printed
+from harness.explain.clues import in_bits
 from harness.judge.compare import Compare, Comparison, Difference, Quantity, compare
 from harness.run.session import Session
 from reference import microgpt
@@ -143,7 +144,8 @@ def _trace_train(
 
 def _after_others(step: int, first: Difference) -> str:
     quantity = _quantity(first)
-    carried = CARRIED.get(quantity, "something is carried over from the steps before")
+    bits = in_bits(step)
+    carried = bits or CARRIED.get(quantity, "something is carried over from the steps before")
     return (
         f"step {step} is right when it starts from the reference's own parameters, m and v; after the "
         f"steps before it {_verb(quantity)} wrong: {carried}"

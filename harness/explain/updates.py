@@ -120,6 +120,24 @@ def _rate_named(request: Request, step: int, came: float, tolerance: float) -> s
     return ""
 
 
+def extra_term(request: Request, found: Sequence[Block], block: Block) -> str:
+    """What is added to a moment or the parameters besides what is right, in proportion to what was given."""
+    if request.verb != "adam" or block.name not in ("m", "v", "parameters"):
+        return ""
+    added = [b - a for a, b in zip(block.wanted, block.came, strict=True)]
+    numbers = numbers_of(request.lines)
+    for name in ("parameters", "gradients", "m", "v"):
+        given = [x for row in numbers[name] for x in row]
+        pairs = [(d, x) for d, x in zip(added, given, strict=True) if x != 0.0]
+        if len(pairs) < 2 or any(d != 0.0 for d, x in zip(added, given, strict=True) if x == 0.0):
+            continue
+        size = max(abs(x) for _, x in pairs)
+        factor = next(d / x for d, x in pairs if abs(x) == size)
+        if factor and all(abs(d - factor * x) <= 1e-6 * abs(factor) * size for d, x in pairs):
+            return f"{factor:.6g} times the {name} before is added to {block.name} besides what is right"
+    return ""
+
+
 def other_rate(request: Request, found: Sequence[Block], block: Block) -> str:
     """A rate or a correction that is right for another step, number of steps or beta."""
     if request.verb != "adam" or block.name not in ("rate", "correction1", "correction2"):
@@ -138,4 +156,4 @@ def other_rate(request: Request, found: Sequence[Block], block: Block) -> str:
     return ""
 
 
-RULES: tuple[Rule, ...] = (moment, movement, other_rate)
+RULES: tuple[Rule, ...] = (moment, movement, other_rate, extra_term)

@@ -148,6 +148,11 @@ def test_another_target_of_a_loss_is_named():
     assert clue in said("forward/example", edit)
 
 
+def test_a_term_too_many_in_an_update_is_named():
+    edit = ("            yield p - divide", "            yield p - rate * 0.01 * p - divide")
+    assert "times the parameters before is added to parameters" in said("adam/example", edit)
+
+
 def test_what_an_update_leaves_as_it_was_is_said():
     edit = (M, "            if g == 0.0:\n                yield p, m, v\n                continue\n" + M)
     clue = "m is what it was before where gradients is 0: nothing is done to it there"
