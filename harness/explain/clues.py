@@ -269,7 +269,7 @@ def _since(found: Sequence[Block], block: Block) -> str:
         if before and all(known.get(name) is False for name in before):
             word = {"pos": "position"}.get(kind, kind)
             right.append(f"{word} 0" if number == 1 else f"{word}s 0 to {number - 1}")
-            bits = bits or in_bits(number)
+            bits = bits or in_bits(number) or _in_digits(number)
     if not right:
         return ""
     quantity = block.name.rpartition(".")[2] or block.name
@@ -277,10 +277,14 @@ def _since(found: Sequence[Block], block: Block) -> str:
     return f"{quantity} is right for {' and for '.join(right)}: {where}"
 
 
+def _in_digits(number: int) -> str:
+    if number not in (10, 100, 1000):
+        return ""
+    return f"{number:,} has a digit more: look for numbers that are sorted, compared or cut as text"
+
+
 def in_bits(number: int) -> str:
-    """What the first wrong number of many says about integers and arrays, or numbers taken as text."""
-    if number in (10, 100, 1000):
-        return f"{number:,} has a digit more: look for numbers that are sorted, compared or cut as text"
+    """What the first wrong number of many says about the width of an integer or the size of an array."""
     for size, less in ((number, ""), (number + 1, " - 1")):
         bits = size.bit_length() - 1
         if size == 2**bits >= 2**6:
