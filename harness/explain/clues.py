@@ -56,7 +56,7 @@ def _numbers(request: Request, found: Sequence[Block], block: Block) -> Iterator
         yield of_all
         return
     near = _is_rounding(block)
-    for rule in (*steps.RULES, *updates.RULES, *OF_PLACES, *(() if near else GENERAL)):
+    for rule in (*RULES, *(() if near else GENERAL)):
         said = rule(request, found, block)
         if said:
             yield said
@@ -223,7 +223,14 @@ def _another(request: Request, found: Sequence[Block], block: Block) -> str:
     return ""
 
 
-OF_PLACES = (attention.other_positions, drawn.other_target, elements.unchanged, elements.where)
+RULES = (
+    elements.unchanged,
+    *steps.RULES,
+    *updates.RULES,
+    attention.other_positions,
+    drawn.other_target,
+    elements.where,
+)
 GENERAL = (_factor, _moved, _other_order, _another, _power)
 
 # ---------------------------------------------------------------- where
