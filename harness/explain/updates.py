@@ -100,22 +100,21 @@ def _integer(request: Request, key: str) -> int:
 def _rate_named(request: Request, step: int, came: float, tolerance: float) -> str:
     """Of which other step, number of steps or schedule a rate is the right one; '' if of none."""
     asked = _settings(request)
-    n, numbers = asked.steps, {}
-    numbers = {n: "", n - 1: "", n + 1: ""}
+    n = asked.steps
+    named = {"the steps": n}
     if request.verb == "train":
-        count, documents = (
-            _integer(request, "count"),
-            sum(text.startswith("tokens ") for text in request.lines),
-        )
-        numbers = {count: "count", step + count: "from + count", documents: "the documents"} | numbers
+        count = _integer(request, "count")
+        documents = sum(text.startswith("tokens ") for text in request.lines)
+        named |= {"count": count, "from + count": step + count, "the number of documents": documents}
+    sizes = (*named.values(), n - 1, n + 1)
+    numbers = {size: " or ".join(name for name, its in named.items() if its == size) for size in sizes}
     for kind in (asked.schedule, "cosine" if asked.schedule == "linear" else "linear"):
         for steps, name in numbers.items():
             for s in range(max(0, step - 2), step + 3):
                 rate = replace(asked, schedule=kind, steps=max(1, steps)).rate(s)
-                if (kind, steps, s) != (asked.schedule, n, step) and abs(rate - came) <= tolerance * abs(
-                    came
-                ):
-                    total = f"{steps} ({name})" if name else f"{steps}"
+                is_other = (kind, steps, s) != (asked.schedule, n, step)
+                if is_other and abs(rate - came) <= tolerance * abs(came):
+                    total = f"{steps} ({name})" if name and steps != n else f"{steps}"
                     return f"it is the {kind} rate of step {s} of {total}, and step {step} of {n} was asked"
     return ""
 
