@@ -55,6 +55,8 @@ def cases() -> Iterator[Case]:
     yield case("choices-on-the-border", *borders())
     yield case("state-fresh", "state")
     yield case("state-later", "words 5", "state", line("gauss 1", 1.0), "state", "words 1000", "state")
+    # New words are made when one is asked for, and not as soon as all are used up.
+    yield case("state-all-used", "words 624", "state", "random 312", "state")
     yield from bad(
         "random",
         {

@@ -52,6 +52,14 @@ CAUSES = (
     Cause(r"hello", r"", None, "The reply to hello has its own four lines, in order", "12, level 1"),
     Cause(
         r"arith",
+        r"decimals .*\(nan\)",
+        None,
+        "NaN is not recognised: it is printed with a sign, or the build line tells the compiler that there "
+        "is none (-ffast-math, -Ofast, -ffinite-math-only)",
+        "2",
+    ),
+    Cause(
+        r"arith",
         r"decimals",
         None,
         "Four decimals are rounded once from the exact value, ties to even; no float32, no shortest decimal",
@@ -81,13 +89,26 @@ CAUSES = (
         "The language's own pow is not correctly rounded, or 1/sqrt(x) and 1/(x*x) round twice",
         "15",
     ),
-    Cause(r"math", r"", FEW, "The language's own function is close but not correctly rounded", "15"),
+    Cause(
+        r"math",
+        r"",
+        FEW,
+        "Close but not correctly rounded: the language's own function, or one of too little precision",
+        "15",
+    ),
     Cause(
         r"math",
         r"",
         None,
         "A shortcut for small arguments goes too far, or reduction, subnormals, infinities or NaN are wrong",
         "15",
+    ),
+    Cause(
+        r"random",
+        r"state\[0\]",
+        None,
+        "The index of the next word: 624 once all are used up; new ones are made when the next is asked for",
+        "3",
     ),
     Cause(
         r"random",

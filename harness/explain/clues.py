@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from math import isfinite, log, sqrt
 
 from conformance.messages import Reply, Request
-from harness.explain import steps
+from harness.explain import attention, drawn, elements, steps, updates
 from harness.explain.blocks import Block, blocks, config_of, list_of, same
+from harness.explain.way_back import graph_back, way_back
 from harness.judge.compare import Difference
 
 EQUAL = 1e-9  # relative: ratios of numbers that were rounded on their way
@@ -27,8 +28,9 @@ def clues(request: Request, golden: Reply, reply: Reply, difference: Difference)
     found = blocks(golden, reply)
     said = [
         *_texts(golden, reply, difference),
-        *steps.way_back(request, found),
-        *steps.graph_back(request, found),
+        *way_back(request, found),
+        *graph_back(request, found),
+        *filter(None, [drawn.other_draws(request, reply)]),
     ]
     block = _first(found, difference)
     if block is not None:
@@ -54,7 +56,7 @@ def _numbers(request: Request, found: Sequence[Block], block: Block) -> Iterator
         yield of_all
         return
     near = _is_rounding(block)
-    for rule in (*steps.RULES, *(() if near else (_factor, _moved, _other_order, _another, _power))):
+    for rule in (*RULES, *(() if near else GENERAL)):
         said = rule(request, found, block)
         if said:
             yield said
@@ -221,6 +223,16 @@ def _another(request: Request, found: Sequence[Block], block: Block) -> str:
     return ""
 
 
+RULES = (
+    elements.unchanged,
+    *steps.RULES,
+    *updates.RULES,
+    attention.other_positions,
+    drawn.other_target,
+    elements.where,
+)
+GENERAL = (_factor, _moved, _other_order, _another, _power)
+
 # ---------------------------------------------------------------- where
 
 
@@ -233,7 +245,8 @@ def _place(block: Block) -> str:
     name = block.name
     if wrong == list(range(count - len(wrong), count)):
         which = "the last number" if len(wrong) == 1 else f"the last {len(wrong)} numbers"
-        return f"only {which} of {count} in {name} is wrong: look at where the loop ends"
+        where = in_bits(wrong[0]) or "look at where the loop ends"
+        return f"only {which} of {count} in {name} is wrong: {where}"
     if wrong == list(range(len(wrong))):
         which = "the first number" if len(wrong) == 1 else f"the first {len(wrong)} numbers"
         return f"only {which} of {count} in {name} is wrong: look at where the loop begins"
@@ -255,6 +268,7 @@ _PART = re.compile(r"(pos|layer|head|step |sample )(\d+)")
 def _since(found: Sequence[Block], block: Block) -> str:
     """The same quantity of earlier positions, layers, heads, steps or samples is right."""
     right: list[str] = []
+    bits = ""
     for match in _PART.finditer(block.name):
         kind, number = match[1].strip(), int(match[2])
         before = [block.name[: match.start(2)] + str(k) + block.name[match.end(2) :] for k in range(number)]
@@ -262,10 +276,29 @@ def _since(found: Sequence[Block], block: Block) -> str:
         if before and all(known.get(name) is False for name in before):
             word = {"pos": "position"}.get(kind, kind)
             right.append(f"{word} 0" if number == 1 else f"{word}s 0 to {number - 1}")
+            bits = bits or in_bits(number) or _in_digits(number)
     if not right:
         return ""
     quantity = block.name.rpartition(".")[2] or block.name
-    return f"{quantity} is right for {' and for '.join(right)}: look at what is different there"
+    where = bits or "look at what is different there"
+    return f"{quantity} is right for {' and for '.join(right)}: {where}"
+
+
+def _in_digits(number: int) -> str:
+    if number not in (10, 100, 1000):
+        return ""
+    return f"{number:,} has a digit more: look for numbers that are sorted, compared or cut as text"
+
+
+def in_bits(number: int) -> str:
+    """What the first wrong number of many says about the width of an integer or the size of an array."""
+    for size, less in ((number, ""), (number + 1, " - 1")):
+        bits = size.bit_length() - 1
+        if size == 2**bits >= 2**6:
+            return (
+                f"{number:,} is 2^{bits}{less}: look for an integer of {bits} bits, or an array of {size:,}"
+            )
+    return ""
 
 
 # ---------------------------------------------------------------- words and text

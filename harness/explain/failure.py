@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from conformance import verbs
+from conformance.messages import golden_of
 from harness.errors import ConformError
-from harness.explain import search
+from harness.explain import functions, search
 from harness.explain.clues import clues
 from harness.explain.leftover import by_chance, needed
 from harness.explain.trace import Finding, trace
@@ -88,7 +89,7 @@ def smaller(
     tell(first.case.id)
     session.kill()
     try:
-        said = (*search.probes(session, request), *said)
+        said = (*search.probes(session, request), *_of_function(session, found, first), *said)
         return Told(said, search.smallest(session, request, judge_by=judge_by))
     except ConformError as fault:
         if fault.outcome == "machine":
@@ -96,6 +97,16 @@ def smaller(
         return Told(said)
     finally:
         session.kill()
+
+
+def _of_function(session: Session, found: Sequence[LevelResult], first: CaseResult) -> tuple[str, ...]:
+    """Why a function of level 3 is wrong, if it can be told."""
+    if first.case.level.verb != "math" or first.difference is None:
+        return ()
+    request = functions.approach(first.difference.checkpoint.partition("[")[0])
+    near = functions.shortcut(request, golden_of(request), session.ask(request)) if request else ""
+    said = near or functions.only_hard(found)
+    return (said,) if said else ()
 
 
 def smallest_failure(found: Sequence[LevelResult], first: CaseResult) -> CaseResult:

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 
 from conformance.messages import Reply, Request, golden_of
 from harness.errors import ConformError
-from harness.explain.blocks import config_of, list_of
+from harness.explain.blocks import blocks, config_of, list_of
 from harness.explain.causes import FEW, other_zero
 from harness.explain.clues import clues
 from harness.explain.smaller import smaller
-from harness.explain.steps import readable
 from harness.explain.trace import first_tensor
+from harness.explain.way_back import first_on_the_way_back, readable
 from harness.judge.compare import Compare, Difference, Quantity, compare
 from harness.run.session import Session
 
@@ -53,13 +53,13 @@ def smallest(
     found = _asked(session, replace(request, id="smallest"), judge_by)
     if found is None:
         return None
-    wanted = kind(found.difference)
+    wanted = _alike(found)
     while True:
         for candidate in smaller(found.request):
             if time.monotonic() > deadline:
                 return found
             tried = _asked(session, candidate, judge_by)
-            if tried is not None and kind(tried.difference) == wanted:
+            if tried is not None and _alike(tried) == wanted:
                 found = tried
                 break
         else:
@@ -94,6 +94,16 @@ def _asked(session: Session, request: Request, judge_by: Compare) -> Smallest | 
     if seen.first is None:
         return None
     return Smallest(request, golden, reply, first_tensor(seen), seen.quantities)
+
+
+def _alike(found: Smallest) -> tuple[object, str]:
+    """What a smaller failure must have in common with this one; on the way back the first wrong matrix, and
+    not the first in the reply.
+    """
+    if found.request.verb != "backward":
+        return kind(found.difference), ""
+    first, _ = first_on_the_way_back(found.request, blocks(found.golden, found.reply))
+    return found.difference.kind, re.sub(r"\d+", "", first) or found.difference.checkpoint
 
 
 def kind(difference: Difference) -> tuple[str, str, bool, bool]:

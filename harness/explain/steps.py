@@ -7,16 +7,14 @@ before it: with another matrix, another input, another order, another constant. 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from math import fsum, isfinite
 
-from conformance.doubles import double_of
 from conformance.messages import Request
-from harness.explain.blocks import Block, Rows, config_of, list_of, number_of, numbers_of, same
+from harness.explain.blocks import Block, Rows, config_of, list_of, numbers_of, same
 from harness.explain.mutants.rounding import extended_sum, fused_pairs, single
 from reference.exactmath import exp
 from reference.exactmath import pow as pow_
-from reference.microgpt import Optimizer
 
 Pairs = list[tuple[float, float]]
 Rule = Callable[[Request, Sequence[Block], Block], str]
@@ -227,185 +225,10 @@ def other_maximum(request: Request, found: Sequence[Block], block: Block) -> str
     return ""
 
 
-# ---------------------------------------------------------------- Adam
-
-
-def moment(request: Request, found: Sequence[Block], block: Block) -> str:
-    """The weights of the old moment and of the gradient in m or v, if they are other ones."""
-    if request.verb != "adam" or block.name not in ("m", "v"):
-        return ""
-    given = {name: [x for row in rows for x in row] for name, rows in numbers_of(request.lines).items()}
-    old, g = given[block.name], given["gradients"]
-    beta = number_of(request, "beta1" if block.name == "m" else "beta2")
-    terms = {"g": g, "g^2": [x * x for x in g], "|g|": [abs(x) for x in g]}
-    for name, new in terms.items():
-        weights = _fit(old, new, block.came)
-        if weights is None:
-            continue
-        a, b = weights
-        wanted = "g" if block.name == "m" else "g^2"
-        if name == wanted and near(a, beta) and near(b, 1.0 - beta):
-            return f"{block.name} has the right weights, and is rounded elsewhere"
-        right = f"{beta:.6g}*{block.name} + {1.0 - beta:.6g}*{wanted}"
-        return f"{block.name} is {a:.6g}*{block.name} + {b:.6g}*{name}, where {right} is right"
-    return ""
-
-
-def _fit(x: Sequence[float], y: Sequence[float], z: Sequence[float]) -> tuple[float, float] | None:
-    """a and b such that a*x + b*y = z everywhere; None if there are none, or fewer than three numbers."""
-    if len(x) < 3 or not all(map(isfinite, (*x, *y, *z))):
-        return None
-    xx, xy, yy = (sum(p * q for p, q in zip(*pair, strict=True)) for pair in ((x, x), (x, y), (y, y)))
-    xz, yz = (sum(p * q for p, q in zip(one, z, strict=True)) for one in (x, y))
-    size = xx * yy - xy * xy
-    if abs(size) <= 1e-9 * xx * yy or size == 0.0:
-        return None
-    a, b = (xz * yy - yz * xy) / size, (yz * xx - xz * xy) / size
-    scale = max(map(abs, z))
-    fits = all(
-        abs(a * p + b * q - r) <= 1e-7 * max(abs(r), 1e-3 * scale) for p, q, r in zip(x, y, z, strict=True)
-    )
-    return (a, b) if fits else None
-
-
-def movement(request: Request, found: Sequence[Block], block: Block) -> str:
-    """How far the parameters move, in parts of the right step."""
-    if request.verb != "adam" or block.name != "parameters":
-        return ""
-    before = [x for row in numbers_of(request.lines)["parameters"] for x in row]
-    moved = [
-        (p - got) / (p - wanted)
-        for p, wanted, got in zip(before, block.wanted, block.came, strict=True)
-        if p != wanted and isfinite(p - wanted) and isfinite(p - got)
-    ]
-    if len(moved) < 2 or any(abs(step - moved[0]) > 1e-5 * abs(moved[0]) for step in moved):
-        return ""
-    return "" if abs(moved[0] - 1.0) < 1e-5 else f"the parameters move by {moved[0]:.6g} times the right step"
-
-
-def other_rate(request: Request, found: Sequence[Block], block: Block) -> str:
-    """A rate or a correction that is right for another step, number of steps or beta."""
-    if request.verb != "adam" or block.name not in ("rate", "correction1", "correction2"):
-        return ""
-    [came] = block.came
-    learning_rate, beta1, beta2 = (number_of(request, key) for key in ("learning_rate", "beta1", "beta2"))
-    words = {line.split(" ")[0]: line.split(" ")[1] for line in request.lines if line.count(" ") == 1}
-    step, steps, schedule = int(words["step"]), int(words["steps"]), words["schedule"]
-    if block.name == "rate":
-        for kind in (schedule, "cosine" if schedule == "linear" else "linear"):
-            for n in (steps, steps - 1, steps + 1):
-                for s in range(max(0, step - 2), step + 3):
-                    rate = Optimizer(learning_rate, beta1, beta2, 0.0, kind, max(1, n)).rate(s) if n else 0.0
-                    if (kind, n, s) != (schedule, steps, step) and near(rate, came):
-                        return (
-                            f"it is the {kind} rate of step {s} of {n}, and step {step} of {steps} was asked"
-                        )
-        return ""
-    for name, beta in (("beta1", beta1), ("beta2", beta2)):
-        for k in range(max(0, step - 1), step + 4):
-            is_right = name[-1] == block.name[-1] and k == step + 1
-            if not is_right and near(1.0 - beta**k, came):
-                return (
-                    f"it is 1 - {name}^{k}, where 1 - beta{block.name[-1]}^{step + 1} is right (step {step})"
-                )
-    return ""
-
-
 RULES: tuple[Rule, ...] = (
     other_matrix,
     other_maximum,
     other_row,
     epsilon,
     other_activation,
-    moment,
-    movement,
-    other_rate,
 )
-
-# ---------------------------------------------------------------- the way back
-
-
-def graph_back(request: Request, found: Sequence[Block]) -> Iterator[str]:
-    """For `graph`: the first gradient that backward gets wrong is that of the last node; whoever uses it
-    made it.
-    """
-    blocks = {block.name: block for block in found}
-    if request.verb != "graph" or "gradient" not in blocks or blocks["value"].differs:
-        return
-    gradient = blocks["gradient"]
-    wrong = [
-        i for i, (a, b) in enumerate(zip(gradient.wanted, gradient.came, strict=True)) if not same([a], [b])
-    ]
-    if not wrong:
-        return
-    *expressions, last = request.lines[1:]
-    root, node = int(last.split(" ")[1]), wrong[-1]
-    if node == root:
-        yield f"the gradient of the root, {root}, is wrong itself: backward starts with 1 there"
-        return
-    users = [
-        (i, text)
-        for i, text in enumerate(expressions)
-        if i <= root and str(node) in _operands(text) and i > node
-    ]
-    kinds = list(dict.fromkeys(text.split(" ")[0] for _, text in users))
-    if len(users) == 1:
-        user, text = users[0]
-        twice = " (its operand is used twice)" if _operands(text).count(str(node)) > 1 else ""
-        yield (
-            f"the gradient of expression {user}, `{readable(text)}`, is right, and that of its "
-            f"operand {node} is not: "
-            f"look at the derivative of {kinds[0]}{twice}"
-        )
-    elif users:
-        yield (
-            f"the gradient of {node} is the first that is wrong; it adds up what comes from the expressions "
-            f"{', '.join(str(i) for i, _ in users)} ({', '.join(kinds)}): look at their derivatives "
-            f"and at the order"
-        )
-
-
-def _operands(text: str) -> list[str]:
-    """The expressions that one is made of; its numbers are no operands."""
-    return [word for word in text.split(" ")[1:] if len(word) < 16]
-
-
-def readable(text: str) -> str:
-    """An expression with decimal numbers."""
-    return " ".join(f"{double_of(word)!r}" if len(word) == 16 else word for word in text.split(" "))
-
-
-BETWEEN = {
-    "lm_head": "the derivatives of the loss, of log and of softmax, and what a matrix product gives "
-    "to its weights",
-    "mlp_fc2": "what lm_head passes back to its input, and what mlp_fc2 gives to its weights",
-    "mlp_fc1": "the derivative of the activation, and what mlp_fc2 passes back to it",
-    "attn_wo": "the second norm and the residual around it, and what mlp_fc1 passes back",
-    "attn_wv": "the weighted sum of values, and what attn_wo passes back to it",
-    "attn_wq": "the scores: the softmax of attention, the scale and the dot product",
-    "attn_wk": "what the scores give to the keys, those of earlier positions too",
-    "wte": "the first norm, the residual around the attention, and the sum of the two embeddings",
-    "wpe": "the row of wpe, and the sum of the two embeddings",
-}
-ON_THE_WAY = ("mlp_fc2", "mlp_fc1", "attn_wo", "attn_wv", "attn_wq", "attn_wk")
-
-
-def way_back(request: Request, found: Sequence[Block]) -> Iterator[str]:
-    """For `backward`: the matrices in the order in which backward comes to them, up to the first wrong
-    one.
-    """
-    config = config_of(request)
-    wrong = {block.name: block.differs for block in found}
-    if request.verb != "backward" or config is None or wrong.get("loss", True) or not any(wrong.values()):
-        return
-    layers = [f"layer{i}.{name}" for i in reversed(range(config.layers)) for name in ON_THE_WAY]
-    right: list[str] = []
-    for name in ("lm_head", *layers, "wte", "wpe"):
-        if wrong.get(name):
-            before = f"{right[-1]} is right and " if right else ""
-            yield (
-                f"on the way back {before}{name} is the first that is wrong: look at "
-                f"{BETWEEN[name.rpartition('.')[2]]}"
-            )
-            return
-        right.append(name)

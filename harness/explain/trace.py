@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from conformance.cases.case import config_lines, line, matrix_lines, optimizer_lines
 from conformance.messages import Reply, Request, golden_of
 from harness.explain import printed
+from harness.explain.clues import in_bits
 from harness.judge.compare import Compare, Comparison, Difference, Quantity, compare
 from harness.run.session import Session
 from reference import microgpt
@@ -21,7 +22,10 @@ from reference.protocol.requests import TrainRequest, matrices_of, read_run
 from reference.protocol.wire import Fields
 
 COLUMNS = 64  # of the tensors of an `adam` request
+PRINTED_BEFORE = 3  # lines that a run prints before those of its steps
+MOST_STEPS = 4096
 _STEP = re.compile(r"step (\d+): ")
+_PRINTED = re.compile(r"print\[(\d+)\](?:\[\d+\])*")
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ def _trace_run(
     """Ask for the run's training as a `train` request, which shows every step in bits."""
     whole = read_run(Fields(request.lines))
     training = whole.training
-    steps = training.optimizer.steps
+    steps = min(training.optimizer.steps, _steps_before(difference))
     lines = [
         *config_lines(training.config),
         *optimizer_lines(training.optimizer),
@@ -103,6 +107,12 @@ def _trace_run(
     return replace(again.finding(difference, sentence), quantities=())
 
 
+def _steps_before(difference: Difference) -> int:
+    """As many steps as show why a printed line is wrong: those up to its own, if it is a step's."""
+    match = _PRINTED.fullmatch(difference.checkpoint)
+    return max(1, int(match[1]) - PRINTED_BEFORE + 1) if match else MOST_STEPS
+
+
 # ---------------------------------------------------------------- a training
 
 
@@ -114,6 +124,7 @@ def _trace_train(
         return None
     step = int(match[1])
     asked = TrainRequest.read(Fields(request.lines))
+    is_first = asked.training.step == step
     while asked.training.step < step:
         asked.training.advance(asked.document())
     stem = f"{request.id[:48]}-step-{step}"
@@ -128,13 +139,24 @@ def _trace_train(
             request, difference, f"step {step} was wrong once, and is right when it is asked again"
         )
     first = first_tensor(whole.comparison)
+    return whole.finding(first, _first_of_many(step, first) if is_first else _after_others(step, first))
+
+
+def _after_others(step: int, first: Difference) -> str:
     quantity = _quantity(first)
-    carried = CARRIED.get(quantity, "something is carried over from the steps before")
-    return whole.finding(
-        first,
+    bits = in_bits(step)
+    carried = bits or CARRIED.get(quantity, "something is carried over from the steps before")
+    return (
         f"step {step} is right when it starts from the reference's own parameters, m and v; after the "
-        f"steps before "
-        f"it {_verb(quantity)} wrong: {carried}",
+        f"steps before it {_verb(quantity)} wrong: {carried}"
+    )
+
+
+def _first_of_many(step: int, first: Difference) -> str:
+    return (
+        f"step {step} is right when it is the only one of a request, and {_verb(_quantity(first))} wrong "
+        "when others follow, though none comes before: look for memory that is read before it is written, "
+        "for what an earlier request leaves behind, for a use of 'count' or of the number of documents"
     )
 
 

@@ -60,15 +60,16 @@ def _judge(launch: Launch, limits: Limits, run: Run, surrounding: Circumstances)
 
 def difference(run: Run, ended: program.Ended) -> tuple[str, str, str, int] | None:
     """What is wrong, what was expected, what came, and the line of the output; None if nothing is."""
+    wanted = (0,) if run.output else (1, 2) if run.is_misuse else (1,)
+    how = f"it {ended.exit.words()}" + (f", saying {ended.log[-1]!r}" if ended.log else "")
     if ended.output != run.output:
         expected, got = run.output.split(b"\n"), ended.output.split(b"\n")
         line = next(i for i, (a, b) in enumerate(zip_longest(expected, got)) if a != b)
         if not run.output:
             return "standard output", "nothing, for this is an error", _shown(got, 0), 1
-        return f"line {line + 1} of standard output", _shown(expected, line), _shown(got, line), line + 1
-    wanted = (0,) if run.output else (1, 2) if run.is_misuse else (1,)
+        came = _shown(got, line) if ended.exit.code in wanted else f"{_shown(got, line)}; {how}"
+        return f"line {line + 1} of standard output", _shown(expected, line), came, line + 1
     if ended.exit.code not in wanted:
-        how = f"it {ended.exit.words()}" + (f", saying {ended.log[-1]!r}" if ended.log else "")
         return "exit status", " or ".join(map(str, wanted)), how, 1
     if not run.output and not ended.log:
         return "standard error", "a sentence that says what is wrong", "nothing", 1

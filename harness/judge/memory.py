@@ -68,6 +68,8 @@ def peak_of(root: int) -> int:
 
 
 def _work(number: int, steps: int, samples: int) -> Request:
-    lines = (" ".join(["line", *(str(ord(letter)) for letter in name)]) for name in _NAMES)
+    # Other names each time, so that a memo of everything that was ever computed grows, too.
+    names = [name[number % len(name) :] + name[: number % len(name)] for name in _NAMES]
+    lines = (" ".join(["line", *(str(ord(letter)) for letter in name)]) for name in names)
     numbers = (f"steps {steps}", f"samples {samples}")
     return Request("run", f"memory-{number}", ("math exact", "preset seed", *numbers, *lines))

@@ -116,3 +116,8 @@ def test_a_request_that_passes_has_no_smallest():
 def test_a_wrong_seeding_is_told_from_a_wrong_draw():
     seed = Request("random", "x", ("math exact", "seed 42", "words 1"))
     assert "the state after seeding is right" in search.probes(Port(), seed)[0]  # type: ignore[arg-type]
+
+
+def test_a_smaller_backward_goes_wrong_at_the_same_place_on_the_way_back():
+    found = smallest("backward/example", Edit("microgpt", "(xi * xi for xi in x)", "(xi ** 2.0 for xi in x)"))
+    assert any("attn_wo is the first that is wrong" in clue for clue in found.clues)

@@ -134,6 +134,27 @@ def test_what_is_carried_over_between_steps_is_said_to_be_so():
     assert finding.difference.checkpoint.startswith("step 3: m.wte[")
 
 
+class Leftover(Mistaken):
+    """A session whose mistake does not show in a request of one step."""
+
+    def ask(self, request: Request, timeout: float | None = None) -> Reply:
+        return golden_of(request) if "count 1" in request.lines else super().ask(request, timeout)
+
+
+def test_of_a_first_step_it_is_not_said_that_others_came_before():
+    real = Training.start
+
+    def start(*arguments: object) -> Training:
+        training = real(*arguments)  # type: ignore[arg-type]
+        training.m = [1e-3 for _ in training.m]
+        return training
+
+    finding = traced(Leftover(Training, "start", start), "train/to-the-end")
+    assert "memory that is read before it is written" in finding.sentence
+    assert "after the steps before" not in finding.sentence
+    assert finding.difference.checkpoint.startswith("step 0: m.wte[")
+
+
 def test_a_run_is_traced_through_its_training():
     finding = traced(Mistaken(microgpt, "rmsnorm", norm_with_epsilon_outside), "run/one-step")
     assert finding.request.verb == "forward"

@@ -69,11 +69,24 @@ def test_the_right_output_is_right(tmp_path: Path) -> None:
             "line 1 of",
             ": 4",
         ),
+        (
+            "pieces = [data[i : i + 65536] for i in range(0, len(data), 65536)]\n"
+            "if b''.join(piece.decode(errors='ignore').encode() for piece in pieces) != data: output = b''",
+            "line-of-70000",
+            "line 1 of",
+            "the end",
+        ),
         ("if run.name == 'crlf': output = output[:-1]", "crlf", "standard output", "without an LF"),
         ("output = output or b'num docs: 0'", "empty", "standard output", "num docs: 0"),
         ("status = 0", "empty", "exit status", "ended with exit code 0"),
         ("if run.name == 'no-last-lf': status = 3", "no-last-lf", "exit status", "ended with exit code 3"),
         ("if run.name == 'stray-byte': status = 2", "stray-byte", "exit status", "exit code 2, saying"),
+        (
+            "if len(data) > 65536: output, status, sentence = b'', 1, 'not UTF-8'",
+            "line-of-70000",
+            "line 1 of",
+            "saying 'not UTF-8'",
+        ),
         ("sentence = ''", "empty", "standard error", "nothing"),
     ],
 )

@@ -47,6 +47,11 @@ def test_a_leak_of_a_mebibyte_each_time_is_found(tmp_path: Path, each: str) -> N
     assert looked(tmp_path, "kept.append(data)", each).is_leak
 
 
+def test_a_memo_of_all_arguments_is_found_though_the_work_is_alike(tmp_path: Path) -> None:
+    keep = "lines.setdefault('memo', {}).setdefault((*lines['line'], _), data)"
+    assert looked(tmp_path, keep).is_leak
+
+
 def test_memory_that_is_used_again_is_no_leak(tmp_path: Path) -> None:
     found = looked(tmp_path, "kept[:] = [data]")
     assert not found.is_leak
