@@ -50,7 +50,7 @@ def runs() -> Iterator[Run]:
     # Whoever decodes what one read brings cuts a character in two, at whatever power of two.
     yield Run("line-of-70000", seed, f"ab\n{'가😀' * 35_000}\na\n".encode())
     yield Run("crlf", seed, b"\r\nab\r\n\r\n\t a b\x0b\x0c\r\r\nb\r")
-    yield Run("separators", seed, "a\u2028b\n\u0085a\nb\u00a0\n\x1ca\0b\n".encode())
+    yield Run("separators", seed, "a\u2028b\n\u0085a\nb\u00a0\n\x1ca\0b\nb\ra\n".encode())
     yield Run("bom", seed, "\ufeffab\nb\n".encode())
     yield Run("emoji-and-hangul", seed, "😀가\n👩‍🚀\né\n".encode())
     # What is refused costs no training.
