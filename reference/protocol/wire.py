@@ -61,11 +61,11 @@ def bits(x: float) -> int:
 
 
 def hexadecimal(x: float) -> str:
-    return f"{bits(x):016x}"
+    return hexadecimals((x,))
 
 
 def hexadecimals(numbers: Sequence[float]) -> str:
-    """Each as `hexadecimal` writes it, with a space between them; many at once cost a tenth."""
+    """The pattern of each as 16 digits, with a space between them; many at once cost a tenth."""
     quiet = [math.nan if x != x else x for x in numbers]
     return struct.pack(f">{len(quiet)}d", *quiet).hex(" ", 8)
 

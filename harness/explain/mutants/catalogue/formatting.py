@@ -2,7 +2,7 @@
 
 from harness.explain.mutants.mutant import Edit, Mutant
 
-HEX = '    return f"{bits(x):016x}"\n'
+WRITE = '    return struct.pack(f">{len(quiet)}d", *quiet).hex(" ", 8)\n'
 READ = '    number: float = struct.unpack(">d", bytes.fromhex(word))[0]\n'
 START = "    a, b = 1, 0\n"
 HALVES = "        for half in (pattern >> 32, pattern & 0xFFFFFFFF):\n"
@@ -10,6 +10,12 @@ FIRST = "            a = (a + half) % CHECKSUM_MODULUS\n"
 SECOND = "            b = (b + a) % CHECKSUM_MODULUS\n"
 RESULT = '    return f"{a:08x} {b:08x}"\n'
 MODULUS = "CHECKSUM_MODULUS = 4294967291"
+
+
+def written(word: str) -> Edit:
+    """Each double x that is written becomes the text of this expression."""
+    return Edit("wire", WRITE, f'    return " ".join({word} for x in numbers)\n')
+
 
 MUTANTS = [
     Mutant(
@@ -58,7 +64,7 @@ MUTANTS = [
         "fifteen-digits-out",
         "results pass through 15 decimal digits",
         "%.15g, the default of many languages.",
-        (Edit("wire", HEX, "    return f\"{bits(float(format(x, '.15g'))):016x}\"\n"),),
+        (written("f\"{bits(float(format(x, '.15g'))):016x}\""),),
         rounding=True,
     ),
     Mutant(
@@ -72,13 +78,13 @@ MUTANTS = [
         "six-digits-out",
         "results pass through six decimal digits",
         "%g and to_string.",
-        (Edit("wire", HEX, "    return f\"{bits(float(format(x, '.6g'))):016x}\"\n"),),
+        (written("f\"{bits(float(format(x, '.6g'))):016x}\""),),
     ),
     Mutant(
         "minus-zero-lost-out",
         "-0 is written as 0",
         "Normalising zero, or adding 0.0 to it.",
-        (Edit("wire", HEX, '    return f"{bits(x + 0.0):016x}"\n'),),
+        (written('f"{bits(x + 0.0):016x}"'),),
     ),
     Mutant(
         "minus-zero-lost-in",
@@ -90,19 +96,19 @@ MUTANTS = [
         "halves-exchanged",
         "the two halves of a double are exchanged when it is written",
         "Two 32-bit views of one buffer on a little-endian machine.",
-        (Edit("wire", HEX, '    word = f"{bits(x):016x}"\n    return word[8:] + word[:8]\n'),),
+        (written('f"{bits(x) & 0xFFFFFFFF:08x}{bits(x) >> 32:08x}"'),),
     ),
     Mutant(
         "leading-zeros-lost",
         "leading zeros of a double's digits are not written",
         "%x for %016x.",
-        (Edit("wire", HEX, '    return f"{bits(x):x}"\n'),),
+        (written('f"{bits(x):x}"'),),
     ),
     Mutant(
         "upper-case-digits",
         "hex digits are written in upper case",
         "%X for %x.",
-        (Edit("wire", HEX, '    return f"{bits(x):016X}"\n'),),
+        (written('f"{bits(x):016X}"'),),
     ),
     Mutant(
         "greatest-integer-of-a-double",
