@@ -2,15 +2,17 @@
 
 class Value {
   float data, gradient = 0.0;
-  array(Value) children;
+  array(Value) children = ({});
   array(float) locals;  // the local gradient of each child
   int visited;
+  Value parent;  // on the path that `backward` is on
 
   protected void create(float data, array(Value)|void children, array(float)|void locals) {
     this::data = data;
+    if (visited = !children)  // a leaf passes nothing on: its place in the order is of no matter
+      return;
     this::children = children;
     this::locals = locals;
-    visited = !children;  // a leaf passes nothing on: its place in the order is of no matter
   }
 
   Value `+(Value|float other) {
@@ -37,7 +39,7 @@ class Value {
   }
 
   Value relu() {
-    return data > 0.0 ? Value(data, ({ this }), ({ 1.0 })) : Value(0.0, ({ this }), ({ 0.0 }));
+    return data > 0.0 ? this * 1.0 : Value(0.0, ({ this }), ({ 0.0 }));
   }
 
   // The rest is made of these. `- without an operand is -a; ``- and ``/ have a number on their left.
@@ -59,13 +61,13 @@ class Value {
   }
 }
 
-// The sum of all ws[i] * xs[i], as one node. (Pike's `+ of many floats is no sum from left to right.)
-Value dot(array(Value) ws, array(Value) xs) {
-  array(float) w = ws->data, x = xs->data;
+// The sum of all xs[i] * ys[i], as one node. (Pike's `+ of many floats does not run from left to right.)
+Value dot(array(Value) xs, array(Value) ys) {
+  array(float) x = xs->data, y = ys->data;
   float sum = 0.0;
-  foreach (w; int i; float factor)
-    sum += factor * x[i];
-  return Value(sum, Array.splice(ws, xs), Array.splice(x, w));
+  foreach (x; int i; float factor)
+    sum += factor * y[i];
+  return Value(sum, Array.splice(xs, ys), Array.splice(y, x));
 }
 
 Value total(array(Value) xs) {
@@ -75,35 +77,24 @@ Value total(array(Value) xs) {
   return Value(sum, xs, allocate(sizeof(xs), 1.0));
 }
 
-// Depth first, children from left to right before their parent.
-private array(Value) post_order(Value root) {
-  array(Value) order = ({}), path = ({ root });
-  int depth = 1;
-  while (depth) {
-    Value node = path[depth - 1];
-    int next = node->children ? search(node->children->visited, 0) : -1;
-    if (next < 0) {
+void backward(Value root) {
+  array(Value) order = ({});
+  for (Value node = root, next; node; node = next) {
+    int unvisited = search(node->children->visited, 0);
+    if (unvisited < 0) {
       order += ({ node });
-      depth--;
+      next = node->parent;
+      node->parent = 0;
     } else {
-      Value child = node->children[next];
-      child->visited = 1;
-      if (depth < sizeof(path))
-        path[depth] = child;
-      else
-        path += ({ child });
-      depth++;
+      next = node->children[unvisited];
+      next->visited = 1;
+      next->parent = node;
     }
   }
-  return order;
-}
-
-void backward(Value root) {
   root->gradient = 1.0;
-  foreach (reverse(post_order(root)), Value node) {
+  foreach (reverse(order), Value node) {
     float gradient = node->gradient;
-    array(float) locals = node->locals;
-    foreach (node->children || ({}); int i; Value child)
-      child->gradient += locals[i] * gradient;
+    foreach (node->children; int i; Value child)
+      child->gradient += node->locals[i] * gradient;
   }
 }

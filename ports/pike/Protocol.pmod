@@ -8,48 +8,48 @@ void refuse(string format, mixed ... arguments) {
 }
 
 float to_double(string text) {
-  sscanf(text, "%[0-9a-f]", string digits);
-  if (sizeof(text) != 16 || digits != text)
+  if (sizeof(text) != 16 || sscanf(text, "%*[0-9a-f]%*c") != 1)
     refuse("a double has 16 lower-case hex digits");
-  sscanf(text, "%x", int bits);
-  return .Exact.from_bits(bits);
+  return .Exact.from_bits(array_sscanf(text, "%x")[0]);
 }
 
 int to_integer(string text, int low, int high) {
-  sscanf(text, "%[0-9]", string digits);
-  if (text == "" || digits != text || sizeof(text) > 10 || (text[0] == '0' && text != "0"))
-    refuse("an integer has 1 to 10 digits, without sign or leading zeros");
   int value = (int)text;
-  if (value < low || value > high)
-    refuse("%d lies outside %d to %d", value, low, high);
+  if (sizeof(text) > 10 || text != (string)value || value < low || value > high)
+    refuse("expected an integer from %d to %d, without sign or leading zeros", low, high);
   return value;
 }
 
-// A line of a reply.
-string line(string key, array(int|float) values) {
+// A line of a reply, from numbers of either kind.
+string line(string key, int|float ... values) {
   return ({ key, @map(values, lambda(int|float x) {
     return floatp(x) ? sprintf("%016x", .Exact.to_bits(x)) : (string)x;
   }) }) * " ";
 }
 
-Lines tensor(string name, array(array(float)) matrix) {
-  Lines reply = ({ sprintf("tensor %s %d %d", name, sizeof(matrix), sizeof(matrix[0])) });
-  foreach (matrix, array(float) row)
-    reply += ({ line("row", row) });
+Lines tensor(string name, array(float) values, int columns) {
+  Lines reply = ({ line("tensor " + name, sizeof(values) / columns, columns) });
+  foreach (values / columns, array(float) row)
+    reply += ({ line("row", @row) });
   return reply;
 }
 
 // The lines of one request without `end`, read one after the other.
 class Request(private Lines lines) {
-  int next = 1;
+  private int next = 1;
+
+  // Whether there is another line, and begins with this key.
+  int(0..1) is_next(string key) {
+    return next < sizeof(lines) && (lines[next] / " ")[0] == key;
+  }
 
   int(0..1) at_end() {
     return next == sizeof(lines);
   }
 
-  // Whether the next line begins with this key.
-  int(0..1) is_next(string key) {
-    return !at_end() && (lines[next] / " ")[0] == key;
+  void finish() {
+    if (!at_end())
+      refuse("line %d must be the end", next + 1);
   }
 
   // The words of the next line, its key included.
@@ -61,12 +61,10 @@ class Request(private Lines lines) {
 
   // The values of the next line, which must be `key` and, if it is given, `count` of them.
   Lines take(string key, int|void count) {
-    if (!is_next(key))
-      refuse("line %d must be %s", next + 1, key);
-    Lines values = words()[1..];
-    if (!undefinedp(count) && sizeof(values) != count)
-      refuse("line %d must be %s and %d values", next, key, count);
-    return values;
+    Lines words = words();
+    if (words[0] != key || (!undefinedp(count) && sizeof(words) != count + 1))
+      refuse("line %d must be %s and its values", next, key);
+    return words[1..];
   }
 
   array(int) integers(string key, int low, int high) {
@@ -81,11 +79,11 @@ class Request(private Lines lines) {
     return to_double(take(key, 1)[0]);
   }
 
-  // The index of the next line's word among those that are allowed.
+  // Whether the next line's word is the second of the two that are allowed.
   int choice(string key, string ... allowed) {
     int index = search(allowed, take(key, 1)[0]);
     if (index < 0)
-      refuse("%s must be %s", key, allowed * " or ");
+      refuse("%s must be %s or %s", key, @allowed);
     return index;
   }
 
@@ -94,27 +92,32 @@ class Request(private Lines lines) {
       refuse("unsupported");
   }
 
-  // A tensor of this name, and of this shape unless that is free.
-  array(array(float)) tensor(string name, int|void rows, int|void columns) {
-    Lines header = take("tensor", 3);
-    int height = to_integer(header[1], 1, 2048), width = to_integer(header[2], 1, 2048);
-    if (header[0] != name || (rows && (height != rows || width != columns)))
-      refuse("line %d must be a tensor %s of the right shape", next, name);
-    array(array(float)) matrix = ({});
-    while (sizeof(matrix) < height)
-      matrix += ({ map(take("row", width), to_double) });
-    return matrix;
+  // Rows and columns of the tensor that comes next.
+  array(int) shape() {
+    array(int) shape = map(take("tensor", 3)[1..], to_integer, 1, 2048);
+    next--;
+    return shape;
   }
 
-  // The tensors of a model, with something before their names.
-  array(array(array(float))) tensors(.Model.Model model, string|void before) {
-    array(array(array(float))) result = ({});
+  // The values of a tensor with this name and shape, in one row.
+  array(float) tensor(string name, int rows, int columns) {
+    if (!equal(take("tensor", 3), ({ name, (string)rows, (string)columns })))
+      refuse("line %d must be tensor %s %d %d", next, name, rows, columns);
+    array(float) values = ({});
+    for (int i = 0; i < rows; i++)
+      values += map(take("row", columns), to_double);
+    return values;
+  }
+
+  // All tensors of a model, one after the other, whose names have this before them.
+  array(float) tensors(object model, string before) {
+    array(float) values = ({});
     foreach (model->matrices(), [string name, int rows, int columns])
-      result += ({ tensor((before || "") + name, rows, columns) });
-    return result;
+      values += tensor(before + name, rows, columns);
+    return values;
   }
 
-  .Model.Model model() {
+  object model() {
     math();
     int layers = integer("layers", 1, 16), heads = integer("heads", 1, 64), embedding = integer("embedding", 1, 512);
     if (embedding % heads)
@@ -123,36 +126,37 @@ class Request(private Lines lines) {
     int squared = choice("activation", "relu", "squared_relu");
     array(array(int)) attend = ({});
     for (int t = 0; t < block; t++) {
-      array(int) positions = integers("attend", 0, t);
-      if (!sizeof(positions) || positions[-1] != t || !equal(positions, Array.uniq(sort(positions + ({})))))
-        refuse("line %d must be attend and increasing positions up to %d", next, t);
+      array(int) positions = increasing("attend", 0, t);
+      if (!has_value(positions, t))
+        refuse("position %d must attend to itself", t);
       attend += ({ positions });
     }
     return .Model.Model(layers, heads, embedding, block, vocabulary, squared, attend);
   }
 
-  array(int) tokens(.Model.Model model) {
+  array(int) increasing(string key, int low, int high) {
+    array(int) values = integers(key, low, high);
+    if (!equal(values, sort(Array.uniq(values))))
+      refuse("the values of %s must increase", key);
+    return values;
+  }
+
+  array(int) tokens(object model) {
     array(int) tokens = integers("tokens", 0, model->vocabulary - 1);
     if (sizeof(tokens) < 2)
-      refuse("line %d must be tokens and at least two of them", next);
+      refuse("a document has two tokens or more");
     return tokens;
   }
 
-  // Lines of text that go on to the request's end.
+  // Lines of text up to the request's end.
   Lines text() {
     Lines result = ({});
     do {
-      array(int) characters = integers("line", 0, 1114111);
-      foreach (characters, int c)
-        if (c >= 55296 && c <= 57343)
-          refuse("%d is a surrogate", c);
+      array(int) characters = integers("line", 0, 0x10ffff);
+      if (sizeof(filter(characters, lambda(int c) { return c >> 11 == 27; })))
+        refuse("surrogates are no characters");
       result += ({ (string)characters });
     } while (!at_end());
     return result;
-  }
-
-  void finish() {
-    if (!at_end())
-      refuse("line %d must be the end", next + 1);
   }
 }

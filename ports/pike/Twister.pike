@@ -2,45 +2,31 @@
 
 import .Exact;
 
-constant size = 624;
-
 array(int) words = ({ 19650218 });
-int index = size;
+int index = 624;
 array(float) kept = ({});  // the value that gauss keeps, if any
 
-private int spread(int word) {
-  return word ^ word >> 30;
-}
-
 protected void create(int seed) {
-  for (int i = 1; i < size; i++)
-    words += ({ 1812433253 * spread(words[i - 1]) + i & 0xffffffff });
-  int i = 1;
-  void next_word(int factor, int addend) {
-    words[i] = (words[i] ^ spread(words[i - 1]) * factor) + addend & 0xffffffff;
-    if (++i == size) {
-      words[0] = words[size - 1];
-      i = 1;
-    }
-  };
-  for (int n = 0; n < size; n++)
-    next_word(1664525, seed);
-  for (int n = 1; n < size; n++)
-    next_word(1566083941, -i);
+  for (int i = 1; i < 624; i++)
+    words += ({ 1812433253 * (words[-1] ^ words[-1] >> 30) + i & 0xffffffff });
+  for (int n = 0, i = 1; n < 1247; n++) {
+    int before = words[i - 1] ^ words[i - 1] >> 30, first = n < 624;
+    words[i] = (words[i] ^ before * (first ? 1664525 : 1566083941)) + (first ? seed : -i) & 0xffffffff;
+    if (i == 623)
+      words[0] = words[623];
+    i = i % 623 + 1;
+  }
   words[0] = 0x80000000;
 }
 
-private void renew() {
-  for (int i = 0; i < size; i++) {
-    int y = words[i] & 0x80000000 | words[(i + 1) % size] & 0x7fffffff;
-    words[i] = words[(i + 397) % size] ^ y >> 1 ^ (y & 1 && 0x9908b0df);
-  }
-  index = 0;
-}
-
 int next() {
-  if (index == size)
-    renew();
+  if (index == 624) {
+    for (int i = 0; i < 624; i++) {
+      int y = words[i] & 0x80000000 | words[(i + 1) % 624] & 0x7fffffff;
+      words[i] = words[(i + 397) % 624] ^ y >> 1 ^ (y & 1 && 0x9908b0df);
+    }
+    index = 0;
+  }
   int y = words[index++];
   y ^= y >> 11;
   y ^= y << 7 & 0x9d2c5680;
@@ -54,28 +40,24 @@ float uniform() {
 }
 
 float gauss(float sigma) {
+  float z;
   if (sizeof(kept)) {
-    float z = kept[0];
+    z = kept[0];
     kept = ({});
-    return 0.0 + z * sigma;
+  } else {
+    float x = uniform() * 6.283185307179586, r = sqrt(-2.0 * log(1.0 - uniform()));
+    z = cos(x) * r;
+    kept = ({ sin(x) * r });
   }
-  float x = uniform() * 6.283185307179586, r = sqrt(-2.0 * log(1.0 - uniform()));
-  kept = ({ sin(x) * r });
-  return 0.0 + cos(x) * r * sigma;
-}
-
-private int below(int n) {
-  int shift = 32 - Gmp.mpz(n)->size(), word;
-  do
-    word = next() >> shift;
-  while (word >= n);
-  return word;
+  return 0.0 + z * sigma;
 }
 
 array shuffle(array items) {
   items += ({});
-  for (int i = sizeof(items) - 1; i > 0; i--) {
-    int j = below(i + 1);
+  for (int i = sizeof(items) - 1, j; i > 0; i--) {
+    do
+      j = next() >> 32 - Gmp.mpz(i + 1)->size();
+    while (j > i);
     [items[i], items[j]] = ({ items[j], items[i] });
   }
   return items;
@@ -83,11 +65,10 @@ array shuffle(array items) {
 
 // An index into the weights.
 int choice(array(float) weights) {
-  float total = 0.0;
-  array(float) cumulative = ({});
-  foreach (weights; int i; float weight)
-    cumulative += ({ total = i ? total + weight : weight });
-  total += 0.0;
+  array(float) cumulative = weights[..0];
+  foreach (weights[1..], float weight)
+    cumulative += ({ cumulative[-1] + weight });
+  float total = cumulative[-1] + 0.0;
   if (!(total > 0.0 && total < inf))
     .Protocol.refuse("the weights need a finite total above zero, not %g", total);
   float u = uniform() * total;

@@ -1,7 +1,6 @@
 // The twelve verbs: each turns its request into the lines of its reply (SPEC, section 12).
 
 import .Protocol;
-import .Model;
 import .Graph;
 
 private Lines hello(Request request) {
@@ -9,53 +8,50 @@ private Lines hello(Request request) {
   return ({ "name pike", "protocol 1", "verbs " + column(verbs, 0) * " ", "math exact" });
 }
 
-// Each key has a function and the kinds of its operands, one letter each (see `operand`). A last + repeats them.
+// Each key has a function and the kinds of its operands, one letter each: a node, or one of the ranges below. Where the
+// last letter is +, the one before it stands for one or more.
+
+private constant ranges = ([ 'x': Math.inf, 'd': 9007199254740992.0, 't': 8.0, 'p': 4096.0, 'g': 1024.0,
+                             'c': 1000, 's': 10000 ]);
 
 private mapping(string:array) arithmetic = ([
-  "add": ({ `+, "xx" }),
-  "sub": ({ `-, "xx" }),
-  "mul": ({ `*, "xx" }),
-  "div": ({ .Exact.divide, "xx" }),
+  "add": ({ `+, "xx" }), "sub": ({ `-, "xx" }), "mul": ({ `*, "xx" }), "div": ({ .Exact.divide, "xx" }),
   "sqrt": ({ .Exact.sqrt, "x" }),
   "muladd": ({ lambda(float x, float y, float z) { return x * y + z; }, "xxx" }),
   "sum": ({ lambda(float ... xs) { return total(map(xs, Value))->data; }, "x+" }),
-  "dot": ({ lambda(float ... xs) { return dot(@Array.transpose(map(xs, Value) / 2))->data; }, "xx+" }),
-  "decimals": ({ lambda(float x) { return (array(int)).Run.decimals(x); }, "d" }),
+  "dot": ({ lambda(float ... xs) {
+    if (sizeof(xs) % 2)
+      refuse("dot needs pairs");
+    return dot(@Array.transpose(map(xs, Value) / 2))->data;
+  }, "x+" }),
+  "decimals": ({ lambda(float x) { return (array).Run.decimals(x); }, "d" }),
 ]);
 
 private mapping(string:array) functions = ([
-  "exp": ({ .Exact.exp, "x" }),
-  "log": ({ .Exact.log, "x" }),
-  "sin": ({ .Exact.sin, "t" }),
-  "cos": ({ .Exact.cos, "t" }),
-  "pow": ({ .Exact.pow, "xp" }),
+  "exp": ({ .Exact.exp, "x" }), "log": ({ .Exact.log, "x" }), "sin": ({ .Exact.sin, "t" }),
+  "cos": ({ .Exact.cos, "t" }), "pow": ({ .Exact.pow, "xp" }),
 ]);
 
 private mapping(string:array) expressions = ([
   "leaf": ({ Value, "x" }),
-  "add": ({ `+, "nn" }),
-  "sub": ({ `-, "nn" }),
-  "mul": ({ `*, "nn" }),
-  "div": ({ `/, "nn" }),
+  "add": ({ `+, "nn" }), "sub": ({ `-, "nn" }), "mul": ({ `*, "nn" }), "div": ({ `/, "nn" }), "neg": ({ `-, "n" }),
   "sum": ({ lambda(Value first, Value ... rest) { return Array.reduce(`+, ({ first + 0.0, @rest })); }, "n+" }),
-  "neg": ({ `-, "n" }),
   "exp": ({ lambda(Value a) { return a->exp(); }, "n" }),
   "log": ({ lambda(Value a) { return a->log(); }, "n" }),
   "relu": ({ lambda(Value a) { return a->relu(); }, "n" }),
   "pow": ({ lambda(Value a, float exponent) { return a->power(exponent); }, "ng" }),
-  "add_number": ({ `+, "nx" }),
-  "sub_number": ({ `-, "nx" }),
-  "mul_number": ({ `*, "nx" }),
-  "div_number": ({ `/, "nx" }),
-  "number_sub": ({ `-, "xn" }),
-  "number_div": ({ `/, "xn" }),
+  "add_number": ({ `+, "nx" }), "sub_number": ({ `-, "nx" }), "mul_number": ({ `*, "nx" }),
+  "div_number": ({ `/, "nx" }), "number_sub": ({ `-, "xn" }), "number_div": ({ `/, "xn" }),
 ]);
 
-private Value|float operand(int kind, string word, array(Value) nodes) {
+private mixed operand(int kind, string word, array(Value) nodes) {
   if (kind == 'n')
     return nodes[to_integer(word, 0, sizeof(nodes) - 1)];
-  float x = to_double(word), limit = ([ 'd': pow(2.0, 53.0), 't': 8.0, 'p': 4096.0, 'g': 1024.0 ])[kind] || .Exact.inf;
-  if (abs(x) > limit && !(kind == 'd' && abs(x) == .Exact.inf))
+  int|float limit = ranges[kind];
+  if (intp(limit))
+    return to_integer(word, 0, limit);
+  float x = to_double(word);
+  if (abs(x) > limit && !(kind == 'd' && abs(x) == Math.inf))
     refuse("%g lies outside -%g to %<g", x, limit);
   if ((kind == 'p' || kind == 'g') && floor(x * 2.0) != x * 2.0)
     refuse("an exponent is an integer or half of one, not %g", x);
@@ -66,15 +62,11 @@ private Value|float operand(int kind, string word, array(Value) nodes) {
 private array evaluate(Request request, mapping(string:array) table, array(Value)|void nodes) {
   Lines words = request->words();
   [function f, string kinds] = table[words[0]] || ({ 0, "" });
-  if (!f)
-    refuse("unknown key at line %d", request->next);
   int count = sizeof(words) - 1;
-  if (has_suffix(kinds, "+")) {
-    kinds = kinds[..<1];
-    kinds *= max(1, count / sizeof(kinds));
-  }
-  if (count != sizeof(kinds))
-    refuse("line %d needs %d operands, not %d", request->next, sizeof(kinds), count);
+  if (has_suffix(kinds, "+"))
+    kinds = kinds[..<1] + kinds[<1..<1] * (count - sizeof(kinds) + 1);
+  if (!f || count != sizeof(kinds))
+    refuse("an unknown key or %d operands too many at %.20s", count - sizeof(kinds), words[0]);
   array operands = ({});
   foreach (words[1..]; int i; string word)
     operands += ({ operand(kinds[i], word, nodes) });
@@ -85,7 +77,7 @@ private Lines evaluate_all(Request request, mapping(string:array) table) {
   Lines reply = ({});
   do {
     [string key, mixed result] = evaluate(request, table);
-    reply += ({ line(key, Array.arrayify(result)) });
+    reply += stringp(result) ? ({ key + result }) : ({ line(key, @Array.arrayify(result)) });
   } while (!request->at_end());
   return reply;
 }
@@ -102,154 +94,129 @@ private Lines math(Request request) {
 private Lines random(Request request) {
   request->math();
   object twister = .Twister(request->integer("seed", 0, 0xffffffff));
-  Lines reply = ({});
-  do {
-    Lines words = request->words();
-    string key = words[0];
-    if (key == "state" && sizeof(words) == 1) {
-      reply += ({ line("state", ({ twister->index, @twister->words })), kept(twister) });
-      continue;
-    }
-    int least = ([ "words": 2, "random": 2, "gauss": 3, "shuffle": 2, "choices": 3 ])[key];
-    if (!least || sizeof(words) < least || (sizeof(words) > least && key != "choices"))
-      refuse("line %d must be one of draws, or state", request->next);
-    int n = to_integer(words[1], 0, key == "shuffle" ? 10000 : 1000);
-    array(float) numbers = map(words[2..], to_double);
-    if (sizeof(numbers) > 1000)
-      refuse("at most 1000 weights");
-    array draw(function f, mixed ... arguments) {
-      array result = ({});
-      while (sizeof(result) < n)
-        result += ({ f(@arguments) });
-      return result;
-    };
-    array result;
-    switch (key) {
-      case "words": result = draw(twister->next); break;
-      case "random": result = draw(twister->uniform); break;
-      case "gauss": result = draw(twister->gauss, numbers[0]); break;
-      case "shuffle": result = twister->shuffle(enumerate(n)); break;
-      case "choices": result = draw(twister->choice, numbers); break;
-    }
-    reply += ({ line(key, result) });
-  } while (!request->at_end());
-  return reply;
-}
-
-private string kept(object twister) {
-  return sizeof(twister->kept) ? line("kept", twister->kept) : "kept none";
+  array draw(function f, int n, mixed ... arguments) {
+    return map(allocate(n), lambda(int zero) { return f(@arguments); });
+  };
+  return evaluate_all(request, ([
+    "words": ({ lambda(int n) { return draw(twister->next, n); }, "c" }),
+    "random": ({ lambda(int n) { return draw(twister->uniform, n); }, "c" }),
+    "gauss": ({ lambda(int n, float sigma) { return draw(twister->gauss, n, sigma); }, "cx" }),
+    "shuffle": ({ lambda(int n) { return twister->shuffle(enumerate(n)); }, "s" }),
+    "choices": ({ lambda(int n, float ... weights) {
+      if (sizeof(weights) > 1000)
+        refuse("at most 1000 weights");
+      return draw(twister->choice, n, weights);
+    }, "cx+" }),
+    "state": ({ lambda() {
+      string kept = sizeof(twister->kept) ? line("kept", @twister->kept) : "kept none";
+      return line("", twister->index, @twister->words) + "\n" + kept;
+    }, "" }),
+  ]));
 }
 
 private Lines tokens(Request request) {
-  .Run.Tokens tokens = .Run.Tokens(request->text());
-  return ({ line("documents", ({ sizeof(tokens->documents) })), line("vocabulary", tokens->vocabulary),
-            line("bos", ({ tokens->bos })), @map(tokens->documents, lambda(string document) {
-              return line("encoded", tokens->encode(document));
-            }) });
+  object tokens = .Run.Tokens(request->text());
+  Lines reply = ({ line("documents", sizeof(tokens->documents)), line("vocabulary", @tokens->vocabulary),
+                   line("bos", tokens->bos) });
+  foreach (tokens->documents, string document)
+    reply += ({ line("encoded", @tokens->encode(document)) });
+  return reply;
 }
 
 private Lines graph(Request request) {
   request->math();
   array(Value) nodes = ({});
   while (!request->is_next("root"))
-    nodes += evaluate(request, expressions, nodes)[1..];
+    nodes += ({ evaluate(request, expressions, nodes)[1] });
   int root = request->integer("root", 0, sizeof(nodes) - 1);
   request->finish();
   backward(nodes[root]);
-  return map(nodes->data, lambda(float x) { return line("value", ({ x })); })
-    + map(nodes->gradient, lambda(float x) { return line("gradient", ({ x })); });
-}
-
-private Lines forward(Request request) {
-  Model model = request->model();
-  array(int) tokens = request->tokens(model);
-  model->set(request->tensors(model));
-  request->finish();
-  Lines reply = ({});
-  Value loss = Pass(model, lambda(string name, Vector values) { reply += tensor(name, ({ values->data })); })
-    ->loss(tokens);
-  return reply + ({ line("loss", ({ loss->data })) });
-}
-
-private Lines backward_verb(Request request) {
-  Model model = request->model();
-  array(int) tokens = request->tokens(model);
-  model->set(request->tensors(model));
-  request->finish();
-  Value loss = Pass(model)->loss(tokens);
-  backward(loss);
-  return ({ line("loss", ({ loss->data })) }) + tensors(model, "", model->parameters()->gradient);
+  return map(nodes->data, lambda(float x) { return line("value", x); })
+    + map(nodes->gradient, lambda(float x) { return line("gradient", x); });
 }
 
 // The tensors of a model, from all their values in one row.
-private Lines tensors(Model model, string before, array(float) values) {
+private Lines tensors(object model, string before, array(float) values) {
   Lines reply = ({});
+  int start;
   foreach (model->matrices(), [string name, int rows, int columns]) {
-    reply += tensor(before + name, values[..rows * columns - 1] / columns);
-    values = values[rows * columns..];
+    reply += tensor(before + name, values[start..start + rows * columns - 1], columns);
+    start += rows * columns;
   }
   return reply;
 }
 
-private Adam options(Request request) {
+// Model, tokens and parameters: what forward and backward take.
+private array document(Request request) {
+  object model = request->model();
+  array(int) tokens = request->tokens(model);
+  model->set(request->tensors(model, ""));
+  request->finish();
+  return ({ model, tokens });
+}
+
+private Lines forward(Request request) {
+  [object model, array(int) tokens] = document(request);
+  Lines reply = ({});
+  Value loss = .Model.Pass(model, lambda(string name, array(Value) x) { reply += tensor(name, x->data, sizeof(x)); })
+    ->loss(tokens);
+  return reply + ({ line("loss", loss->data) });
+}
+
+private Lines gradients(Request request) {
+  [object model, array(int) tokens] = document(request);
+  Value loss = .Model.Pass(model)->loss(tokens);
+  backward(loss);
+  return ({ line("loss", loss->data) }) + tensors(model, "", model->parameters->gradient);
+}
+
+private object optimizer(Request request) {
   array(float) numbers = map(({ "learning_rate", "beta1", "beta2", "epsilon" }), request->number);
-  return Adam(@numbers, request->choice("schedule", "linear", "cosine"), request->integer("steps", 1, 4096));
+  return .Model.Adam(@numbers, request->choice("schedule", "linear", "cosine"), request->integer("steps", 1, 4096));
 }
 
 private Lines adam(Request request) {
   request->math();
-  Adam adam = options(request);
+  object adam = optimizer(request);
   int step = request->integer("step", 0, adam->steps - 1);
-  array(array(float)) first = request->tensor("parameters");
-  int rows = sizeof(first), columns = sizeof(first[0]);
-  array(float) p = first * ({});
-  [array(float) gradients, array(float) m, array(float) v] = map(({ "gradients", "m", "v" }), lambda(string name) {
-    return request->tensor(name, rows, columns) * ({});
-  });
+  [int rows, int columns] = request->shape();
+  [array(float) p, array(float) gradients, adam->m, adam->v] =
+    map(({ "parameters", "gradients", "m", "v" }), request->tensor, rows, columns);
   request->finish();
-  adam->update(step, p, gradients, m, v);
+  adam->update(step, p, gradients);
   [float correction1, float correction2] = adam->corrections(step);
-  return ({ line("rate", ({ adam->rate(step) })), line("correction1", ({ correction1 })),
-            line("correction2", ({ correction2 })) })
-    + tensor("m", m / columns) + tensor("v", v / columns) + tensor("parameters", p / columns);
+  return ({ line("rate", adam->rate(step)), line("correction1", correction1), line("correction2", correction2) })
+    + tensor("m", adam->m, columns) + tensor("v", adam->v, columns) + tensor("parameters", p, columns);
 }
 
 private string checksum(string name, array(float) values) {
   int a = 1, b;
-  foreach (values, float x) {
-    int bits = .Exact.to_bits(x);
+  foreach (map(values, .Exact.to_bits), int bits)
     foreach (({ bits >> 32, bits & 0xffffffff }), int half) {
       a = (a + half) % 4294967291;
       b = (b + a) % 4294967291;
     }
-  }
   return sprintf("%s %08x %08x", name, a, b);
 }
 
 private Lines train(Request request) {
-  Model model = request->model();
-  Adam adam = options(request);
+  object model = request->model(), adam = optimizer(request);
   int from = request->integer("from", 0, adam->steps - 1), count = request->integer("count", 1, adam->steps - from);
-  array(int) full = request->integers("full", from, from + count - 1);
-  if (!equal(full, Array.uniq(sort(full + ({})))))
-    refuse("the steps of full must increase");
+  array(int) full = request->increasing("full", from, from + count - 1);
   array(array(int)) documents = ({});
   do
     documents += ({ request->tokens(model) });
   while (request->is_next("tokens"));
-  model->set(request->tensors(model));
-  Training training = Training(model, adam);
-  if (from) {
-    training->m = request->tensors(model, "m.") * ({}) * ({});
-    training->v = request->tensors(model, "v.") * ({}) * ({});
-  }
+  model->set(request->tensors(model, ""));
+  if (from)
+    [adam->m, adam->v] = ({ request->tensors(model, "m."), request->tensors(model, "v.") });
   request->finish();
   Lines reply = ({});
   for (int step = from; step < from + count; step++) {
-    float loss = training->step(step, documents[step % sizeof(documents)]);
-    array(array) state = ({ ({ "gradients", training->gradients }), ({ "m", training->m }), ({ "v", training->v }),
-                            ({ "parameters", training->parameters->data }) });
-    reply += ({ line("step", ({ step })), line("loss", ({ loss })) });
+    float loss = .Model.train(model, adam, step, documents[step % sizeof(documents)]);
+    reply += ({ line("step", step), line("loss", loss) });
+    array(array) state = ({ ({ "gradients", model->parameters->gradient }), ({ "m", adam->m }), ({ "v", adam->v }),
+                            ({ "parameters", model->parameters->data }) });
     foreach (state, [string name, array(float) values])
       reply += ({ checksum(name, values) });
     if (has_value(full, step))
@@ -259,42 +226,41 @@ private Lines train(Request request) {
   return reply;
 }
 
-private Lines sample_verb(Request request) {
-  Model model = request->model();
+private Lines sample(Request request) {
+  object model = request->model(), twister = .Twister(0);
   float temperature = request->number("temperature");
   int samples = request->integer("samples", 0, 1000);
-  model->set(request->tensors(model));
+  model->set(request->tensors(model, ""));
   Lines state = request->take("state", 625), kept = request->take("kept", 1);
-  object twister = .Twister(0);
   twister->index = to_integer(state[0], 0, 624);
   twister->words = map(state[1..], to_integer, 0, 0xffffffff);
-  twister->kept = kept[0] == "none" ? ({}) : map(kept, to_double);
+  twister->kept = map(kept - ({ "none" }), to_double);
   request->finish();
   Lines reply = ({});
   for (int i = 0; i < samples; i++) {
-    reply += ({ line("sample", ({ i })) });
-    sample(model, temperature, twister, lambda(int token, array(float) probabilities) {
-      reply += ({ line("probabilities", probabilities), line("token", ({ token })) });
+    reply += ({ line("sample", i) });
+    .Model.sample(model, temperature, twister, lambda(int token, array(float) probabilities) {
+      reply += ({ line("probabilities", @probabilities), line("token", token) });
     });
   }
-  return reply + ({ line("word", ({ twister->next() })) });
+  return reply + ({ line("word", twister->next()) });
 }
 
 private Lines run(Request request) {
   request->math();
   string preset = ({ "seed", "classic" })[request->choice("preset", "seed", "classic")];
   int steps = request->integer("steps", 1, 4096), samples = request->integer("samples", 0, 1000);
-  Lines lines = request->text(), reply = ({});
-  [Training training, object twister] = .Run.run(preset, lines, lambda(string text) {
-    reply += ({ line("print", (array(int))text) });
-  }, steps, samples);
-  return reply + ({ checksum("parameters", training->parameters->data), checksum("m", training->m),
-                    checksum("v", training->v), line("word", ({ twister->next() })) });
+  Lines reply = ({});
+  [object model, object adam, object twister] = .Run.run(preset, steps, samples, request->text(), lambda(string text) {
+    reply += ({ line("print", @(array)text) });
+  });
+  return reply + ({ checksum("parameters", model->parameters->data), checksum("m", adam->m), checksum("v", adam->v),
+                    line("word", twister->next()) });
 }
 
 // In the order of the ladder.
 array(array) verbs = ({
   ({ "hello", hello }), ({ "arith", arith }), ({ "math", math }), ({ "random", random }), ({ "tokens", tokens }),
-  ({ "graph", graph }), ({ "forward", forward }), ({ "backward", backward_verb }), ({ "adam", adam }),
-  ({ "train", train }), ({ "sample", sample_verb }), ({ "run", run }),
+  ({ "graph", graph }), ({ "forward", forward }), ({ "backward", gradients }), ({ "adam", adam }), ({ "train", train }),
+  ({ "sample", sample }), ({ "run", run }),
 });

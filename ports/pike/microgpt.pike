@@ -3,17 +3,6 @@
 
 import .Protocol;
 
-constant line_limit = 65536;
-
-Lines dispatch(string name, Lines lines, int complete) {
-  if (!complete)
-    refuse("the input ended before the line end");
-  foreach (.Verbs.verbs, [string known, function(Request:Lines) verb])
-    if (known == name)
-      return verb(Request(lines));
-  refuse("unsupported");
-}
-
 int(0..1) consists_of(string characters, string text) {
   sscanf(text, "%[" + characters + "]%s", string good, string rest);
   return good != "" && rest == "";
@@ -27,7 +16,12 @@ Lines answer(Lines lines, int complete) {
     return ({ "error - line 1 must be a verb and an id" });
   Lines reply;
   mixed problem = catch {
-    reply = ({ "ok " + header[1] }) + dispatch(header[0], lines, complete);
+    if (!complete)
+      refuse("the input ended before the line end");
+    function(Request:Lines) verb = mkmapping(@Array.transpose(.Verbs.verbs))[header[0]];
+    if (!verb)
+      refuse("unsupported");
+    reply = ({ "ok " + header[1] }) + verb(Request(lines));
   };
   if (stringp(problem))
     return ({ sprintf("error %s %s", header[1], problem) });
@@ -36,48 +30,40 @@ Lines answer(Lines lines, int complete) {
   return reply;
 }
 
-void write_reply(Lines lines) {
-  write("%s\nend\n", lines * "\n");
-}
-
-void serve() {
+int serve() {
   Lines lines = ({});
   while (string line = Stdio.stdin->gets()) {
-    if (line == "end") {
-      write_reply(answer(lines, 1));
-      lines = ({});
-    } else {
-      lines += ({ sizeof(line) <= line_limit ? line : "" });  // an empty line is wrong everywhere, too
+    if (line != "end") {
+      lines += ({ sizeof(line) <= 65536 ? line : "" });  // an empty line is wrong everywhere, too
+      continue;
     }
+    write("%s\nend\n", answer(lines, 1) * "\n");
+    lines = ({});
   }
   if (sizeof(lines))
-    write_reply(answer(lines, 0));
+    write("%s\nend\n", answer(lines, 0) * "\n");
+  return 0;
 }
 
-// Trains for people. Returns the exit status.
-int train(string preset) {
+int main(int argc, array(string) argv) {
+  string preset = argc > 2 ? argv[2] : "seed";
+  if (argc == 1)
+    return serve();
+  if (argc > 3 || argv[1] != "run" || !has_value(({ "seed", "classic" }), preset)) {
+    werror("usage: microgpt.pike [run [seed|classic] < names.txt]\n");
+    return 2;
+  }
   mixed problem = catch {
-    if (!.Run.presets[preset])
-      refuse("a preset is seed or classic");
     string text;
-    if (catch { text = utf8_to_string(Stdio.stdin->read()); })
+    if (catch (text = utf8_to_string(Stdio.stdin->read())))
       refuse("the input is not UTF-8");
-    .Run.run(preset, text / "\n", lambda(string line) { write("%s\n", string_to_utf8(line)); });
+    .Run.run(preset, preset == "seed" ? 500 : 1000, 20, text / "\n", lambda(string line) {
+      write("%s\n", string_to_utf8(line));
+    });
     return 0;
   };
   if (!stringp(problem))
     throw(problem);
   werror("microgpt: %s\n", problem);
   return 1;
-}
-
-int main(int argc, array(string) argv) {
-  if (argc == 1) {
-    serve();
-    return 0;
-  }
-  if (argv[1] == "run" && argc <= 3)
-    return train(argc == 3 ? argv[2] : "seed");
-  werror("usage: microgpt.pike [run [seed|classic] < names.txt]\n");
-  return 2;
 }
