@@ -19,9 +19,7 @@ float divide(float x, float y) {
   return x == 0.0 || x != x ? nan : from_bits(0x7ff << 52 | (to_bits(x) ^ to_bits(y)) & 1 << 63);
 }
 
-float sqrt(float x) {
-  return x < 0.0 ? nan : predef::sqrt(x);
-}
+float sqrt(float x) { return x < 0.0 ? nan : predef::sqrt(x); }
 
 // x = m * 2^q, for a finite x > 0.
 private array(int) split(float x) {
@@ -32,16 +30,14 @@ private array(int) split(float x) {
 // The double nearest to m * 2^q for m > 0, ties to even. Doubles grow with their patterns, so carries come right.
 private float nearest(int m, int q) {
   int shift = max(Gmp.mpz(m)->size() - 53, -1074 - q);
-  if (shift > 0)
-    m = m + (1 << shift - 1) - !(m >> shift & 1) >> shift;
-  else
-    m <<= -shift;
+  m = shift > 0 ? m + (1 << shift - 1) - !(m >> shift & 1) >> shift : m << -shift;
   return from_bits(min(m && m + (q + shift + 1074 << 52), 0x7ff << 52));
 }
 
 // Fixed point with 224 bits: the hardest arguments known need 115, after up to 54 zeros.
 private constant places = 224, one = 1 << places;
-private int ln2 = 2 * odd_terms(one / 3, 9, 1), half_pi = 8 * odd_terms(one / 5, 25, -1) - 2 * odd_terms(one / 239, 57121, -1);
+private int ln2 = 2 * odd_terms(one / 3, 9, 1);
+private int half_pi = 8 * odd_terms(one / 5, 25, -1) - 2 * odd_terms(one / 239, 239 * 239, -1);
 
 // The sum of x / square^i / (2i + 1) with alternating signs if sign is -1: artanh or arctan.
 private int odd_terms(int x, int square, int sign) {
@@ -51,9 +47,7 @@ private int odd_terms(int x, int square, int sign) {
   return sum;
 }
 
-private int fixed(float x) {
-  return (int)(x * (float)one);
-}
+private int fixed(float x) { return (int)(x * (float)one); }
 
 // exp(x) for 0 <= x < ln 2: the series of exp(x / 256), squared eight times.
 private int exponential(int x) {
@@ -73,18 +67,17 @@ float exp(float x) {
 }
 
 float log(float x) {
-  if (x == 0.0)
-    return -inf;
-  if (x < 0.0)
-    return nan;
-  if (x != x || x == inf || x == 1.0)
-    return x == 1.0 ? 0.0 : x;
+  if (x == 0.0 || x == 1.0)
+    return x == 0.0 ? -inf : 0.0;
+  if (!(x > 0.0 && x < inf))
+    return x == inf ? inf : nan;
   [int m, int q] = split(x);
   int size = Gmp.mpz(m)->size();
   if (4 * m < 3 << size)  // m / 2^size lies between 3/4 and 3/2
     size--;
   // log(m) = guess + log(m exp(-guess)) = guess + log(1 + z), with z a little above 0
-  int guess = fixed(predef::log((float)m / (float)(1 << size)) - 1e-12), sum = guess + (q + size) * ln2, sign = 1, n = 1;
+  int guess = fixed(predef::log((float)m / (float)(1 << size)) - 1e-12);
+  int sum = guess + (q + size) * ln2, sign = 1, n = 1;
   int z = (m * exponential(-guess % ln2) >> size + (guess > 0)) - one;
   for (int power = z; power; power = power * z >> places, sign = -sign)
     sum += sign * (power / n++);
@@ -104,24 +97,18 @@ private float sine(float x, int turns) {
 
 // Below 2^-27 the double nearest to sin(x) is x, and that nearest to cos(x) is 1.
 float sin(float x) {
-  if (!(abs(x) > 7e-9))
-    return x;
-  return x < 0.0 ? -sine(-x, 0) : sine(x, 0);
+  return !(abs(x) > 7e-9) ? x : x < 0.0 ? -sine(-x, 0) : sine(x, 0);
 }
 
-float cos(float x) {
-  return x != x ? x : abs(x) > 7e-9 ? sine(abs(x), 1) : 1.0;
-}
+float cos(float x) { return x != x ? x : abs(x) > 7e-9 ? sine(abs(x), 1) : 1.0; }
 
 // y is an integer or half of one, |y| <= 4096.
 float pow(float x, float y) {
-  switch (y) {
-    case 0.0: return 1.0;
-    case 1.0: return x;
-    case 2.0: return x * x;
-    case -1.0: return divide(1.0, x);
-  }
-  if (x != x || x == 1.0)
+  if (y == -1.0)
+    return divide(1.0, x);
+  if (y == 0.0 || y == 2.0)
+    return y == 0.0 ? 1.0 : x * x;
+  if (y == 1.0 || x == 1.0 || x != x)
     return x;
   int halves = (int)(y * 2.0), negative = halves % 4 == 2 && to_bits(x) >> 63;
   float size = abs(x), result;
@@ -137,13 +124,10 @@ float pow(float x, float y) {
 // The square of x^(halves / 2) is n * 2^e or n-th part of it. A last bit stands for whatever is cut off.
 private float power(float x, int halves) {
   [int m, int q] = split(x);
-  while (!(m & 1)) {
-    m >>= 1;
-    q++;
-  }
   int n = m->pow(abs(halves)), e = q * halves, size = Gmp.mpz(n)->size();
   int shift = halves > 0 ? max(0, 132 - size) : 132 + size;
   shift += e - shift & 1;  // the exponent under the root must be even
   int square = halves > 0 ? n << shift : (1 << shift) / n, root = predef::sqrt(square);
-  return nearest(2 * root | (root * root < square || (halves < 0 && n > 1)), (e - shift) / 2 - 1);
+  int rest = root * root < square || (halves < 0 && square * n < 1 << shift);
+  return nearest(2 * root + rest, (e - shift) / 2 - 1);
 }

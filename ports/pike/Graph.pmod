@@ -34,31 +34,15 @@ class Value {
     return Value(result, ({ this }), ({ result }));
   }
 
-  Value log() {
-    return Value(.Exact.log(data), ({ this }), ({ .Exact.divide(1.0, data) }));
-  }
-
-  Value relu() {
-    return data > 0.0 ? this * 1.0 : Value(0.0, ({ this }), ({ 0.0 }));
-  }
+  Value log() { return Value(.Exact.log(data), ({ this }), ({ .Exact.divide(1.0, data) })); }
+  Value relu() { return data > 0.0 ? this * 1.0 : Value(0.0, ({ this }), ({ 0.0 })); }
 
   // The rest is made of these. `- without an operand is -a; ``- and ``/ have a number on their left.
 
-  Value `-(Value|float|void other) {
-    return undefinedp(other) ? this * -1.0 : this + other * -1.0;
-  }
-
-  Value ``-(float number) {
-    return this * -1.0 + number;
-  }
-
-  Value `/(Value|float other) {
-    return this * (floatp(other) ? .Exact.pow(other, -1.0) : other->power(-1.0));
-  }
-
-  Value ``/(float number) {
-    return power(-1.0) * number;
-  }
+  Value `-(Value|float|void other) { return undefinedp(other) ? this * -1.0 : this + other * -1.0; }
+  Value ``-(float number) { return this * -1.0 + number; }
+  Value `/(Value|float other) { return this * (floatp(other) ? .Exact.pow(other, -1.0) : other->power(-1.0)); }
+  Value ``/(float number) { return power(-1.0) * number; }
 }
 
 // The sum of all xs[i] * ys[i], as one node. (Pike's `+ of many floats does not run from left to right.)

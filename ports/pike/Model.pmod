@@ -15,7 +15,8 @@ class Model(int layers, int heads, int embedding, int block, int vocabulary, int
     for (int i = 0; i < layers; i++) {
       foreach (({ "attn_wq", "attn_wk", "attn_wv", "attn_wo" }), string name)
         result += ({ ({ sprintf("layer%d.%s", i, name), embedding }) });
-      result += ({ ({ sprintf("layer%d.mlp_fc1", i), 4 * embedding }), ({ sprintf("layer%d.mlp_fc2", i), embedding }) });
+      result += ({ ({ sprintf("layer%d.mlp_fc1", i), 4 * embedding }) });
+      result += ({ ({ sprintf("layer%d.mlp_fc2", i), embedding }) });
     }
     return map(result, lambda(array matrix) {
       return matrix + ({ has_suffix(matrix[0], "fc2") ? 4 * embedding : embedding });
@@ -34,13 +35,8 @@ class Model(int layers, int heads, int embedding, int block, int vocabulary, int
   }
 }
 
-private Vector dots(Vector x, array(Vector) ys) {
-  return map(ys, lambda(Vector y) { return dot(x, y); });
-}
-
-private Vector rmsnorm(Vector x) {
-  return x[*] * (dot(x, x) / (float)sizeof(x) + 0.00001)->power(-0.5);
-}
+private Vector dots(Vector x, array(Vector) ys) { return map(ys, lambda(Vector y) { return dot(x, y); }); }
+private Vector rmsnorm(Vector x) { return x[*] * (dot(x, x) / (float)sizeof(x) + 0.00001)->power(-0.5); }
 
 private Vector softmax(Vector x) {
   float top = x[0]->data;
@@ -109,9 +105,7 @@ class Adam(float learning_rate, float beta1, float beta2, float epsilon, int cos
       : learning_rate * (1.0 - step / (float)steps);
   }
 
-  array(float) corrections(int step) {
-    return ({ 1.0 - pow(beta1, step + 1.0), 1.0 - pow(beta2, step + 1.0) });
-  }
+  array(float) corrections(int step) { return ({ 1.0 - pow(beta1, step + 1.0), 1.0 - pow(beta2, step + 1.0) }); }
 
   // Changes p, and m and v. (Pike takes a * (g * g) for a * g * g.)
   void update(int step, array(float) p, array(float) gradients) {

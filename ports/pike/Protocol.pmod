@@ -3,9 +3,7 @@
 typedef array(string) Lines;
 
 // Refuses the request: what is thrown here becomes the reason in the reply.
-void refuse(string format, mixed ... arguments) {
-  throw(sprintf(format, @arguments));
-}
+void refuse(string format, mixed ... arguments) { throw(sprintf(format, @arguments)); }
 
 float to_double(string text) {
   if (sizeof(text) != 16 || sscanf(text, "%*[0-9a-f]%*c") != 1)
@@ -39,13 +37,8 @@ class Request(private Lines lines) {
   private int next = 1;
 
   // Whether there is another line, and begins with this key.
-  int(0..1) is_next(string key) {
-    return next < sizeof(lines) && (lines[next] / " ")[0] == key;
-  }
-
-  int(0..1) at_end() {
-    return next == sizeof(lines);
-  }
+  int(0..1) is_next(string key) { return next < sizeof(lines) && (lines[next] / " ")[0] == key; }
+  int(0..1) at_end() { return next == sizeof(lines); }
 
   void finish() {
     if (!at_end())
@@ -67,17 +60,9 @@ class Request(private Lines lines) {
     return words[1..];
   }
 
-  array(int) integers(string key, int low, int high) {
-    return map(take(key), to_integer, low, high);
-  }
-
-  int integer(string key, int low, int high) {
-    return to_integer(take(key, 1)[0], low, high);
-  }
-
-  float number(string key) {
-    return to_double(take(key, 1)[0]);
-  }
+  array(int) integers(string key, int low, int high) { return map(take(key), to_integer, low, high); }
+  int integer(string key, int low, int high) { return to_integer(take(key, 1)[0], low, high); }
+  float number(string key) { return to_double(take(key, 1)[0]); }
 
   // Whether the next line's word is the second of the two that are allowed.
   int choice(string key, string ... allowed) {
@@ -87,6 +72,7 @@ class Request(private Lines lines) {
     return index;
   }
 
+  // Every verb that takes `math` begins with it.
   void math() {
     if (choice("math", "exact", "native"))
       refuse("unsupported");

@@ -26,14 +26,10 @@ class Tokens {
       .Protocol.refuse("a dataset needs 1 to 2047 distinct characters, and this one has %d", bos);
   }
 
-  array(int) encode(string document) {
-    return ({ bos, @rows(token, (array)document), bos });
-  }
+  array(int) encode(string document) { return ({ bos, @rows(token, (array)document), bos }); }
 }
 
-string decimals(float x) {
-  return x == x ? sprintf("%.4f", x) : "nan";
-}
+string decimals(float x) { return x == x ? sprintf("%.4f", x) : "nan"; }
 
 // Trains on the documents, prints as it goes, and returns the model, its optimizer and the generator.
 array(object) run(string name, int steps, int samples, array(string) lines, function(string:void) print) {

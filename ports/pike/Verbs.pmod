@@ -82,9 +82,7 @@ private Lines evaluate_all(Request request, mapping(string:array) table) {
   return reply;
 }
 
-private Lines arith(Request request) {
-  return evaluate_all(request, arithmetic);
-}
+private Lines arith(Request request) { return evaluate_all(request, arithmetic); }
 
 private Lines math(Request request) {
   request->math();

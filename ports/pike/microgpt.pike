@@ -3,28 +3,23 @@
 
 import .Protocol;
 
-int(0..1) consists_of(string characters, string text) {
-  sscanf(text, "%[" + characters + "]%s", string good, string rest);
-  return good != "" && rest == "";
-}
-
 // The reply is collected first: a request can turn out to be wrong at its last line.
 Lines answer(Lines lines, int complete) {
-  Lines header = sizeof(lines) ? lines[0] / " " : ({});
-  if (sizeof(header) != 2 || !consists_of("!-~", header[0]) || !consists_of("A-Za-z0-9._-", header[1])
-      || sizeof(header[1]) > 64)
+  string first = sizeof(lines) ? lines[0] : "";
+  int parts = sscanf(first, "%[!-~] %[A-Za-z0-9._-]%*c", string name, string id);
+  if (parts != 2 || name == "" || id == "" || sizeof(id) > 64)
     return ({ "error - line 1 must be a verb and an id" });
   Lines reply;
   mixed problem = catch {
     if (!complete)
       refuse("the input ended before the line end");
-    function(Request:Lines) verb = mkmapping(@Array.transpose(.Verbs.verbs))[header[0]];
+    function(Request:Lines) verb = mkmapping(@Array.transpose(.Verbs.verbs))[name];
     if (!verb)
       refuse("unsupported");
-    reply = ({ "ok " + header[1] }) + verb(Request(lines));
+    reply = ({ "ok " + id }) + verb(Request(lines));
   };
   if (stringp(problem))
-    return ({ sprintf("error %s %s", header[1], problem) });
+    return ({ sprintf("error %s %s", id, problem) });
   if (problem)
     throw(problem);  // a mistake in this program
   return reply;
