@@ -34,7 +34,7 @@ Lines tensor(string name, array(float) values, int columns) {
 
 // The lines of one request without `end`, read one after the other.
 class Request(private Lines lines) {
-  private int next = 1;
+  int next = 1;  // up to where it is read
 
   // Whether there is another line, and begins with this key.
   int(0..1) is_next(string key) { return next < sizeof(lines) && (lines[next] / " ")[0] == key; }

@@ -64,9 +64,9 @@ private array evaluate(Request request, mapping(string:array) table, array(Value
   [function f, string kinds] = table[words[0]] || ({ 0, "" });
   int count = sizeof(words) - 1;
   if (has_suffix(kinds, "+"))
-    kinds = kinds[..<1] + kinds[<1..<1] * (count - sizeof(kinds) + 1);
+    kinds = kinds[..<1] + kinds[<1..<1] * max(0, count - sizeof(kinds) + 1);
   if (!f || count != sizeof(kinds))
-    refuse("an unknown key or %d operands too many at %.20s", count - sizeof(kinds), words[0]);
+    refuse("line %d has an unknown key or a wrong count of operands", request->next);
   array operands = ({});
   foreach (words[1..]; int i; string word)
     operands += ({ operand(kinds[i], word, nodes) });
