@@ -11,27 +11,30 @@ class Model(int layers, int heads, int embedding, int block, int vocabulary, int
 
   // Names, rows and columns, in their order.
   array(array) matrices() {
-    array(array) result = ({ ({ "wte", vocabulary }), ({ "wpe", block }), ({ "lm_head", vocabulary }) });
-    for (int i = 0; i < layers; i++) {
-      foreach (({ "attn_wq", "attn_wk", "attn_wv", "attn_wo" }), string name)
-        result += ({ ({ sprintf("layer%d.%s", i, name), embedding }) });
-      result += ({ ({ sprintf("layer%d.mlp_fc1", i), 4 * embedding }) });
-      result += ({ ({ sprintf("layer%d.mlp_fc2", i), embedding }) });
+    int e = embedding;
+    array(array) result = ({ ({ "wte", vocabulary, e }), ({ "wpe", block, e }), ({ "lm_head", vocabulary, e }) });
+    for (int i = 0; i < layers; i++)
+      foreach (({ ({ "attn_wq", e, e }), ({ "attn_wk", e, e }), ({ "attn_wv", e, e }), ({ "attn_wo", e, e }),
+                  ({ "mlp_fc1", 4 * e, e }), ({ "mlp_fc2", e, 4 * e }) }), [string name, int rows, int columns])
+        result += ({ ({ sprintf("layer%d.%s", i, name), rows, columns }) });
+    return result;
+  }
+
+  // The rows of each matrix, by name, from all values in one row.
+  mapping(string:array(array)) cut(array values) {
+    mapping(string:array(array)) result = ([]);
+    int start;
+    foreach (matrices(), [string name, int rows, int columns]) {
+      result[name] = values[start..start + rows * columns - 1] / columns;
+      start += rows * columns;
     }
-    return map(result, lambda(array matrix) {
-      return matrix + ({ has_suffix(matrix[0], "fc2") ? 4 * embedding : embedding });
-    });
+    return result;
   }
 
   // Takes all values in one row.
   void set(array(float) values) {
     parameters = map(values, Value);
-    weights = ([]);
-    int start;
-    foreach (matrices(), [string name, int rows, int columns]) {
-      weights[name] = parameters[start..start + rows * columns - 1] / columns;
-      start += rows * columns;
-    }
+    weights = cut(parameters);
   }
 }
 

@@ -25,11 +25,9 @@ string line(string key, int|float ... values) {
   }) }) * " ";
 }
 
-Lines tensor(string name, array(float) values, int columns) {
-  Lines reply = ({ line("tensor " + name, sizeof(values) / columns, columns) });
-  foreach (values / columns, array(float) row)
-    reply += ({ line("row", @row) });
-  return reply;
+Lines tensor(string name, array(array(float)) matrix) {
+  Lines rows = map(matrix, lambda(array(float) row) { return line("row", @row); });
+  return ({ line("tensor " + name, sizeof(matrix), sizeof(matrix[0])) }) + rows;
 }
 
 // The lines of one request without `end`, read one after the other.

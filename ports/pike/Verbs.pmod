@@ -136,11 +136,9 @@ private Lines graph(Request request) {
 // The tensors of a model, from all their values in one row.
 private Lines tensors(object model, string before, array(float) values) {
   Lines reply = ({});
-  int start;
-  foreach (model->matrices(), [string name, int rows, int columns]) {
-    reply += tensor(before + name, values[start..start + rows * columns - 1], columns);
-    start += rows * columns;
-  }
+  mapping(string:array(array(float))) matrices = model->cut(values);
+  foreach (column(model->matrices(), 0), string name)
+    reply += tensor(before + name, matrices[name]);
   return reply;
 }
 
@@ -156,7 +154,7 @@ private array document(Request request) {
 private Lines forward(Request request) {
   [object model, array(int) tokens] = document(request);
   Lines reply = ({});
-  Value loss = .Model.Pass(model, lambda(string name, array(Value) x) { reply += tensor(name, x->data, sizeof(x)); })
+  Value loss = .Model.Pass(model, lambda(string name, array(Value) x) { reply += tensor(name, ({ x->data })); })
     ->loss(tokens);
   return reply + ({ line("loss", loss->data) });
 }
@@ -184,7 +182,7 @@ private Lines adam(Request request) {
   adam->update(step, p, gradients);
   [float correction1, float correction2] = adam->corrections(step);
   return ({ line("rate", adam->rate(step)), line("correction1", correction1), line("correction2", correction2) })
-    + tensor("m", adam->m, columns) + tensor("v", adam->v, columns) + tensor("parameters", p, columns);
+    + tensor("m", adam->m / columns) + tensor("v", adam->v / columns) + tensor("parameters", p / columns);
 }
 
 private string checksum(string name, array(float) values) {
