@@ -1,4 +1,4 @@
-"""Shows progress: bars on a terminal; in a pipe nothing of ports, and of counted work a line now and then."""
+"""Shows progress: bars on a terminal, and in a pipe a line now and then."""
 
 from __future__ import annotations
 
@@ -47,38 +47,57 @@ class _Estimate:
         self._progress.update(self._task, advance=took, description=text)
 
 
-class _Bar(Listener):
-    """One line: what is being built, then level, case and how many are done."""
+class _Spoken(Listener):
+    """What is being done with one port, as a line on standard error every SPOKEN seconds."""
 
-    def __init__(self, progress: Progress, name: str, total: int, estimate: _Estimate | None) -> None:
-        self._progress = progress
+    def __init__(self, name: str, total: int) -> None:
         self._name = name
         self._total = total
+        self._done = 0
+        self._last = time.monotonic()
+
+    def _say(self, words: str) -> None:
+        if time.monotonic() - self._last >= SPOKEN:
+            self._last = time.monotonic()
+            note(f"{self._name}: {words}")
+
+    def building(self, line: str) -> None:
+        self._say(printable(line, 70))
+
+    def built(self, prepared: Prepared) -> None:
+        self._say("starting")
+
+    def judged(self, result: CaseResult) -> None:
+        self._done += 1
+        level = result.case.level
+        self._say(f"level {level.number} {level.verb}, {self._done} of {self._total} cases")
+
+    def tracing(self, case: str) -> None:
+        self._say(f"tracing {case}")
+
+    def diagnosing(self) -> None:
+        self._say("comparing with known mistakes")
+
+    def marking(self, mark: str) -> None:
+        self._say(mark)
+
+
+class _Bar(_Spoken):
+    """One line of a terminal, with a bar of the cases."""
+
+    def __init__(self, progress: Progress, name: str, total: int, estimate: _Estimate | None) -> None:
+        super().__init__(name, total)
+        self._progress = progress
         self._estimate = estimate
         self._task = progress.add_task(f"{name}: building", total=None)
 
-    def building(self, line: str) -> None:
-        self._progress.update(self._task, description=f"{self._name}: {printable(line, 70)}")
-
-    def built(self, prepared: Prepared) -> None:
-        self._progress.update(self._task, description=f"{self._name}: starting", total=self._total)
+    def _say(self, words: str) -> None:
+        self._progress.update(self._task, total=None, description=f"{self._name}: {words}")
 
     def judged(self, result: CaseResult) -> None:
         level = result.case.level
-        self._progress.update(
-            self._task, advance=1, description=f"{self._name}: level {level.number:2} {level.verb}"
-        )
-
-    def tracing(self, case: str) -> None:
-        self._progress.update(self._task, total=None, description=f"{self._name}: tracing {case}")
-
-    def diagnosing(self) -> None:
-        self._progress.update(
-            self._task, total=None, description=f"{self._name}: comparing with known mistakes"
-        )
-
-    def marking(self, mark: str) -> None:
-        self._progress.update(self._task, total=None, description=f"{self._name}: {mark}")
+        words = f"{self._name}: level {level.number:2} {level.verb}"
+        self._progress.update(self._task, total=self._total, advance=1, description=words)
 
     def finished(self) -> None:
         self._progress.update(self._task, visible=False)
@@ -90,12 +109,12 @@ class _Bar(Listener):
 def progress(
     console: Console, total: int, quiet: bool = False, expected: Mapping[str, float] | None = None
 ) -> Iterator[Callable[[str], Listener]]:
-    """Makes a listener for each port: on a terminal it draws a bar of `total` cases, elsewhere nothing.
+    """Makes a listener for each port: on a terminal it draws a bar of `total` cases.
 
     expected: the seconds that each port took the last time, for an estimate of what is left.
     """
     if quiet or not console.is_terminal:
-        yield lambda name: Listener()
+        yield lambda name: Listener() if quiet else _Spoken(name, total)
         return
     columns = (
         TextColumn("{task.description}", markup=False),

@@ -14,6 +14,7 @@ from records import OFF, made
 from harness.build import scaffold
 from harness.build.scaffold import Overrides, begin
 from harness.cli import main as cli
+from harness.cli import progress
 from harness.report import store
 from harness.report.record import SmallestRecord
 
@@ -54,6 +55,14 @@ def test_a_port_with_another_name_is_told_the_option(adder: Path) -> None:
     assert "the port calls itself plus and its folder adder: add --name plus" in on_one_line(result)
     named = typed("run", "--path", str(adder), "--runner", "local", "--level", "1", "--name", "plus")
     assert named.exit_code == 0 and "calls itself" not in named.output
+
+
+def test_in_a_pipe_a_run_says_now_and_then_where_it_is(adder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    words = ("run", "--path", str(adder), "--runner", "local", "--level", "1")
+    assert not typed(*words).stderr
+    monkeypatch.setattr(progress, "SPOKEN", 0.0)
+    assert "adder: level 1 hello, 2 of 3 cases" in typed(*words).stderr
+    assert not typed(*words, "--json").stderr
 
 
 @pytest.mark.parametrize(
