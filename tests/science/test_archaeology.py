@@ -309,7 +309,7 @@ def test_fetch_asks_for_a_folder():
 
 @pytest.mark.slow
 def test_a_run_repeats_to_the_last_bit():
-    with presets.fastest(("c-fast", *presets.FASTEST)) as engine:
+    with presets.fastest() as engine:
         first, again = (presets.run(engine, presets.Trial("seed").preset, 42) for _ in range(2))
     assert first == again
     [kept] = [

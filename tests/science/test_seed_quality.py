@@ -316,7 +316,7 @@ def test_the_quick_part_runs_on_a_port_and_keeps_nothing(monkeypatch: pytest.Mon
 def test_a_port_and_the_reference_give_the_same_row():
     corpus = Corpus(replace(sets.load("sums"), held_out=sets.load("sums").held_out[:2]), CLEAN, 42)
     size = Size(block=4, rounds=2)
-    with ports.fastest(("c-fast", *ports.FASTEST)) as found:
+    with ports.fastest() as found:
         by_port = trial.of_gpt(corpus, size, 3, 4, trial.computer(found))
     assert by_port == trial.of_gpt(corpus, size, 3, 4, Engine())
 
@@ -389,7 +389,7 @@ def test_what_the_page_says_in_words_holds(published: Json):
 @pytest.mark.slow
 @needs_gcc
 def test_a_published_training_comes_out_again_bit_for_bit(published: Json):
-    with ports.fastest(("c-fast", *ports.FASTEST)) as found:
+    with ports.fastest() as found:
         row = Trial("hexcolors", CLEAN, 42, plan.GPT).run(WHOLE, trial.computer(found))
     [about] = [one for one in published["sets"] if one["name"] == "hexcolors"]
     assert (row["checksum"], row["parameters"]) == (about["checksum"], about["parameters"])

@@ -6,6 +6,7 @@ original program computed, and neither the reference nor a port.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -109,4 +110,6 @@ def _ported(name: str) -> str:
 
 
 def _module(name: str) -> str:
-    return browser.module(f"{name}.js", (_OWN / f"{name}.js").read_text(encoding="utf-8"))
+    """A module of static/train without the comment at its head: the page is to be light."""
+    text = (_OWN / f"{name}.js").read_text(encoding="utf-8")
+    return browser.module(f"{name}.js", re.sub(r"\A/\*.*?\*/\s*", "", text, flags=re.DOTALL))

@@ -6,7 +6,7 @@ import pytest
 
 from conformance import ladder
 from conformance.cases import large
-from conformance.cases.case import shape
+from conformance.cases.case import attending, shape
 from conformance.messages import Request, request_of
 from harness.explain.causes import likely_cause
 from harness.explain.clues import clues
@@ -103,7 +103,7 @@ def test_gradients_that_differ_by_rounding_are_said_to_do_so():
 
 def test_a_first_wrong_position_that_is_a_power_of_two_says_how_many_bits_are_missing():
     edit = ("cache.values[p][part] for p", "cache.values[p % 64][part] for p")
-    config = shape(1, 1, 2, 70, 3, attention=large.windowed(70, 4))
+    config = attending(shape(1, 1, 2, 70, 3), large.windowed(70, 4))
     clue = said(request_of(large.documented("forward", "many-positions", config).request()), edit)
     assert "mixed is right for positions 0 to 63: 64 is 2^6: look for an integer of 6 bits" in clue
 

@@ -67,8 +67,8 @@ FAULTS = (
     Fault(
         "lua",
         "gradients assigned, not added",
-        "gradient[w] = gradient[w] + value[x] * g",
-        "gradient[w] = value[x] * g",
+        "gradient[b] = gradient[b] + value[a] * g",
+        "gradient[b] = value[a] * g",
         "graph",
         r"gradient",
     ),

@@ -189,7 +189,9 @@ def test_render_writes_everything_and_then_nothing_is_stale(project: Path):
     assert conform("render").exit_code == 0
     assert conform("render", "--check").output == ""
     assert "| lua | 4,206 | 31 | 4.34 s |  |" in (project / "results" / "speed.md").read_text()
-    assert "| lua | 1,092 | 12,345 | 6,789 | 2 ms |" in (project / "results" / "speed.md").read_text()
+    assert re.search(
+        r"\| lua \| [\d,]+ \| 12,345 \| 6,789 \| 2 ms \|", (project / "results" / "speed.md").read_text()
+    )
     names = {path.name for path in (project / "results" / "badges").iterdir()}
     assert names == {f"{port}.{ending}" for port in ("all", "c", "lua") for ending in ("svg", "json")}
 
