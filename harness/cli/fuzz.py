@@ -69,11 +69,12 @@ def fuzz(
     keep: bool,
     record: bool,
 ) -> None:
-    """Ask PORTS requests that nobody thought of, and compare every answer with the reference's.
+    """Ask PORTS generated requests, and compare every answer with the reference's.
 
-    Good requests must be answered with the reference's very bits, bad ones with an error, and the port lives
-    on. What fails is minimized and saved in the cache, for `conform try`. With --keep it becomes a case of
-    the suite, in conformance/found/, unless the suite shows already that the port is wrong there.
+    Good requests must be answered with the reference's very bits, bad ones with an error, after which the
+    port must keep running. What fails is minimized and saved in the cache, for `conform try`. With --keep it
+    becomes a case of the suite, in conformance/found/, unless the suite already shows that the port is wrong
+    there.
 
     Exit status: 0 nothing was found, 1 something was.
     """

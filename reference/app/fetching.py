@@ -75,6 +75,6 @@ def fetch(name: str, folder: Path) -> Path:
 
 
 def check(data: bytes, pinned: Pinned, called: str) -> None:
-    came = hashlib.sha256(data).hexdigest()
-    if came != pinned.sha256:
-        raise Refusal(f"{called} has SHA-256 {came}, and {pinned.sha256} was pinned: it was not taken")
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != pinned.sha256:
+        raise Refusal(f"{called} has SHA-256 {digest}, and {pinned.sha256} was pinned: it was not taken")

@@ -62,9 +62,9 @@ class Desk:
         self._processes = CapacityLimiter(limits.answers + limits.trainings)
         self._in_training: set[str] = set()
 
-    async def do(self, tool: Tool, came: Any, report: Report = silent) -> msgspec.Struct:
-        """The reply to the plain data `came`. Raises Refusal."""
-        request = messages.read(tool.request, came)
+    async def do(self, tool: Tool, given: Any, report: Report = silent) -> msgspec.Struct:
+        """The reply to the plain data `given`. Raises Refusal."""
+        request = messages.read(tool.request, given)
         places = self._trainings if tool.trains else self._answers
         seconds = self.limits.training_seconds if tool.trains else self.limits.seconds
         if places.statistics().tasks_waiting >= self.limits.waiting:

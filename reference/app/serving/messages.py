@@ -153,16 +153,16 @@ Asked = TypeVar("Asked", bound=Request)
 PLACE = re.compile(r" - at `\$\.([a-z_]+)`$")
 
 
-def read(kind: type[Asked], came: Any) -> Asked:
-    """The request in `came`, plain data. Raises Refusal, which names the field and what it should be."""
+def read(kind: type[Asked], given: Any) -> Asked:
+    """The request in `given`, plain data. Raises Refusal, which names the field and what it should be."""
     try:
-        return msgspec.convert(came, kind)
+        return msgspec.convert(given, kind)
     except msgspec.ValidationError as problem:
-        raise Refusal(sentence(str(problem), kind, came)) from None
+        raise Refusal(sentence(str(problem), kind, given)) from None
 
 
-def sentence(problem: str, kind: type[Request], came: Any) -> str:
-    """msgspec's complaint with the value that came, or with the names of the fields that there are."""
+def sentence(problem: str, kind: type[Request], given: Any) -> str:
+    """msgspec's complaint with the value that was given, or with the names of the fields that there are."""
     place = PLACE.search(problem)
     said = PLACE.sub("", problem).replace("`", "")
     said = said[:1].lower() + said[1:]
@@ -173,7 +173,7 @@ def sentence(problem: str, kind: type[Request], came: Any) -> str:
         said = "expected up to 64 of A-Z a-z 0-9 _ -, the first a letter or a digit"
     if ", got " in said:
         return f"{place[1]}: {said}"
-    value = repr(came[place[1]]) if isinstance(came, dict) else ""
+    value = repr(given[place[1]]) if isinstance(given, dict) else ""
     return f"{place[1]}: {said}, not {value if len(value) <= 60 else value[:57] + '...'}"
 
 

@@ -162,11 +162,11 @@ def serve(desk: Desk, host: str, listening: socket.socket) -> None:
 def _answering(desk: Desk, tool: Tool) -> Any:
     async def answer(request: Request) -> Response:
         try:
-            came = await _body(request) if openapi.method(tool) == "POST" else {}
+            given = await _body(request) if openapi.method(tool) == "POST" else {}
             if tool.trains and LINES in request.headers.get("accept", ""):
-                messages.read(tool.request, came)  # so that a bad request has a status of its own
-                return StreamingResponse(_lines(desk, tool, came), media_type=LINES)
-            return _json(await _unless_gone(request, desk, tool, came))
+                messages.read(tool.request, given)  # so that a bad request has a status of its own
+                return StreamingResponse(_lines(desk, tool, given), media_type=LINES)
+            return _json(await _unless_gone(request, desk, tool, given))
         except Refusal as problem:
             return _refused(problem)
 
@@ -194,7 +194,7 @@ async def _body(request: Request) -> Any:
         raise Bad(400, f"the body is not JSON: {problem}") from None
 
 
-async def _unless_gone(request: Request, desk: Desk, tool: Tool, came: Any) -> msgspec.Struct:
+async def _unless_gone(request: Request, desk: Desk, tool: Tool, given: Any) -> msgspec.Struct:
     """The reply. What nobody waits for any more is stopped."""
     reply: msgspec.Struct | Refusal = Bad(400, "the client has gone away")
     async with anyio.create_task_group() as group:
@@ -206,7 +206,7 @@ async def _unless_gone(request: Request, desk: Desk, tool: Tool, came: Any) -> m
 
         group.start_soon(watch)
         try:
-            reply = await desk.do(tool, came)
+            reply = await desk.do(tool, given)
         except Refusal as problem:  # not out of the group, which would wrap it
             reply = problem
         group.cancel_scope.cancel()
@@ -215,7 +215,7 @@ async def _unless_gone(request: Request, desk: Desk, tool: Tool, came: Any) -> m
     return reply
 
 
-async def _lines(desk: Desk, tool: Tool, came: Any) -> AsyncIterator[bytes]:
+async def _lines(desk: Desk, tool: Tool, given: Any) -> AsyncIterator[bytes]:
     """A line of JSON for each report of progress, then one with the reply or with the error."""
     sending, receiving = anyio.create_memory_object_stream[bytes](16)
 
@@ -225,7 +225,7 @@ async def _lines(desk: Desk, tool: Tool, came: Any) -> AsyncIterator[bytes]:
 
         async with sending:
             try:
-                last: dict[str, Any] = {"reply": await desk.do(tool, came, report)}
+                last: dict[str, Any] = {"reply": await desk.do(tool, given, report)}
             except Refusal as problem:
                 last = {"error": messages.plain(problem)}
             await sending.send(msgspec.json.encode(last) + b"\n")
